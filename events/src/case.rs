@@ -1,0 +1,119 @@
+//! 案件: what an office does about claims, with its deadlines.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::claim::Track;
+use crate::event::events;
+use crate::id::{ActorId, CaseId, ClaimId, EmployerId, EventId, OfficeId, WorkerId};
+use crate::measure::Fen;
+use crate::rules::DeadlineTrace;
+use crate::time::{Date, Timestamp};
+
+/// A deadline of a case, by the row of the rule pack that sets it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// The row of the rule pack: `sup.investigate`.
+    pub rule: String,
+    /// The last day.
+    pub last_day: Date,
+    /// The working day before it where the period is one of natural days: the date to be safe by.
+    pub safe_day: Date,
+    /// How it was computed.
+    pub trace: DeadlineTrace,
+}
+
+/// How a document was served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceMode {
+    /// 直接送达.
+    Direct,
+    /// 留置送达.
+    Left,
+    /// 邮寄送达.
+    Post,
+    /// 公告送达.
+    PublicNotice,
+}
+
+/// The paper an agreement is written on; their force differs (domain.md §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SettlementPaper {
+    /// 和解: a market desk's paper.
+    DeskSettlement,
+    /// 调解协议 of a body of 调解仲裁法 10.
+    MediationAgreement,
+    /// 仲裁调解书.
+    ArbitrationMediation,
+}
+
+/// How a case was concluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// 已支付.
+    Paid,
+    /// 调解结案.
+    Settled,
+    /// 撤回.
+    Withdrawn,
+    /// 移送.
+    Transferred,
+    /// 查无实据: an officer's finding with a reason.
+    Unfounded,
+}
+
+events! {
+    /// What happens to a case.
+    CaseEvent: Case {
+        /// 受理: the office takes it on.
+        Accepted = "accepted", 1, Never => {
+            case: CaseId, claims: Vec<ClaimId>, worker: WorkerId, employer: EmployerId, office: OfficeId, number: String,
+            track: Track, deadlines: Vec<Deadline>,
+        }
+        /// 不予受理, in writing and with the reason.
+        Refused = "refused", 1, Never => { case: CaseId, claim: ClaimId, office: OfficeId, number: String, reason: String }
+        /// 补正: something is missing.
+        SupplementAsked = "supplement_asked", 1, Never => { case: CaseId, claim: ClaimId, office: OfficeId, missing: String, due: Date }
+        /// 告知他处 (监察条例 21 ¶2 and others).
+        DirectedElsewhere = "directed_elsewhere", 1, Never => { case: CaseId, claim: ClaimId, office: OfficeId, to: String, reason: String }
+        /// Somebody asked for 立案; a second officer must approve.
+        FilingProposed = "filing_proposed", 1, Never => { case: CaseId, reason: String }
+        /// 立案.
+        Filed = "filed", 1, Never => { case: CaseId, number: String, deadlines: Vec<Deadline>, proposed_by: ActorId }
+        /// The officer who answers for it.
+        Assigned = "assigned", 1, Never => { case: CaseId, officer: ActorId, reason: String }
+        /// A document went out; its own date is a deadline too.
+        DocumentIssued = "document_issued", 1, Never => {
+            case: CaseId, document: String, number: String, digest: String, served: ServiceMode, served_at: Timestamp,
+        } + optional { due: Date }
+        /// A longer period was approved, by whom and why.
+        Extended = "extended", 1, Never => { case: CaseId, deadline: Deadline, supersedes: Date, reason: String, approved_by: ActorId }
+        /// What the deadline was for has been done in time.
+        DeadlineMet = "deadline_met", 1, Never => { case: CaseId, rule: String, last_day: Date }
+        /// A deadline comes near.
+        DeadlineWarned = "deadline_warned", 1, Never => { case: CaseId, rule: String, last_day: Date }
+        /// A deadline passed; this opens a right, it never closes a case.
+        DeadlineLapsed = "deadline_lapsed", 1, Never => { case: CaseId, rule: String, last_day: Date }
+        /// 调解 reached terms; each claimant's own consent and amount.
+        Mediated = "mediated", 1, Never => {
+            case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, amount: Fen, pay_by: Date, paper: SettlementPaper,
+            document: String,
+        }
+        /// 调解不成.
+        MediationFailed = "mediation_failed", 1, Never => { case: CaseId, reason: String }
+        /// What the case is about has been paid, in part or whole.
+        PaymentSeen = "payment_seen", 1, Never => { case: CaseId, claim: ClaimId, amount: Fen, outstanding: Fen }
+        /// 结案.
+        Closed = "closed", 1, Never => { case: CaseId, conclusion: Conclusion, reason: String, outstanding: Fen }
+        /// Somebody asked to take it up again; a second officer must agree.
+        ReopenProposed = "reopen_proposed", 1, Never => { case: CaseId, reason: String }
+        /// It is open again.
+        Reopened = "reopened", 1, Never => { case: CaseId, reason: String, proposed_by: ActorId }
+        /// An earlier entry was wrong; the text before stays readable.
+        Corrected = "corrected", 1, Never => { case: CaseId, corrects: EventId, was: String, is: String, reason: String }
+    }
+}

@@ -1,0 +1,335 @@
+//! One event as it is written down: a CloudEvents 1.0 JSON object on one line.
+//!
+//! The line is the record: the Merkle leaf, the export and the message on the feed. Nobody re-encodes it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::audience::RecordedAudience;
+use crate::event::{DecodeError, Event};
+use crate::id::{ActorId, CommandId, EntityRef, EventId, OfficeId, PersonId};
+use crate::measure::{Position, Version};
+use crate::office::Role;
+use crate::region::Region;
+use crate::time::Timestamp;
+
+/// The longest event line, in bytes.
+pub const MAX_EVENT_BYTES: usize = 60 * 1024;
+
+/// How something reached us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// 窗口.
+    Window,
+    /// 线上.
+    Online,
+    /// 电话.
+    Phone,
+    /// 纸质表格导入.
+    Import,
+    /// 设备.
+    Device,
+    /// The engine itself.
+    Engine,
+}
+
+/// What proves the filing instant, which decides "in time".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FiledBasis {
+    /// 线上提交.
+    Online,
+    /// 窗口收件章.
+    WindowStamp,
+    /// 邮戳.
+    Postmark,
+    /// 首接机关.
+    FirstReceiver,
+}
+
+/// When something was filed, and what proves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Filed {
+    /// The instant.
+    pub at: Timestamp,
+    /// What proves it.
+    pub basis: FiledBasis,
+}
+
+/// Everything about an event but its data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// The event.
+    pub id: EventId,
+    /// `/linggong/<log>/<partition>`.
+    pub source: String,
+    /// The entity whose history it belongs to first.
+    pub subject: EntityRef,
+    /// Recorded, stamped by the engine; never runs backward within a partition.
+    pub time: Timestamp,
+    /// Its place in the partition.
+    pub position: Position,
+    /// Its place among the events of `subject`.
+    pub version: Version,
+    /// When it happened in the world, as asserted.
+    pub occurred_at: Timestamp,
+    /// When our gateway received it; absent for facts that time alone makes true.
+    pub received_at: Option<Timestamp>,
+    /// When it was filed and what proves it, where filing matters.
+    pub filed: Option<Filed>,
+    /// The county it concerns: the place of work where there is one.
+    pub region: Region,
+    /// Who did it.
+    pub actor: ActorId,
+    /// As what.
+    pub role: Role,
+    /// At which office.
+    pub office: Option<OfficeId>,
+    /// For whom, under a mandate.
+    pub on_behalf_of: Option<PersonId>,
+    /// How it reached us.
+    pub channel: Channel,
+    /// `sha256:…#sheet!row` of the form it came from.
+    pub source_doc: Option<String>,
+    /// The position that the actor had seen when deciding.
+    pub based_on: Option<Position>,
+    /// The command, and the keyed digest of its clear request; absent for facts that time alone makes true.
+    pub command: Option<(CommandId, String)>,
+    /// The event that made this one necessary.
+    pub causation: Option<EventId>,
+    /// What belongs together across commands.
+    pub correlation: Option<Uuid>,
+    /// Every entity the event concerns.
+    pub touches: Vec<EntityRef>,
+    /// Who may read it.
+    pub audience: RecordedAudience,
+    /// `name@digest` of the rule packs in force.
+    pub rules: Vec<String>,
+}
+
+/// One event with all that is known about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Everything but the data.
+    pub meta: Meta,
+    /// The fact itself.
+    pub event: Event,
+}
+
+/// An event whose type this software does not know: carried and shown raw, never skipped.
+#[derive(Clone, Debug)]
+pub struct RawEnvelope {
+    /// Everything but the data.
+    pub meta: Meta,
+    /// The CloudEvents `type`.
+    pub type_name: String,
+    /// The data as written.
+    pub data: Box<RawValue>,
+}
+
+/// One line read back.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every line is known")]
+pub enum Recorded {
+    /// An event of a known type.
+    Known(Envelope),
+    /// One of a type or version that is not known here.
+    Unknown(RawEnvelope),
+}
+
+impl Recorded {
+    /// Everything but the data.
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Recorded::Known(envelope) => &envelope.meta,
+            Recorded::Unknown(raw) => &raw.meta,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    #[serde(borrow)]
+    specversion: std::borrow::Cow<'a, str>,
+    id: EventId,
+    source: String,
+    #[serde(rename = "type")]
+    type_name: String,
+    subject: EntityRef,
+    time: Timestamp,
+    datacontenttype: std::borrow::Cow<'a, str>,
+    dataschema: String,
+    position: Position,
+    version: Version,
+    occurredat: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receivedat: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filedat: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    filedbasis: Option<FiledBasis>,
+    region: Region,
+    actor: ActorId,
+    role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    office: Option<OfficeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    onbehalfof: Option<PersonId>,
+    channel: Channel,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sourcedoc: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    basedon: Option<Position>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commandid: Option<CommandId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commanddigest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    causation: Option<EventId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    correlation: Option<Uuid>,
+    touches: String,
+    audience: RecordedAudience,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rules: Option<String>,
+    data: Box<RawValue>,
+}
+
+/// Why an envelope could not be written or read.
+#[derive(Debug, Error)]
+pub enum EnvelopeError {
+    /// The line would exceed [`MAX_EVENT_BYTES`].
+    #[error("the event `{type_name}` is {bytes} bytes long, more than {MAX_EVENT_BYTES}")]
+    TooLong {
+        /// Its type.
+        type_name: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The line is no envelope of ours.
+    #[error("the line is not an event envelope")]
+    Form(#[from] serde_json::Error),
+    /// The line is an envelope, but something in it contradicts the contract.
+    #[error("the envelope breaks the contract: {0}")]
+    Contract(&'static str),
+    /// The data of a known type is not of its form.
+    #[error(transparent)]
+    Data(DecodeError),
+}
+
+impl Envelope {
+    /// The line of this event, without its line feed.
+    pub fn to_line(&self) -> Result<Vec<u8>, EnvelopeError> {
+        let event_type = self.event.event_type();
+        let meta = &self.meta;
+        let line = Line {
+            specversion: "1.0".into(),
+            id: meta.id,
+            source: meta.source.clone(),
+            type_name: event_type.full_name(),
+            subject: meta.subject,
+            time: meta.time,
+            datacontenttype: "application/json".into(),
+            dataschema: format!("/v1/schemas/{}", event_type.schema_name()),
+            position: meta.position,
+            version: meta.version,
+            occurredat: meta.occurred_at,
+            receivedat: meta.received_at,
+            filedat: meta.filed.map(|it| it.at),
+            filedbasis: meta.filed.map(|it| it.basis),
+            region: meta.region,
+            actor: meta.actor,
+            role: meta.role,
+            office: meta.office,
+            onbehalfof: meta.on_behalf_of,
+            channel: meta.channel,
+            sourcedoc: meta.source_doc.clone(),
+            basedon: meta.based_on,
+            commandid: meta.command.as_ref().map(|(id, _)| *id),
+            commanddigest: meta.command.as_ref().map(|(_, digest)| digest.clone()),
+            causation: meta.causation,
+            correlation: meta.correlation,
+            touches: joined(&meta.touches),
+            audience: meta.audience.clone(),
+            rules: (!meta.rules.is_empty()).then(|| meta.rules.join(" ")),
+            data: self.event.data()?,
+        };
+        let bytes = serde_json::to_vec(&line)?;
+        if bytes.len() > MAX_EVENT_BYTES {
+            return Err(EnvelopeError::TooLong { type_name: event_type.short_name(), bytes: bytes.len() });
+        }
+        Ok(bytes)
+    }
+}
+
+impl Recorded {
+    /// Reads one line (without its line feed).
+    pub fn from_line(line: &[u8]) -> Result<Recorded, EnvelopeError> {
+        if line.len() > MAX_EVENT_BYTES {
+            return Err(EnvelopeError::Contract("a line longer than an event may be"));
+        }
+        let line: Line<'_> = serde_json::from_slice(line)?;
+        if line.specversion != "1.0" || line.datacontenttype != "application/json" {
+            return Err(EnvelopeError::Contract("specversion or datacontenttype is not ours"));
+        }
+        let filed = match (line.filedat, line.filedbasis) {
+            (Some(at), Some(basis)) => Some(Filed { at, basis }),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(EnvelopeError::Contract("filedat without filedbasis"));
+            }
+        };
+        let command = match (line.commandid, line.commanddigest) {
+            (Some(id), Some(digest)) => Some((id, digest)),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(EnvelopeError::Contract("commandid without commanddigest"));
+            }
+        };
+        let touches: Result<Vec<EntityRef>, _> = line.touches.split(' ').map(str::parse).collect();
+        let meta = Meta {
+            id: line.id,
+            source: line.source,
+            subject: line.subject,
+            time: line.time,
+            position: line.position,
+            version: line.version,
+            occurred_at: line.occurredat,
+            received_at: line.receivedat,
+            filed,
+            region: line.region,
+            actor: line.actor,
+            role: line.role,
+            office: line.office,
+            on_behalf_of: line.onbehalfof,
+            channel: line.channel,
+            source_doc: line.sourcedoc,
+            based_on: line.basedon,
+            command,
+            causation: line.causation,
+            correlation: line.correlation,
+            touches: touches.map_err(|_| EnvelopeError::Contract("touches is not a list of entities"))?,
+            audience: line.audience,
+            rules: line.rules.map(|it| it.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
+        };
+        match Event::decode(&line.type_name, &line.data) {
+            Ok(event) => Ok(Recorded::Known(Envelope { meta, event })),
+            Err(DecodeError::Unknown { .. }) => {
+                Ok(Recorded::Unknown(RawEnvelope { meta, type_name: line.type_name, data: line.data }))
+            }
+            Err(error @ DecodeError::Data { .. }) => Err(EnvelopeError::Data(error)),
+        }
+    }
+}
+
+fn joined(items: &[impl fmt::Display]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,154 @@
+//! 用工: one worker engaged for one posting. These events are enough to act on without calling back.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::employer::EmployerKind;
+use crate::event::events;
+use crate::id::{EmployerId, HireId, OfferId, PostingId, WorkerId};
+use crate::identity::OrgCode;
+use crate::occupation::Occupation;
+use crate::person::SealedText;
+use crate::posting::{FillMode, PayTerms, RelationKind};
+use crate::region::Region;
+use crate::time::{Date, Shift, Timestamp};
+
+/// What is decided about cover at the moment of hiring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InsuranceDecision {
+    /// The employer insures.
+    ByEmployer,
+    /// The worker insures with consent, paying the insurer directly.
+    ByWorker,
+    /// The worker refused; work-injury law stays as it is.
+    RefusedByWorker,
+    /// Still to be decided before the first shift.
+    Open,
+}
+
+/// Everything a subscriber needs to act on a hire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HireTerms {
+    /// What was posted.
+    pub posting: PostingId,
+    /// Who works.
+    pub worker: WorkerId,
+    /// Keyed hashes of the worker's identity document, each under the key of one department.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_tokens: Option<std::collections::BTreeMap<String, String>>,
+    /// Who hires.
+    pub employer: EmployerId,
+    /// The employer's 统一社会信用代码, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub employer_code: Option<OrgCode>,
+    /// What the employer is.
+    pub employer_kind: EmployerKind,
+    /// The county of the employer's seat.
+    pub employer_seat: Region,
+    /// The county of the place of work.
+    pub region: Region,
+    /// The trade.
+    pub occupation: Occupation,
+    /// When.
+    pub shifts: Vec<Shift>,
+    /// What is paid.
+    pub pay: PayTerms,
+    /// The relation as presumed.
+    pub relation: RelationKind,
+    /// By which signs.
+    pub relation_basis: String,
+    /// What was decided about cover.
+    pub insurance: InsuranceDecision,
+}
+
+/// Who says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertedBy {
+    /// The worker.
+    Worker,
+    /// The employer.
+    Employer,
+    /// A gate or other device.
+    Gate,
+    /// An officer at the desk.
+    Desk,
+    /// Nobody: presumed by the terms.
+    Presumed,
+}
+
+/// Why a hire that had not started will not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// 下雨停工.
+    Weather,
+    /// 用人主体取消.
+    Employer,
+    /// 零工取消.
+    Worker,
+    /// 岗位撤回.
+    PostingWithdrawn,
+}
+
+events! {
+    /// What happens to a hire.
+    HireEvent: Hire {
+        /// The two sides are agreed.
+        Agreed = "agreed", 1, To(Hrss, Si) => {
+            hire: HireId,
+            /// Counts the complete statements of this hire's terms, from 1.
+            revision: u32,
+            terms: HireTerms, mode: FillMode,
+        } + optional { offer: OfferId }
+        /// 用工协议 signed; the text's hash and template are on file.
+        AgreementSigned = "agreement_signed", 1, To(Hrss) => {
+            hire: HireId, worker: WorkerId, employer: EmployerId, template: String, document: String,
+        }
+        /// 上工.
+        Started = "started", 1, To(Hrss, Si) => {
+            hire: HireId, worker: WorkerId, employer: EmployerId, at: Timestamp, asserted_by: AssertedBy,
+        }
+        /// The terms as they are from now on, complete.
+        Changed = "changed", 1, To(Hrss, Si) => {
+            hire: HireId, revision: u32, terms: HireTerms, reason: String,
+            /// The revision this one replaces.
+            supersedes: u32,
+        }
+        /// The place of work moved to another county: told under the old one.
+        Withdrawn = "withdrawn", 1, To(Hrss, Si) => { hire: HireId, revision: u32, terms: HireTerms, moved_to: Region }
+        /// It will not take place.
+        Cancelled = "cancelled", 1, To(Hrss, Si) => {
+            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, reason: CancelReason,
+        } + optional { note: String }
+        /// 爽约: the worker did not come.
+        NoShow = "no_show", 1, To(Hrss, Si) => {
+            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, asserted_by: AssertedBy,
+        }
+        /// 到了没活: the worker came and was sent home.
+        SentHome = "sent_home", 1, To(Hrss, Si) => {
+            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, at: Timestamp, asserted_by: AssertedBy,
+        }
+        /// 换人: somebody else works instead, under a hire of their own.
+        Replaced = "replaced", 1, To(Hrss, Si) => {
+            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, by: HireId,
+        }
+        /// 下工 for good: the engagement ended on that date.
+        Ended = "ended", 1, To(Hrss, Si) => {
+            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, date: Date,
+            basis: String, asserted_by: AssertedBy,
+        }
+        /// 回访: what the worker said when asked afterwards.
+        FollowedUp = "followed_up", 1, Never => {
+            hire: HireId, worker: WorkerId, employer: EmployerId, worked: bool, paid: bool,
+        } + optional { note: SealedText }
+        /// 受伤: somebody says the worker was hurt at work; clocks of 工伤保险条例 17 may run.
+        InjuryReported = "injury_reported", 1, To(Hrss, Si) => {
+            hire: HireId, worker: WorkerId, employer: EmployerId, at: Timestamp, asserted_by: AssertedBy,
+            /// Whether a confirmed cover was in force at that minute.
+            covered: bool,
+        } + optional { note: SealedText }
+    }
+}

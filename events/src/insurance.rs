@@ -1,0 +1,50 @@
+//! 保险: one cover of one worker. A fee to market, agency or employer cannot be expressed here.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::events;
+use crate::id::{EmployerId, HireId, InsuranceId, WorkerId};
+use crate::measure::Fen;
+use crate::time::Timestamp;
+
+/// Who pays the premium, always to the insurer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PremiumPayer {
+    /// The employer.
+    Employer,
+    /// The worker, with consent, directly to the insurer.
+    Worker,
+    /// A public subsidy.
+    Subsidy,
+}
+
+events! {
+    /// What happens to a cover.
+    InsuranceEvent: Insurance {
+        /// Cover was asked for.
+        Applied = "applied", 1, To(Si) => {
+            insurance: InsuranceId, hire: HireId, worker: WorkerId, employer: EmployerId, insurer: String, product: String,
+            premium: Fen, payer: PremiumPayer,
+        }
+        /// The insurer confirmed it.
+        Confirmed = "confirmed", 1, To(Si) => {
+            insurance: InsuranceId, hire: HireId, worker: WorkerId, policy: String,
+            effective_from: Timestamp, effective_until: Timestamp,
+        }
+        /// The insurer declined.
+        Rejected = "rejected", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, reason: String }
+        /// The worker does not want this cover; 工伤保险 is never waived by it.
+        RefusedByWorker = "refused_by_worker", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId }
+        /// The cover ended.
+        Ended = "ended", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, at: Timestamp, reason: String }
+        /// A shift begins soon and no cover is in force for it.
+        GapAlarmed = "gap_alarmed", 1, To(Hrss) => {
+            insurance: InsuranceId, hire: HireId, worker: WorkerId, employer: EmployerId, shift_start: Timestamp,
+        } + optional {
+            /// When a cover that is on its way begins.
+            covered_from: Timestamp,
+        }
+    }
+}

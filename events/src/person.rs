@@ -1,0 +1,138 @@
+//! 人: what the ledger knows of a human. Everything that names one is sealed before it comes here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::events;
+use crate::id::{KeyId, PersonId};
+use crate::time::Date;
+
+/// One field that only the vault can open: XChaCha20-Poly1305 under one person's key.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// The person whose key it is.
+    pub person: PersonId,
+    /// The key in the vault.
+    pub key: KeyId,
+    /// `xc20p:` and base64 of nonce and ciphertext.
+    #[serde(rename = "box")]
+    pub boxed: String,
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({})", self.key)
+    }
+}
+
+/// Which fields of a person are sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonField {
+    /// 姓名.
+    Name,
+    /// 证件 (type and number).
+    Document,
+    /// 联系电话.
+    Phone,
+    /// 收款账户.
+    BankAccount,
+    /// 住址或送达地址.
+    Address,
+    /// 紧急联系人.
+    EmergencyContact,
+}
+
+/// The band of ages that statutes tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgeBand {
+    /// Under 16: never introduced to work (劳动法 15; 禁止使用童工规定 2, 4).
+    Under16,
+    /// 16 and 17: 未成年工, barred from listed work (劳动法 64).
+    From16To17,
+    /// 18 to 59.
+    From18To59,
+    /// 60 and over.
+    From60,
+}
+
+/// A verified age: the band on the day it was verified and the date on which it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Age {
+    /// The band at verification.
+    pub band: AgeBand,
+    /// From this civil date on the next band holds; absent where no later band exists or none is near.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes_on: Option<Date>,
+}
+
+impl Age {
+    /// The band on `date`, which is what a rule about a work date asks.
+    pub fn on(self, date: Date) -> AgeBand {
+        match (self.changes_on, self.band) {
+            (Some(change), AgeBand::Under16) if change <= date => AgeBand::From16To17,
+            (Some(change), AgeBand::From16To17) if change <= date => AgeBand::From18To59,
+            (Some(change), AgeBand::From18To59) if change <= date => AgeBand::From60,
+            (_, band) => band,
+        }
+    }
+}
+
+/// A free text that may name people: sealed under the key of the person it is about.
+pub type SealedText = Sealed;
+
+/// What the vault tells about a human: ids, verified facts, sealed fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KnownPerson {
+    /// The person in the vault's index.
+    pub person: PersonId,
+    /// The age, where a document with a birth date was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<Age>,
+    /// Whether a valid identity document was shown.
+    pub document_verified: bool,
+    /// The sealed fields.
+    pub sealed: BTreeMap<PersonField, Sealed>,
+    /// A keyed hash of the identity document per department, to be told to that department alone.
+    pub tokens: BTreeMap<String, String>,
+    /// Somebody else who may be the same human; an officer decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_suspected: Option<PersonId>,
+}
+
+events! {
+    /// What happens to the record of a human.
+    PersonEvent: Person {
+        /// The vault knows this human from now on.
+        Registered = "registered", 1, Never => { person: PersonId, known: KnownPerson }
+        /// Sealed fields were replaced by newer ones.
+        Revised = "revised", 1, Never => { person: PersonId, known: KnownPerson }
+        /// Two records may be one human; nothing changes until somebody decides.
+        DuplicateSuspected = "duplicate_suspected", 1, Never => { person: PersonId, other: PersonId }
+        /// An officer found two records to be one human; earlier events stay as they are.
+        IdentityLinked = "identity_linked", 1, Never => { person: PersonId, other: PersonId, basis: String }
+        /// The link was wrong and is dissolved.
+        IdentityUnlinked = "identity_unlinked", 1, Never => { person: PersonId, other: PersonId, basis: String }
+        /// The vault changed the state of this person's key.
+        KeyStateChanged = "key_state_changed", 1, Never => { person: PersonId, key: KeyId, state: KeyState, basis: String }
+    }
+}
+
+/// What the vault may do with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Seals and opens.
+    Active,
+    /// Storage only: opening takes two officers (PIPL 47 ¶2).
+    Sealed,
+    /// Destroyed: what it sealed can never be opened again.
+    Shredded,
+}

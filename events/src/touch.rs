@@ -1,0 +1,227 @@
+//! Which entities an event names: every typed id in its data, found by serializing it.
+//!
+//! Nothing can be forgotten: a new field that names a hire makes the event part of that hire's timeline.
+
+use serde::ser::{self, Impossible, Serialize};
+use uuid::Uuid;
+
+use crate::id::{EntityRef, Kind};
+
+/// Every entity that `value` names, each once, in the order of first mention.
+pub fn entities_in(value: &impl Serialize) -> Vec<EntityRef> {
+    let mut found = Vec::new();
+    // The collector has no way to fail; a value whose own `Serialize` fails names what it named until then.
+    let _ = value.serialize(Collector { found: &mut found, newtype: None });
+    found
+}
+
+/// The first entity of `kind` that `value` names.
+pub fn first_of_kind(value: &impl Serialize, kind: Kind) -> Option<EntityRef> {
+    entities_in(value).into_iter().find(|entity| entity.kind == kind)
+}
+
+struct Collector<'a> {
+    found: &'a mut Vec<EntityRef>,
+    newtype: Option<Kind>,
+}
+
+impl Collector<'_> {
+    fn again(&mut self) -> Collector<'_> {
+        Collector { found: self.found, newtype: None }
+    }
+}
+
+/// The error type that the interface asks for; never made.
+#[derive(Debug)]
+struct Never;
+
+impl std::fmt::Display for Never {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value could not be serialized")
+    }
+}
+impl std::error::Error for Never {}
+impl ser::Error for Never {
+    fn custom<T: std::fmt::Display>(_: T) -> Never {
+        Never
+    }
+}
+
+macro_rules! ignore {
+    ($($method:ident($($arg:ty),*);)*) => {
+        $(fn $method(self, $(_: $arg),*) -> Result<(), Never> { Ok(()) })*
+    };
+}
+
+impl<'a> ser::Serializer for Collector<'a> {
+    type Ok = ();
+    type Error = Never;
+    type SerializeSeq = Collector<'a>;
+    type SerializeTuple = Collector<'a>;
+    type SerializeTupleStruct = Collector<'a>;
+    type SerializeTupleVariant = Impossible<(), Never>;
+    type SerializeMap = Collector<'a>;
+    type SerializeStruct = Collector<'a>;
+    type SerializeStructVariant = Collector<'a>;
+
+    ignore! {
+        serialize_bool(bool); serialize_i8(i8); serialize_i16(i16); serialize_i32(i32); serialize_i64(i64);
+        serialize_u8(u8); serialize_u16(u16); serialize_u32(u32); serialize_u64(u64);
+        serialize_f32(f32); serialize_f64(f64); serialize_char(char);
+        serialize_none(); serialize_unit(); serialize_unit_struct(&'static str);
+        serialize_unit_variant(&'static str, u32, &'static str);
+    }
+
+    /// An id: uuid serializes itself as text where the format is for people.
+    fn serialize_str(self, text: &str) -> Result<(), Never> {
+        let entity = match self.newtype {
+            Some(kind) => Uuid::try_parse(text).ok().map(|id| EntityRef { kind, id }),
+            None => None,
+        };
+        if let Some(entity) = entity
+            && !self.found.contains(&entity)
+        {
+            self.found.push(entity);
+        }
+        Ok(())
+    }
+
+    /// An [`EntityRef`] itself, which is written as text of its own form.
+    fn collect_str<T: ?Sized + std::fmt::Display>(self, value: &T) -> Result<(), Never> {
+        let text = value.to_string();
+        match text.parse::<EntityRef>() {
+            Ok(entity) if self.newtype.is_none() => {
+                if !self.found.contains(&entity) {
+                    self.found.push(entity);
+                }
+                Ok(())
+            }
+            Ok(_) | Err(_) => self.serialize_str(&text),
+        }
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<(), Never> {
+        Ok(())
+    }
+
+    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<(), Never> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Never> {
+        value.serialize(Collector { found: self.found, newtype: Kind::of_serde_name(name) })
+    }
+
+    fn serialize_newtype_variant<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Never> {
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Never> {
+        Ok(self)
+    }
+    fn serialize_tuple(self, _: usize) -> Result<Self, Never> {
+        Ok(self)
+    }
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Never> {
+        Ok(self)
+    }
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Never> {
+        Err(Never)
+    }
+    fn serialize_map(self, _: Option<usize>) -> Result<Self, Never> {
+        Ok(self)
+    }
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Never> {
+        Ok(self)
+    }
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self, Never> {
+        Ok(self)
+    }
+}
+
+macro_rules! walk_elements {
+    ($($trait:ident: $method:ident),*) => {
+        $(impl ser::$trait for Collector<'_> {
+            type Ok = ();
+            type Error = Never;
+            fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Never> {
+                value.serialize(self.again())
+            }
+            fn end(self) -> Result<(), Never> { Ok(()) }
+        })*
+    };
+}
+walk_elements!(SerializeSeq: serialize_element, SerializeTuple: serialize_element, SerializeTupleStruct: serialize_field);
+
+macro_rules! walk_fields {
+    ($($trait:ident),*) => {
+        $(impl ser::$trait for Collector<'_> {
+            type Ok = ();
+            type Error = Never;
+            fn serialize_field<T: ?Sized + Serialize>(&mut self, _: &'static str, value: &T) -> Result<(), Never> {
+                value.serialize(self.again())
+            }
+            fn end(self) -> Result<(), Never> { Ok(()) }
+        })*
+    };
+}
+walk_fields!(SerializeStruct, SerializeStructVariant);
+
+impl ser::SerializeMap for Collector<'_> {
+    type Ok = ();
+    type Error = Never;
+    fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Never> {
+        key.serialize(self.again())
+    }
+    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Never> {
+        value.serialize(self.again())
+    }
+    fn end(self) -> Result<(), Never> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{HireId, WorkerId};
+
+    #[derive(serde::Serialize)]
+    struct Data {
+        note: &'static str,
+        hire: HireId,
+        crew: Vec<WorkerId>,
+        instead_of: Option<HireId>,
+        about: EntityRef,
+    }
+
+    #[test]
+    fn every_id_is_found_once_in_order() {
+        let (hire, worker) = (HireId(Uuid::from_u128(1)), WorkerId(Uuid::from_u128(2)));
+        let about = EntityRef { kind: Kind::Claim, id: Uuid::from_u128(3) };
+        let data = Data { note: "hire/x", hire, crew: vec![worker, worker], instead_of: Some(hire), about };
+        assert_eq!(entities_in(&data), [hire.into(), worker.into(), about]);
+    }
+}

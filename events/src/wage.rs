@@ -1,0 +1,105 @@
+//! 工钱: due, paid, overdue. Money changes only by events with evidence; every event carries what is left.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::events;
+use crate::id::{EmployerId, EventId, HireId, WageId, WorkerId};
+use crate::measure::Fen;
+use crate::rules::DeadlineTrace;
+use crate::time::{Date, Timestamp};
+
+/// What the amount follows from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WageBasis {
+    /// Both sides' attendance, or one that nobody contradicts.
+    Attendance,
+    /// The employer's wage sheet.
+    WageSheet,
+    /// The worker's assertion.
+    WorkerAssertion,
+    /// The terms of the hire, since nobody signed out.
+    HireTerms,
+}
+
+/// How somebody was paid (条例 11: in money, to the worker).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PayMeans {
+    /// 银行转账 to the worker's own account.
+    Bank,
+    /// 现金 against signature.
+    Cash,
+    /// 电子钱包.
+    EWallet,
+}
+
+/// How a demand was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DemandMeans {
+    /// 当面.
+    InPerson,
+    /// 电话.
+    Phone,
+    /// 短信或微信.
+    Message,
+    /// 书面.
+    Letter,
+}
+
+events! {
+    /// What happens to a wage.
+    WageEvent: Wage {
+        /// The wage is payable.
+        Due = "due", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
+            basis: WageBasis,
+            /// Payable up to and including this date.
+            due_on: Date,
+            trace: DeadlineTrace,
+        }
+        /// Nobody signed out by noon of the next day: due by the terms, and somebody must ask the worker.
+        PresumedDue = "presumed_due", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
+            due_on: Date, trace: DeadlineTrace,
+        }
+        /// The amount was found to be another; what was paid stays paid.
+        Adjusted = "adjusted", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
+            basis: WageBasis, reason: String,
+        }
+        /// Money reached the worker.
+        Paid = "paid", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
+            means: PayMeans, at: Timestamp,
+            /// `sha256:…` of the signature, slip or screenshot in the vault.
+            evidence: String,
+        }
+        /// Money went to somebody else (a foreman); it does not discharge.
+        PaidToThird = "paid_to_third", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen, to: String,
+            at: Timestamp,
+        } + optional { evidence: String }
+        /// The worker says the money came.
+        ReceiptConfirmed = "receipt_confirmed", 1, Never => { wage: WageId, worker: WorkerId, employer: EmployerId, amount: Fen }
+        /// The date passed with money outstanding; time alone makes this true.
+        Overdue = "overdue", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, outstanding: Fen, due_on: Date,
+        }
+        /// 催告: payment was demanded (调解仲裁法 27 ¶2: whether it interrupts is not ours to say).
+        Demanded = "demanded", 1, Never => {
+            wage: WageId, worker: WorkerId, employer: EmployerId, amount: Fen, means: DemandMeans, by_mandate: bool,
+        } + optional { proof: String }
+        /// 欠条: the employer signed that the money is owed (解释一 15: may be sued on directly).
+        OwedNoteGiven = "owed_note_given", 1, Never => {
+            wage: WageId, worker: WorkerId, employer: EmployerId, amount: Fen, evidence: String,
+        }
+        /// An earlier entry was wrong; it points at what it corrects, and both stay readable.
+        Corrected = "corrected", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, corrects: EventId,
+            amount: Fen, outstanding: Fen, reason: String,
+        }
+    }
+}
