@@ -1,1 +1,25 @@
-//! engine
+//! What should happen: commands, decisions, deadlines, matching.
+//!
+//! Synchronous and deterministic: time, ids and rules are arguments; there is no I/O, clock or chance here.
+
+pub mod attendance;
+pub mod case;
+pub mod claim;
+pub mod command;
+pub mod employer;
+pub mod hire;
+pub mod insurance;
+pub mod market;
+pub mod matching;
+pub mod offer;
+pub mod office;
+mod pack;
+pub mod partition;
+pub mod person;
+pub mod posting;
+pub mod refusal;
+pub mod rules;
+pub mod state;
+mod text;
+pub mod wage;
+pub mod worker;

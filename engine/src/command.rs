@@ -1,0 +1,407 @@
+//! What can be asked for: commands, who gives them, and the registry that routes and documents come from.
+
+use linggong_events::audience::Department;
+use linggong_events::envelope::{Channel, Filed};
+use linggong_events::event::Event;
+use linggong_events::id::{
+    ActorId, CommandId, EmployerId, EntityRef, EventId, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
+};
+use linggong_events::measure::{Position, Version};
+use linggong_events::office::{Grant, Role};
+use linggong_events::region::Region;
+use linggong_events::time::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::refusal::Refusal;
+use crate::rules::RuleBook;
+use crate::state::State;
+
+/// A command's field that holds personal data on the wire and sealed data here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PersonalField {
+    /// The name of the field.
+    pub name: &'static str,
+    /// What it holds.
+    pub shape: PersonalShape,
+}
+
+/// What a personal field holds on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonalShape {
+    /// One human in clear.
+    Person,
+    /// A free text about one human.
+    Text,
+}
+
+/// One command of the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandType {
+    /// The kind it is about.
+    pub kind: Kind,
+    /// The verb, in the imperative.
+    pub verb: &'static str,
+    /// Who may give it at all; the relation to the thing is checked in `decide`.
+    pub roles: &'static [Role],
+    /// Which fields the gateway seals.
+    pub personal: &'static [PersonalField],
+    /// The JSON Schema of its fields as the engine sees them.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl CommandType {
+    /// `hire.register_on_site`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.kind, self.verb)
+    }
+}
+
+/// Declares the commands of one kind: a struct per command, the enum of them, and their table.
+macro_rules! commands {
+    ($(#[$doc:meta])* $Enum:ident: $kind:ident { $(
+        $(#[$cdoc:meta])* $Name:ident = $verb:literal, [$($role:ident),* $(,)?]
+        $(, seal [$($personal:ident: $shape:ident),*])? => {
+            $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)?
+        } $(+ optional { $($(#[$odoc:meta])* $ofield:ident: $otype:ty),* $(,)? })?
+    )* }) => {
+        $(
+            $(#[$cdoc])*
+            #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            pub struct $Name {
+                $($(#[$fdoc])* pub $field: $type,)*
+                $($($(#[$odoc])*
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                pub $ofield: Option<$otype>,)*)?
+            }
+
+            impl From<$Name> for crate::command::Command {
+                fn from(fields: $Name) -> Self { crate::command::Command::$kind($Enum::$Name(fields)) }
+            }
+        )*
+
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(clippy::large_enum_variant, reason = "a command is moved a few times and never stored")]
+        pub enum $Enum { $($(#[$cdoc])* $Name($Name)),* }
+
+        impl $Enum {
+            /// The commands of this kind, in the order of declaration.
+            pub const TYPES: &'static [crate::command::CommandType] = &[$(crate::command::CommandType {
+                kind: linggong_events::id::Kind::$kind,
+                verb: $verb,
+                roles: &[$(linggong_events::office::Role::$role),*],
+                personal: &[$($(crate::command::PersonalField {
+                    name: stringify!($personal),
+                    shape: crate::command::PersonalShape::$shape,
+                }),*)?],
+                schema: <$Name as schemars::JsonSchema>::json_schema,
+            }),*];
+
+            /// The registry's entry of this command.
+            pub fn command_type(&self) -> &'static crate::command::CommandType {
+                #[derive(Clone, Copy)]
+                enum Nth { $($Name),* }
+                &Self::TYPES[match self { $(Self::$Name(_) => Nth::$Name),* } as usize]
+            }
+
+            pub(crate) fn decode(verb: &str, fields: serde_json::Value) -> Option<Result<Self, serde_json::Error>> {
+                match verb {
+                    $($verb => Some(serde_json::from_value(fields).map(Self::$Name)),)*
+                    _ => None,
+                }
+            }
+
+            pub(crate) fn touches(&self) -> Vec<linggong_events::id::EntityRef> {
+                match self { $(Self::$Name(fields) => linggong_events::entities_in(fields)),* }
+            }
+        }
+    };
+}
+pub(crate) use commands;
+
+macro_rules! command_enum {
+    ($($kind:ident($module:ident::$enum:ident)),* $(,)?) => {
+        /// What an actor asks for, in the imperative.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each variant is the kind of the same name")]
+        #[allow(clippy::large_enum_variant, reason = "a command is moved a few times and never stored")]
+        pub enum Command { $($kind(crate::$module::$enum)),* }
+
+        impl Command {
+            /// Every command there is.
+            pub fn types() -> impl Iterator<Item = &'static CommandType> {
+                std::iter::empty()$(.chain(crate::$module::$enum::TYPES))*
+            }
+
+            /// The registry's entry of this command.
+            pub fn command_type(&self) -> &'static CommandType {
+                match self { $(Command::$kind(command) => command.command_type()),* }
+            }
+
+            /// Every entity that the command names.
+            pub fn touches(&self) -> Vec<EntityRef> {
+                match self { $(Command::$kind(command) => command.touches()),* }
+            }
+
+            fn decode_kind(kind: Kind, verb: &str, fields: Value) -> Option<Result<Command, serde_json::Error>> {
+                match kind {
+                    $(Kind::$kind => crate::$module::$enum::decode(verb, fields).map(|it| it.map(Command::$kind)),)*
+                    Kind::Match => None,
+                }
+            }
+
+            /// The events that `command` makes, or why not; reads `state`, changes nothing.
+            pub fn decide(&self, state: &State, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+                match self { $(Command::$kind(command) => crate::$module::decide(state, command, context)),* }
+            }
+        }
+    };
+}
+
+command_enum! {
+    Market(market::MarketCommand),
+    Office(office::OfficeCommand),
+    Person(person::PersonCommand),
+    Worker(worker::WorkerCommand),
+    Employer(employer::EmployerCommand),
+    Posting(posting::PostingCommand),
+    Offer(offer::OfferCommand),
+    Hire(hire::HireCommand),
+    Attendance(attendance::AttendanceCommand),
+    Wage(wage::WageCommand),
+    Insurance(insurance::InsuranceCommand),
+    Claim(claim::ClaimCommand),
+    Case(case::CaseCommand),
+    Rules(rules::RulesCommand),
+}
+
+/// Why a request is no command.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// No such command.
+    #[error("there is no command `{name}`")]
+    Unknown {
+        /// What was asked for, shortened.
+        name: String,
+    },
+    /// Its fields are not of its form.
+    #[error("the fields of `{name}` are not of its form")]
+    Fields {
+        /// The command.
+        name: String,
+        /// What the decoder says.
+        #[source]
+        cause: serde_json::Error,
+    },
+}
+
+impl Command {
+    /// The registry's entry of `hire.register_on_site`.
+    pub fn find(name: &str) -> Option<&'static CommandType> {
+        Command::types().find(|it| name.strip_prefix(it.kind.name()) == Some(&format!(".{}", it.verb)))
+    }
+
+    /// Reads the fields of the command `name`; personal fields must be sealed already.
+    pub fn decode(name: &str, fields: Value) -> Result<Command, CommandError> {
+        let unknown = || CommandError::Unknown { name: name.chars().filter(|c| !c.is_control()).take(64).collect() };
+        let (kind, verb) = name.split_once('.').ok_or_else(unknown)?;
+        let kind = kind.parse().map_err(|_| unknown())?;
+        match Command::decode_kind(kind, verb, fields) {
+            Some(decoded) => decoded.map_err(|cause| CommandError::Fields { name: name.to_owned(), cause }),
+            None => Err(unknown()),
+        }
+    }
+
+    /// The entity whose version `if_version` is compared with: the first of the command's own kind.
+    pub fn versioned_entity(&self) -> Option<EntityRef> {
+        let kind = self.command_type().kind;
+        self.touches().into_iter().find(|entity| entity.kind == kind)
+    }
+}
+
+/// Who gives a command, as the gateway established it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// Who.
+    pub id: ActorId,
+    /// As what.
+    pub role: Role,
+    /// At which office; absent for the engine alone.
+    pub office: Option<OfficeId>,
+    /// Where they may act.
+    pub regions: Vec<Region>,
+    /// The human behind the credential.
+    pub person: Option<PersonId>,
+    /// The worker they are.
+    pub worker: Option<WorkerId>,
+    /// The employer they act for.
+    pub employer: Option<EmployerId>,
+    /// The market they serve.
+    pub market: Option<MarketId>,
+    /// The department whose events they may read.
+    pub department: Option<Department>,
+}
+
+impl Actor {
+    /// The engine itself, for facts that time alone makes true.
+    pub fn engine() -> Actor {
+        Actor {
+            id: ActorId::ENGINE,
+            role: Role::Engine,
+            office: None,
+            regions: Vec::new(),
+            person: None,
+            worker: None,
+            employer: None,
+            market: None,
+            department: None,
+        }
+    }
+
+    /// Whoever holds `grant` at `office`.
+    pub fn holding(grant: &Grant, office: OfficeId) -> Actor {
+        Actor {
+            id: grant.actor,
+            role: grant.role,
+            office: Some(office),
+            regions: grant.regions.clone(),
+            person: grant.person,
+            worker: grant.worker,
+            employer: grant.employer,
+            market: grant.market,
+            department: grant.department,
+        }
+    }
+
+    /// Whether the actor works at a desk or office, and so may act for others.
+    pub fn is_staff(&self) -> bool {
+        match self.role {
+            Role::Clerk
+            | Role::Dispatcher
+            | Role::Reviewer
+            | Role::MarketManager
+            | Role::CaseOfficer
+            | Role::CaseLead
+            | Role::Mediator
+            | Role::PrivacyOfficer
+            | Role::Keeper
+            | Role::Engine => true,
+            Role::Worker
+            | Role::Employer
+            | Role::CrewLeader
+            | Role::Gate
+            | Role::Insurer
+            | Role::Auditor
+            | Role::Subscriber => false,
+        }
+    }
+
+    /// Refuses what lies outside the actor's regions.
+    pub fn check_region(&self, region: Region) -> Result<(), Refusal> {
+        if self.regions.iter().any(|it| it.covers(region)) { Ok(()) } else { Err(Refusal::OutsideRegion) }
+    }
+
+    /// Refuses to act for a worker other than oneself; staff may act for any.
+    pub fn check_worker(&self, worker: WorkerId) -> Result<(), Refusal> {
+        let own = self.role != Role::Worker || self.worker == Some(worker);
+        if own { Ok(()) } else { Err(Refusal::NotYours { entity: worker.into() }) }
+    }
+
+    /// Refuses to act for an employer other than one's own; staff may act for any.
+    pub fn check_employer(&self, employer: EmployerId) -> Result<(), Refusal> {
+        let own = self.role != Role::Employer || self.employer == Some(employer);
+        if own { Ok(()) } else { Err(Refusal::NotYours { entity: employer.into() }) }
+    }
+
+    /// The office the actor sits at; only the engine has none.
+    pub fn office(&self) -> Result<OfficeId, Refusal> {
+        self.office.ok_or(Refusal::RoleNotAllowed)
+    }
+}
+
+/// What is told with a command besides its fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct About {
+    /// When it happened in the world; absent: now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<Timestamp>,
+    /// When it was filed and what proves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filed: Option<Filed>,
+    /// For whom, under a mandate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<PersonId>,
+    /// How it reached us; absent: online.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// `sha256:…#sheet!row` of the form it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_doc: Option<String>,
+    /// The position that the actor had seen when deciding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub based_on: Option<Position>,
+    /// The version of the command's entity that the actor had seen; another is a conflict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub if_version: Option<Version>,
+    /// What caused it, where that is an event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub causation: Option<EventId>,
+    /// What belongs together across commands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<Uuid>,
+}
+
+/// A command with everything the engine needs to decide and record it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The key that the client chose, a UUIDv7.
+    pub key: Uuid,
+    /// Keyed digest of the canonical clear request.
+    pub digest: String,
+    /// Who.
+    pub actor: Actor,
+    /// What is told besides.
+    pub about: About,
+    /// When the gateway received it.
+    pub received_at: Timestamp,
+    /// What is asked for.
+    pub command: Command,
+}
+
+/// What a decision may look at besides the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The instant of the decision.
+    pub now: Timestamp,
+    /// The command; new ids follow from it.
+    pub command: CommandId,
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// What is told besides.
+    pub about: &'a About,
+    /// The rules in force.
+    pub rules: &'a RuleBook,
+}
+
+impl Context<'_> {
+    /// The `n`-th new id of `kind` under this command.
+    pub fn new_id(&self, kind: Kind, n: u32) -> Uuid {
+        new_id(self.command, kind.name(), n)
+    }
+
+    /// When it happened, as asserted; never later than now.
+    pub fn occurred_at(&self) -> Timestamp {
+        self.about.occurred_at.unwrap_or(self.now)
+    }
+
+    /// What decides "in time": the filing instant where one is proved, else the decision's own.
+    pub fn filed_at(&self) -> Timestamp {
+        self.about.filed.map_or(self.now, |filed| filed.at)
+    }
+}

@@ -1,0 +1,173 @@
+//! 用人主体.
+
+use linggong_events::employer::{
+    Changed, EmployerDetails, EmployerEvent, EmployerKind, Registered, Restricted, RestrictionLifted,
+};
+use linggong_events::event::Event;
+use linggong_events::id::{EmployerId, Kind};
+use linggong_events::identity::OrgCode;
+use linggong_events::person::KnownPerson;
+use linggong_events::place::Point;
+use linggong_events::region::Region;
+use linggong_events::time::Date;
+
+use crate::command::{Context, commands};
+use crate::person;
+use crate::refusal::Refusal;
+use crate::state::State;
+use crate::text;
+
+commands! {
+    /// What can be asked of an employer.
+    EmployerCommand: Employer {
+        /// 招工登记: whoever hires is registered first.
+        Register = "register", [Clerk, Dispatcher, Reviewer, MarketManager, CrewLeader, Employer], seal [person: Person] => {
+            employer_kind: EmployerKind, region: Region,
+        } + optional {
+            /// The name of an organisation.
+            name: String,
+            code: OrgCode,
+            /// The natural person, for a household, a foreman or one's own business.
+            person: KnownPerson,
+            principal: EmployerId, licence: String, place: Point,
+        }
+        /// States the details as they are from now on; absent fields are gone.
+        Change = "change", [Clerk, Dispatcher, Reviewer, MarketManager] => { employer: EmployerId, details: EmployerDetails }
+        /// Records that an authority lawfully restricted the employer; names the authority and the basis.
+        Restrict = "restrict", [CaseOfficer, CaseLead] => { employer: EmployerId, authority: String, basis: String, until: Date }
+        /// Ends a restriction before its time.
+        LiftRestriction = "lift_restriction", [CaseLead] => { employer: EmployerId, basis: String }
+    }
+}
+
+/// An employer of the register.
+#[derive(Clone, Debug)]
+pub(crate) struct Employer {
+    pub(crate) details: EmployerDetails,
+    pub(crate) restricted_until: Option<Date>,
+}
+
+impl State {
+    pub(crate) fn employer(&self, id: EmployerId) -> Result<&Employer, Refusal> {
+        self.employers.get(&id).ok_or_else(|| Refusal::unknown(id))
+    }
+
+    /// Who answers for the wages of `id` beside it: the principal of a foreman, if one is known.
+    pub(crate) fn principal_of(&self, id: EmployerId) -> Option<EmployerId> {
+        self.employers.get(&id).and_then(|it| it.details.principal)
+    }
+}
+
+pub(crate) fn decide(state: &State, command: &EmployerCommand, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    match command {
+        EmployerCommand::Register(it) => register(state, it, context),
+        EmployerCommand::Change(it) => {
+            let employer = state.employer(it.employer)?;
+            context.actor.check_region(employer.details.region)?;
+            check_details(state, &it.details)?;
+            if employer.details == it.details {
+                return Ok(Vec::new());
+            }
+            Ok(vec![Changed { employer: it.employer, details: it.details.clone() }.into()])
+        }
+        EmployerCommand::Restrict(it) => {
+            context.actor.check_region(state.employer(it.employer)?.details.region)?;
+            text::check("authority", &it.authority, text::LINE)?;
+            text::check("basis", &it.basis, text::LINE)?;
+            if it.until <= context.now.date() {
+                return Err(Refusal::bad_field("until", "has passed"));
+            }
+            let (authority, basis) = (it.authority.clone(), it.basis.clone());
+            Ok(vec![Restricted { employer: it.employer, authority, basis, until: it.until }.into()])
+        }
+        EmployerCommand::LiftRestriction(it) => {
+            let employer = state.employer(it.employer)?;
+            context.actor.check_region(employer.details.region)?;
+            text::check("basis", &it.basis, text::LINE)?;
+            if employer.restricted_until.is_none() {
+                return Err(Refusal::not_possible(it.employer, "not restricted"));
+            }
+            Ok(vec![RestrictionLifted { employer: it.employer, basis: it.basis.clone() }.into()])
+        }
+    }
+}
+
+fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let details = EmployerDetails {
+        employer_kind: it.employer_kind,
+        name: it.name.clone(),
+        code: it.code.clone(),
+        person: it.person.as_ref().map(|known| known.person),
+        principal: it.principal,
+        licence: it.licence.clone(),
+        region: it.region,
+        place: it.place,
+    };
+    check_details(state, &details)?;
+    if let Some(code) = &details.code
+        && let Some((id, _)) = state.employers.iter().find(|(_, known)| known.details.code.as_ref() == Some(code))
+    {
+        return Err(Refusal::Exists { entity: (*id).into() });
+    }
+    let mut events = it.person.as_ref().map(|known| person::introduce(state, known)).unwrap_or_default();
+    let employer = EmployerId(context.new_id(Kind::Employer, 0));
+    events.push(Registered { employer, details }.into());
+    Ok(events)
+}
+
+/// An organisation has a name and code, a natural person is known to the vault, an agency has a licence.
+fn check_details(state: &State, details: &EmployerDetails) -> Result<(), Refusal> {
+    let needs = |field: &str| Refusal::bad_field(field, "is needed for an employer of this kind");
+    match details.employer_kind {
+        EmployerKind::Enterprise | EmployerKind::Cooperative | EmployerKind::IndividualBusiness => {
+            text::check("name", details.name.as_deref().unwrap_or_default(), 100)?;
+            if details.code.is_none() {
+                return Err(needs("code"));
+            }
+        }
+        EmployerKind::Agency => {
+            text::check("name", details.name.as_deref().unwrap_or_default(), 100)?;
+            if details.code.is_none() {
+                return Err(needs("code"));
+            }
+            // 人力资源市场暂行条例 18: an agency without a licence may not introduce anybody.
+            text::check("licence", details.licence.as_deref().unwrap_or_default(), 60)?;
+        }
+        EmployerKind::Household | EmployerKind::Unlicensed | EmployerKind::Foreman => {
+            if details.person.is_none() {
+                return Err(needs("person"));
+            }
+            if let Some(name) = &details.name {
+                text::check("name", name, 100)?;
+            }
+        }
+    }
+    match details.principal {
+        Some(principal) => state.employer(principal).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn evolve(state: &mut State, event: &EmployerEvent) {
+    match event {
+        EmployerEvent::Registered(it) => {
+            let employer = Employer { details: it.details.clone(), restricted_until: None };
+            state.employers.insert(it.employer, employer);
+        }
+        EmployerEvent::Changed(it) => {
+            if let Some(employer) = state.employers.get_mut(&it.employer) {
+                employer.details = it.details.clone();
+            }
+        }
+        EmployerEvent::Restricted(it) => {
+            if let Some(employer) = state.employers.get_mut(&it.employer) {
+                employer.restricted_until = Some(it.until);
+            }
+        }
+        EmployerEvent::RestrictionLifted(it) => {
+            if let Some(employer) = state.employers.get_mut(&it.employer) {
+                employer.restricted_until = None;
+            }
+        }
+    }
+}

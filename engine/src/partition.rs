@@ -1,0 +1,552 @@
+//! The one writer of a partition, without I/O: requests and acknowledgements in, commits and replies out.
+//!
+//! Deciding runs ahead of writing: while one commit is in flight, the next is being decided. A reply leaves
+//! only after everything it rests on is durable. If a commit is lost, the shell drops the partition and
+//! replays the log; nothing that was answered is affected.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use linggong_events::audience::RecordedAudience;
+use linggong_events::commit::{
+    Commit, CommitError, Digest, FORMAT, Head, Header, MAX_COMMIT_BYTES, MAX_COMMIT_EVENTS,
+};
+use linggong_events::envelope::{Channel, Envelope, EnvelopeError, Meta, Recorded};
+use linggong_events::event::Event;
+use linggong_events::id::{CommandId, EventId, command_id, deadline_id, new_id};
+use linggong_events::measure::Position;
+use linggong_events::region::Region;
+use linggong_events::time::{DAY_MS, Timestamp};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::command::{About, Actor, Context, Request};
+use crate::refusal::Refusal;
+use crate::rules::{Pack, RuleBook};
+use crate::state::{KEY_WINDOW_MS, State};
+
+/// Room for the header line within [`MAX_COMMIT_BYTES`].
+const HEADER_ROOM: usize = 1024;
+
+/// A pause of the log after which deadlines wait for an operator: one bad clock must not lapse every case.
+pub const MAX_PAUSE_MS: i64 = 7 * DAY_MS;
+
+/// What the shell knows about the log and the software.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The log, `lg-37`.
+    pub log: String,
+    /// The partition of it.
+    pub partition: u16,
+    /// The version of the software.
+    pub software: String,
+    /// The division that holds where nothing nearer does: the province or county of the deployment.
+    pub region: Region,
+}
+
+/// What goes out to whoever gave a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The command.
+    pub command: CommandId,
+    /// The position of its first event.
+    pub first: Position,
+    /// The position of its last event: a read with `at_least` of it sees everything.
+    pub position: Position,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Whether nothing new was written because all of it was so already.
+    pub unchanged: bool,
+}
+
+/// Marks a request until its reply leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What comes in.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A command.
+    Command(Ticket, Box<Request>),
+    /// The commit in flight is durable.
+    Committed,
+    /// Time passes; facts that are due are stated.
+    Tick,
+}
+
+/// What goes out.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// To be written; exactly one is in flight at a time.
+    Append(Commit),
+    /// To be answered.
+    Reply(Ticket, Result<Receipt, Refusal>),
+}
+
+/// Why a partition cannot go on; the shell drops it and replays.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// An event could not be written down.
+    #[error("an event cannot be written down")]
+    Envelope(#[from] EnvelopeError),
+    /// A commit could not be built.
+    #[error("a commit cannot be built")]
+    Commit(#[from] CommitError),
+    /// The log holds a type that this software does not know: it must not decide past it.
+    #[error("the log holds the unknown event type `{type_name}` at position {position}")]
+    UnknownEvent {
+        /// The type.
+        type_name: String,
+        /// Where.
+        position: Position,
+    },
+    /// The log does not continue where it should.
+    #[error("the log has position {found} where {expected} should be")]
+    Gap {
+        /// The position found.
+        found: Position,
+        /// The position expected.
+        expected: Position,
+    },
+    /// A pack that the log adopted is not in the store.
+    #[error("the rule pack `{name}` with digest {digest} was adopted but is not stored")]
+    PackMissing {
+        /// Its name.
+        name: String,
+        /// Its digest.
+        digest: Digest,
+    },
+}
+
+/// The packs that are stored, by digest.
+pub type Packs = BTreeMap<Digest, Arc<Pack>>;
+
+/// One partition: its state, what is decided and not yet written, and who waits.
+#[derive(Debug)]
+pub struct Partition {
+    setting: Setting,
+    state: State,
+    rules: RuleBook,
+    packs: Packs,
+    /// The log's end as it will be once everything emitted is durable.
+    head: Head,
+    in_flight: Option<Vec<Waiting>>,
+    decided: VecDeque<Group>,
+    out: VecDeque<Output>,
+    clock_offset_ms: i64,
+    deadlines_held: bool,
+}
+
+/// Somebody who waits, and the answer they will get.
+#[derive(Debug)]
+struct Waiting {
+    ticket: Ticket,
+    answer: Result<Receipt, Refusal>,
+}
+
+/// The events of one decision, which are written together, and who waits for them.
+#[derive(Debug, Default)]
+struct Group {
+    lines: Vec<Vec<u8>>,
+    bytes: usize,
+    waiting: Vec<Waiting>,
+}
+
+/// What all events of one decision share.
+struct Basis<'a> {
+    seed: CommandId,
+    actor: &'a Actor,
+    about: &'a About,
+    channel: Channel,
+    received_at: Option<Timestamp>,
+    command: Option<(CommandId, String)>,
+    occurred_at: Timestamp,
+    time: Timestamp,
+}
+
+impl Partition {
+    /// A partition before its first event. `head` is where the log ends after `history` was replayed.
+    pub fn new(setting: Setting, packs: Packs) -> Partition {
+        Partition {
+            setting,
+            state: State::default(),
+            rules: RuleBook::default(),
+            packs,
+            head: Head::EMPTY,
+            in_flight: None,
+            decided: VecDeque::new(),
+            out: VecDeque::new(),
+            clock_offset_ms: 0,
+            deadlines_held: false,
+        }
+    }
+
+    /// Applies what the log holds, commit by commit in order.
+    pub fn replay(&mut self, commit: &Commit) -> Result<(), Fault> {
+        self.head = self.head.after(commit)?;
+        for recorded in commit.events() {
+            match recorded? {
+                Recorded::Known(envelope) => {
+                    let expected = self.state.last().next();
+                    if envelope.meta.position != expected {
+                        return Err(Fault::Gap { found: envelope.meta.position, expected });
+                    }
+                    self.apply(&envelope)?;
+                }
+                Recorded::Unknown(raw) => {
+                    return Err(Fault::UnknownEvent { type_name: raw.type_name, position: raw.meta.position });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a pack to the store, so that it can be adopted.
+    pub fn store_pack(&mut self, digest: Digest, pack: Arc<Pack>) {
+        self.packs.insert(digest, pack);
+    }
+
+    /// Where the log ends once everything emitted is durable.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// What is so, including what is decided and not yet durable.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &RuleBook {
+        &self.rules
+    }
+
+    /// Whether nothing is in flight, decided or unanswered.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.decided.is_empty() && self.out.is_empty()
+    }
+
+    /// Told by the shell: how far the wall clock stands from the monotonic one since start.
+    pub fn set_clock_offset(&mut self, ms: i64) {
+        self.clock_offset_ms = ms;
+    }
+
+    /// Stops the firing of deadlines until an operator confirms the clock.
+    pub fn hold_deadlines(&mut self) {
+        self.deadlines_held = true;
+    }
+
+    /// Whether deadlines wait for an operator.
+    pub fn deadlines_held(&self) -> bool {
+        self.deadlines_held
+    }
+
+    /// Takes one input at the instant `now`.
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Fault> {
+        match input {
+            Input::Committed => {
+                let waiting = self.in_flight.take().unwrap_or_default();
+                self.out.extend(waiting.into_iter().map(|it| Output::Reply(it.ticket, it.answer)));
+            }
+            Input::Tick => self.state_due_facts(now)?,
+            Input::Command(ticket, request) => {
+                self.state_due_facts(now)?;
+                self.decide(ticket, &request, now)?;
+            }
+        }
+        self.emit()
+    }
+
+    /// What is to be done next, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// The instant of recording: never before the last one.
+    fn recording_time(&self, now: Timestamp) -> Timestamp {
+        self.state.last_time().map_or(now, |last| last.max(now))
+    }
+
+    fn state_due_facts(&mut self, now: Timestamp) -> Result<(), Fault> {
+        let paused = self.state.last_time().is_some_and(|last| now.ms() - last.ms() > MAX_PAUSE_MS);
+        if paused && self.state.next_deadline().is_some_and(|at| at <= now) {
+            self.deadlines_held = true;
+        }
+        if self.deadlines_held {
+            return Ok(());
+        }
+        let time = self.recording_time(now);
+        while let Some((deadline, events)) = self.state.due(time, &self.rules) {
+            let seed = deadline_id(deadline.entity, &deadline.due.label(), deadline.at.ms());
+            let engine = Actor::engine();
+            let basis = Basis {
+                seed,
+                actor: &engine,
+                about: &About::default(),
+                channel: Channel::Engine,
+                received_at: None,
+                command: None,
+                occurred_at: deadline.at,
+                time,
+            };
+            let group = self.record(events, &basis)?;
+            assert!(!self.state.deadlines.contains(&deadline), "the fact of {deadline:?} did not end it");
+            self.decided.push_back(group);
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, ticket: Ticket, request: &Request, now: Timestamp) -> Result<(), Fault> {
+        let answer = match self.consider(request, now) {
+            Ok(Considered::Known(receipt)) => Ok(receipt),
+            Err(refusal) => Err(refusal),
+            Ok(Considered::New(events)) => {
+                let time = self.recording_time(now);
+                let command = command_id(request.actor.id, request.key);
+                let basis = Basis {
+                    seed: command,
+                    actor: &request.actor,
+                    about: &request.about,
+                    channel: request.about.channel.unwrap_or(Channel::Online),
+                    received_at: Some(request.received_at),
+                    command: Some((command, request.digest.clone())),
+                    occurred_at: request.about.occurred_at.unwrap_or(time),
+                    time,
+                };
+                let confirms_clock = events.iter().any(crate::office::confirms_clock);
+                let first = self.state.last().next();
+                let mut group = self.record(events, &basis)?;
+                if confirms_clock {
+                    self.deadlines_held = false;
+                }
+                let position = self.state.last();
+                let receipt = Receipt { command, first, position, recorded_at: time, unchanged: false };
+                group.waiting.push(Waiting { ticket, answer: Ok(receipt) });
+                self.decided.push_back(group);
+                return Ok(());
+            }
+        };
+        // The answer may rest on events that are not durable yet: it waits for the last of them.
+        let waiting = Waiting { ticket, answer };
+        match (self.decided.back_mut(), &mut self.in_flight) {
+            (Some(group), _) => group.waiting.push(waiting),
+            (None, Some(in_flight)) => in_flight.push(waiting),
+            (None, None) => self.out.push_back(Output::Reply(waiting.ticket, waiting.answer)),
+        }
+        Ok(())
+    }
+
+    fn consider(&self, request: &Request, now: Timestamp) -> Result<Considered, Refusal> {
+        let command = command_id(request.actor.id, request.key);
+        if let Some(known) = self.state.remembered(command) {
+            if known.digest != request.digest {
+                return Err(Refusal::KeyReused);
+            }
+            let (first, position, recorded_at) = (known.first, known.last, known.time);
+            return Ok(Considered::Known(Receipt { command, first, position, recorded_at, unchanged: false }));
+        }
+        check_key(request, now)?;
+        let command_type = request.command.command_type();
+        if !command_type.roles.contains(&request.actor.role) {
+            return Err(Refusal::RoleNotAllowed);
+        }
+        if let Some(at) = request.about.occurred_at.filter(|at| *at > self.recording_time(now)) {
+            return Err(Refusal::InTheFuture { at });
+        }
+        if let Some(filed) = request.about.filed.filter(|filed| filed.at > self.recording_time(now)) {
+            return Err(Refusal::InTheFuture { at: filed.at });
+        }
+        if let Some(expected) = request.about.if_version {
+            let entity = request.command.versioned_entity().ok_or(Refusal::NoVersionedEntity)?;
+            let actual = self.state.version(entity);
+            if actual != expected {
+                return Err(Refusal::VersionConflict { entity, expected, actual });
+            }
+        }
+        let context = Context {
+            now: self.recording_time(now),
+            command,
+            actor: &request.actor,
+            about: &request.about,
+            rules: &self.rules,
+        };
+        if let crate::command::Command::Rules(adopt) = &request.command {
+            crate::rules::check_stored(adopt, &self.packs)?;
+        }
+        let events = request.command.decide(&self.state, &context)?;
+        if events.is_empty() {
+            // All of it is so already: the receipt points at the entity's last event.
+            let position = self.state.last();
+            let receipt = Receipt { command, first: position, position, recorded_at: context.now, unchanged: true };
+            return Ok(Considered::Known(receipt));
+        }
+        Ok(Considered::New(events))
+    }
+
+    /// Writes down `events` and whatever they make necessary, in the order of their causes.
+    fn record(&mut self, events: Vec<Event>, basis: &Basis<'_>) -> Result<Group, Fault> {
+        let mut group = Group::default();
+        let mut queue: VecDeque<(Event, Option<EventId>)> =
+            events.into_iter().map(|event| (event, basis.about.causation)).collect();
+        let mut n = 0;
+        while let Some((event, causation)) = queue.pop_front() {
+            let envelope = self.envelope(event, causation, n, basis);
+            n += 1;
+            let line = envelope.to_line()?;
+            group.bytes += line.len() + 1;
+            group.lines.push(line);
+            self.apply(&envelope)?;
+            let cause = Some(envelope.meta.id);
+            // Depth first: what an event makes necessary stands right behind it.
+            for follow_up in self.state.follow_up(&envelope, &self.rules).into_iter().rev() {
+                queue.push_front((follow_up, cause));
+            }
+        }
+        if group.lines.len() > MAX_COMMIT_EVENTS as usize || group.bytes > MAX_COMMIT_BYTES - HEADER_ROOM {
+            return Err(CommitError::TooLarge { events: group.lines.len(), bytes: group.bytes }.into());
+        }
+        Ok(group)
+    }
+
+    fn envelope(&self, event: Event, causation: Option<EventId>, n: u32, basis: &Basis<'_>) -> Envelope {
+        let subject = event.subject();
+        let touches = event.touches();
+        let region = touches.iter().find_map(|entity| self.state.region_of(*entity));
+        let own_region = region_in(&event);
+        let office_region = basis.actor.office.and_then(|office| self.state.region_of(office.into()));
+        let meta = Meta {
+            id: EventId(new_id(basis.seed, "event", n)),
+            source: format!("/linggong/{}/{}", self.setting.log, self.setting.partition),
+            subject,
+            time: basis.time,
+            position: self.state.last().next(),
+            version: self.state.version(subject).next(),
+            occurred_at: basis.occurred_at,
+            received_at: basis.received_at,
+            filed: basis.about.filed,
+            region: own_region.or(region).or(office_region).unwrap_or(self.setting.region),
+            actor: basis.actor.id,
+            role: basis.actor.role,
+            office: basis.actor.office,
+            on_behalf_of: basis.about.on_behalf_of,
+            channel: basis.channel,
+            source_doc: basis.about.source_doc.clone(),
+            based_on: basis.about.based_on,
+            command: basis.command.clone(),
+            causation,
+            correlation: basis.about.correlation,
+            touches,
+            audience: RecordedAudience::of(event.event_type().audience),
+            rules: self.rules.names(),
+        };
+        Envelope { meta, event }
+    }
+
+    fn apply(&mut self, envelope: &Envelope) -> Result<(), Fault> {
+        self.state.evolve(envelope);
+        if let Event::Rules(_) = &envelope.event {
+            self.rules = self.rule_book()?;
+        }
+        Ok(())
+    }
+
+    fn rule_book(&self) -> Result<RuleBook, Fault> {
+        let mut packs = Vec::new();
+        for ((_, name), digest) in &self.state.packs {
+            let pack = self.packs.get(digest);
+            let missing = || Fault::PackMissing { name: name.clone(), digest: *digest };
+            packs.push((name.clone(), *digest, pack.ok_or_else(missing)?.clone()));
+        }
+        Ok(RuleBook::new(packs))
+    }
+
+    /// Sends the next commit out where none is in flight.
+    fn emit(&mut self) -> Result<(), Fault> {
+        if self.in_flight.is_some() || self.decided.is_empty() {
+            return Ok(());
+        }
+        let (mut lines, mut bytes, mut waiting) = (Vec::new(), 0, Vec::new());
+        while let Some(group) = self.decided.front() {
+            let fits = lines.len() + group.lines.len() <= MAX_COMMIT_EVENTS as usize
+                && bytes + group.bytes <= MAX_COMMIT_BYTES - HEADER_ROOM;
+            if !fits {
+                break;
+            }
+            if let Some(group) = self.decided.pop_front() {
+                bytes += group.bytes;
+                lines.extend(group.lines);
+                waiting.extend(group.waiting);
+            }
+        }
+        let header = Header {
+            v: FORMAT,
+            log: self.setting.log.clone(),
+            partition: self.setting.partition,
+            commit: self.head.commit + 1,
+            epoch: self.head.epoch,
+            first: self.head.position.0 + 1,
+            count: 0,
+            prev: self.head.digest,
+            software: self.setting.software.clone(),
+            clock_offset_ms: self.clock_offset_ms,
+            genesis: None,
+        };
+        let commit = Commit::build(header, &lines)?;
+        self.head = self.head.after(&commit)?;
+        self.in_flight = Some(waiting);
+        self.out.push_back(Output::Append(commit));
+        Ok(())
+    }
+}
+
+enum Considered {
+    /// Nothing is to be written: the command was given before, or all of it is so already.
+    Known(Receipt),
+    /// The command makes these events.
+    New(Vec<Event>),
+}
+
+/// The county that an event names itself; it wins over that of the things it touches.
+fn region_in(event: &Event) -> Option<Region> {
+    use linggong_events::employer::EmployerEvent;
+    use linggong_events::hire::HireEvent;
+    use linggong_events::market::MarketEvent;
+    use linggong_events::posting::PostingEvent;
+    match event {
+        Event::Hire(HireEvent::Agreed(it)) => Some(it.terms.region),
+        Event::Hire(HireEvent::Changed(it)) => Some(it.terms.region),
+        Event::Hire(HireEvent::Withdrawn(it)) => Some(it.terms.region),
+        Event::Posting(PostingEvent::Published(it)) => Some(it.terms.region),
+        Event::Posting(PostingEvent::ReviewRequested(it)) => Some(it.terms.region),
+        Event::Posting(PostingEvent::Changed(it)) => Some(it.terms.region),
+        Event::Market(MarketEvent::Registered(it)) => Some(it.region),
+        Event::Employer(EmployerEvent::Registered(it)) => Some(it.details.region),
+        Event::Office(linggong_events::office::OfficeEvent::Registered(it)) => Some(it.region),
+        Event::Market(_)
+        | Event::Office(_)
+        | Event::Person(_)
+        | Event::Worker(_)
+        | Event::Employer(_)
+        | Event::Posting(_)
+        | Event::Offer(_)
+        | Event::Match(_)
+        | Event::Hire(_)
+        | Event::Attendance(_)
+        | Event::Wage(_)
+        | Event::Insurance(_)
+        | Event::Claim(_)
+        | Event::Case(_)
+        | Event::Rules(_) => None,
+    }
+}
+
+/// A key is a UUIDv7 made within the window in which commands are remembered.
+fn check_key(request: &Request, now: Timestamp) -> Result<(), Refusal> {
+    if request.key.get_version_num() != 7 {
+        return Err(Refusal::BadKey);
+    }
+    let (seconds, nanos) = request.key.get_timestamp().map(|it| it.to_unix()).ok_or(Refusal::BadKey)?;
+    let ms = i64::try_from(seconds).ok().and_then(|s| s.checked_mul(1000)).ok_or(Refusal::BadKey)?;
+    let made = Timestamp::from_ms(ms + i64::from(nanos / 1_000_000)).map_err(|_| Refusal::BadKey)?;
+    if now.ms() - made.ms() > KEY_WINDOW_MS { Err(Refusal::KeyTooOld { made }) } else { Ok(()) }
+}

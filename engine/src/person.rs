@@ -1,0 +1,111 @@
+//! 人: records of humans; the vault seals before anything comes here.
+
+use std::collections::BTreeSet;
+
+use linggong_events::event::Event;
+use linggong_events::id::{KeyId, PersonId};
+use linggong_events::person::{
+    DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState, KeyStateChanged, KnownPerson, PersonEvent, Registered,
+    Revised,
+};
+
+use crate::command::{Context, commands};
+use crate::refusal::Refusal;
+use crate::state::State;
+use crate::text;
+
+commands! {
+    /// What can be asked of the record of a human.
+    PersonCommand: Person {
+        /// Replaces sealed fields by newer ones.
+        Revise = "revise", [Clerk, Dispatcher, CaseOfficer, PrivacyOfficer], seal [known: Person] => { known: KnownPerson }
+        /// Finds two records to be one human (`IdentityLinked`); earlier events stay as they are.
+        Link = "link", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
+        /// Dissolves a link that was wrong.
+        Unlink = "unlink", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
+        /// Records that the vault changed the state of a key.
+        SetKeyState = "set_key_state", [PrivacyOfficer] => { person: PersonId, key: KeyId, key_state: KeyState, basis: String }
+    }
+}
+
+/// A human in the engine's eyes: nothing but ids.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Person {
+    pub(crate) linked: BTreeSet<PersonId>,
+    pub(crate) key_state: Option<KeyState>,
+}
+
+/// The events that make a human known, as a part of registering a worker or employer.
+pub(crate) fn introduce(state: &State, known: &KnownPerson) -> Vec<Event> {
+    let person = known.person;
+    if state.persons.contains_key(&person) {
+        return Vec::new();
+    }
+    let mut events: Vec<Event> = vec![Registered { person, known: known.clone() }.into()];
+    if let Some(other) = known.duplicate_suspected.filter(|other| *other != person) {
+        events.push(DuplicateSuspected { person, other }.into());
+    }
+    events
+}
+
+pub(crate) fn decide(state: &State, command: &PersonCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let known = |id: PersonId| state.persons.get(&id).ok_or_else(|| Refusal::unknown(id));
+    let event = match command {
+        PersonCommand::Revise(it) => {
+            known(it.known.person)?;
+            Revised { person: it.known.person, known: it.known.clone() }.into()
+        }
+        PersonCommand::Link(it) => {
+            text::check("basis", &it.basis, text::LINE)?;
+            known(it.other)?;
+            if it.person == it.other {
+                return Err(Refusal::bad_field("other", "is the same person"));
+            }
+            if known(it.person)?.linked.contains(&it.other) {
+                return Ok(Vec::new());
+            }
+            IdentityLinked { person: it.person, other: it.other, basis: it.basis.clone() }.into()
+        }
+        PersonCommand::Unlink(it) => {
+            text::check("basis", &it.basis, text::LINE)?;
+            if !known(it.person)?.linked.contains(&it.other) {
+                return Err(Refusal::not_possible(it.person, "not linked to the other"));
+            }
+            IdentityUnlinked { person: it.person, other: it.other, basis: it.basis.clone() }.into()
+        }
+        PersonCommand::SetKeyState(it) => {
+            text::check("basis", &it.basis, text::LINE)?;
+            let person = known(it.person)?;
+            if person.key_state == Some(KeyState::Shredded) {
+                return Err(Refusal::Ended { entity: it.person.into() });
+            }
+            if it.key_state == KeyState::Shredded
+                && let Some(claim) = state.open_claim_of(it.person)
+            {
+                return Err(Refusal::OnHold { entity: claim.into() });
+            }
+            KeyStateChanged { person: it.person, key: it.key, state: it.key_state, basis: it.basis.clone() }.into()
+        }
+    };
+    Ok(vec![event])
+}
+
+pub(crate) fn evolve(state: &mut State, event: &PersonEvent) {
+    match event {
+        PersonEvent::Registered(it) => {
+            state.persons.entry(it.person).or_default();
+        }
+        PersonEvent::Revised(_) | PersonEvent::DuplicateSuspected(_) => {}
+        PersonEvent::IdentityLinked(it) => {
+            state.persons.entry(it.person).or_default().linked.insert(it.other);
+            state.persons.entry(it.other).or_default().linked.insert(it.person);
+        }
+        PersonEvent::IdentityUnlinked(it) => {
+            state.persons.entry(it.person).or_default().linked.remove(&it.other);
+            state.persons.entry(it.other).or_default().linked.remove(&it.person);
+        }
+        PersonEvent::KeyStateChanged(it) => {
+            state.persons.entry(it.person).or_default().key_state = Some(it.state);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! 规则: which packs are in force, adopted by events.
+
+use linggong_events::commit::Digest;
+use linggong_events::event::Event;
+use linggong_events::id::RulesId;
+use linggong_events::rules::{Adopted, PackKind, RulesEvent};
+
+use crate::command::{Context, commands};
+use crate::partition::Packs;
+use crate::refusal::Refusal;
+use crate::state::State;
+use crate::text;
+
+pub use crate::pack::{Pack, RuleBook};
+
+commands! {
+    /// What can be asked of the rules.
+    RulesCommand: Rules {
+        /// Puts a stored pack in force for new triggers; running deadlines keep theirs.
+        Adopt = "adopt", [Keeper, CaseLead] => { name: String, pack_kind: PackKind, digest: String, reason: String }
+    }
+}
+
+/// The rules entity of a pack: one per name, so that its adoptions form one history.
+pub fn rules_id(pack_kind: PackKind, name: &str) -> RulesId {
+    let seed = linggong_events::id::CommandId(uuid::Uuid::nil());
+    RulesId(linggong_events::id::new_id(seed, &format!("rules:{pack_kind:?}:{name}"), 0))
+}
+
+/// Refuses to adopt what is not in the store.
+pub(crate) fn check_stored(command: &RulesCommand, packs: &Packs) -> Result<(), Refusal> {
+    let RulesCommand::Adopt(it) = command;
+    let digest = parse_digest(&it.digest)?;
+    let pack = packs.get(&digest).ok_or_else(|| Refusal::PackMissing { digest: it.digest.clone() })?;
+    if pack.kind() == it.pack_kind { Ok(()) } else { Err(Refusal::bad_field("pack_kind", "is not what the pack holds")) }
+}
+
+fn parse_digest(text: &str) -> Result<Digest, Refusal> {
+    text.parse().map_err(|error: linggong_events::commit::BadDigest| Refusal::bad_field("digest", error.to_string()))
+}
+
+pub(crate) fn decide(state: &State, command: &RulesCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let RulesCommand::Adopt(it) = command;
+    text::check("name", &it.name, 60)?;
+    text::check("reason", &it.reason, text::LINE)?;
+    if !it.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {
+        return Err(Refusal::bad_field("name", "may hold letters, digits, `-` and `.` only"));
+    }
+    let digest = parse_digest(&it.digest)?;
+    if state.packs.get(&(it.pack_kind, it.name.clone())) == Some(&digest) {
+        return Ok(Vec::new());
+    }
+    let event = Adopted {
+        rules: rules_id(it.pack_kind, &it.name),
+        name: it.name.clone(),
+        pack_kind: it.pack_kind,
+        digest: it.digest.clone(),
+        reason: it.reason.clone(),
+    };
+    Ok(vec![event.into()])
+}
+
+pub(crate) fn evolve(state: &mut State, event: &RulesEvent) {
+    let RulesEvent::Adopted(it) = event;
+    if let Ok(digest) = it.digest.parse() {
+        state.packs.insert((it.pack_kind, it.name.clone()), digest);
+    }
+}

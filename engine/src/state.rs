@@ -1,0 +1,269 @@
+//! What is so: the fold of all events. Decisions read it; only [`State::evolve`] writes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linggong_events::commit::Digest;
+use linggong_events::envelope::{Envelope, Meta};
+use linggong_events::event::Event;
+use linggong_events::id::{
+    ActorId, AttendanceId, CaseId, ClaimId, CommandId, EmployerId, EntityRef, HireId, InsuranceId, MarketId,
+    OfferId, OfficeId, PersonId, PostingId, WageId, WorkerId,
+};
+use linggong_events::measure::{Position, Version};
+use linggong_events::region::Region;
+use linggong_events::rules::PackKind;
+use linggong_events::time::{DAY_MS, Timestamp};
+
+use crate::rules::RuleBook;
+use crate::{
+    attendance, case, claim, employer, hire, insurance, market, matching, offer, office, person, posting, rules,
+    wage, worker,
+};
+
+/// How long a command is remembered, by recorded time.
+pub const KEY_WINDOW_MS: i64 = 90 * DAY_MS;
+
+/// Everything that is so at one position of the log.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub(crate) markets: BTreeMap<MarketId, market::Market>,
+    pub(crate) offices: BTreeMap<OfficeId, office::Office>,
+    pub(crate) persons: BTreeMap<PersonId, person::Person>,
+    pub(crate) workers: BTreeMap<WorkerId, worker::Worker>,
+    pub(crate) employers: BTreeMap<EmployerId, employer::Employer>,
+    pub(crate) postings: BTreeMap<PostingId, posting::Posting>,
+    pub(crate) offers: BTreeMap<OfferId, offer::Offer>,
+    pub(crate) hires: BTreeMap<HireId, hire::Hire>,
+    pub(crate) attendances: BTreeMap<AttendanceId, attendance::Attendance>,
+    pub(crate) wages: BTreeMap<WageId, wage::Wage>,
+    pub(crate) insurances: BTreeMap<InsuranceId, insurance::Insurance>,
+    pub(crate) claims: BTreeMap<ClaimId, claim::Claim>,
+    pub(crate) cases: BTreeMap<CaseId, case::Case>,
+    pub(crate) packs: BTreeMap<(PackKind, String), Digest>,
+    pub(crate) deadlines: BTreeSet<Deadline>,
+    remembered: BTreeMap<CommandId, Remembered>,
+    /// The remembered commands by recorded time, so that the table stays bounded.
+    remembered_since: BTreeSet<(Timestamp, CommandId)>,
+    versions: BTreeMap<EntityRef, Version>,
+    last: Position,
+    last_time: Option<Timestamp>,
+}
+
+/// A command that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// Who gave it.
+    pub actor: ActorId,
+    /// The keyed digest of its content.
+    pub digest: String,
+    /// The position of its first event.
+    pub first: Position,
+    /// The position of its last event, follow-ups included.
+    pub last: Position,
+    /// When it was recorded.
+    pub time: Timestamp,
+}
+
+/// An instant at which time alone makes a fact true, in the order of firing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    /// The instant from which the fact is true.
+    pub at: Timestamp,
+    /// What it is about.
+    pub entity: EntityRef,
+    /// Which fact.
+    pub due: Due,
+}
+
+/// The facts that time alone makes true.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// Nobody answered the offer.
+    OfferExpires,
+    /// The last shift began with places left.
+    PostingExpires,
+    /// The worker's day at the market is over.
+    PresenceEnds,
+    /// A shift begins soon and cover must be looked at.
+    CoverChecked,
+    /// Nobody signed out of the shift.
+    WagePresumed,
+    /// The pay date passed.
+    WageOverdue,
+    /// A case's deadline comes near.
+    CaseWarned(String),
+    /// A case's deadline passed.
+    CaseLapsed(String),
+}
+
+impl Due {
+    /// The label from which the ids of the resulting events follow.
+    pub fn label(&self) -> String {
+        match self {
+            Due::OfferExpires => "offer_expires".into(),
+            Due::PostingExpires => "posting_expires".into(),
+            Due::PresenceEnds => "presence_ends".into(),
+            Due::CoverChecked => "cover_checked".into(),
+            Due::WagePresumed => "wage_presumed".into(),
+            Due::WageOverdue => "wage_overdue".into(),
+            Due::CaseWarned(rule) => format!("case_warned:{rule}"),
+            Due::CaseLapsed(rule) => format!("case_lapsed:{rule}"),
+        }
+    }
+}
+
+impl State {
+    /// Applies one event. Cannot fail: what was recorded is so.
+    pub fn evolve(&mut self, envelope: &Envelope) {
+        let meta = &envelope.meta;
+        self.versions.insert(meta.subject, meta.version);
+        self.last = meta.position;
+        self.last_time = Some(meta.time);
+        self.remember(meta);
+        match &envelope.event {
+            Event::Market(event) => market::evolve(self, event),
+            Event::Office(event) => office::evolve(self, event, meta),
+            Event::Person(event) => person::evolve(self, event),
+            Event::Worker(event) => worker::evolve(self, event, meta),
+            Event::Employer(event) => employer::evolve(self, event),
+            Event::Posting(event) => posting::evolve(self, event, meta),
+            Event::Offer(event) => offer::evolve(self, event, meta),
+            Event::Match(event) => matching::evolve(self, event, meta),
+            Event::Hire(event) => hire::evolve(self, event, meta),
+            Event::Attendance(event) => attendance::evolve(self, event, meta),
+            Event::Wage(event) => wage::evolve(self, event, meta),
+            Event::Insurance(event) => insurance::evolve(self, event, meta),
+            Event::Claim(event) => claim::evolve(self, event, meta),
+            Event::Case(event) => case::evolve(self, event, meta),
+            Event::Rules(event) => rules::evolve(self, event),
+        }
+    }
+
+    fn remember(&mut self, meta: &Meta) {
+        if let Some((command, digest)) = &meta.command {
+            let entry = self.remembered.entry(*command).or_insert_with(|| Remembered {
+                actor: meta.actor,
+                digest: digest.clone(),
+                first: meta.position,
+                last: meta.position,
+                time: meta.time,
+            });
+            entry.last = meta.position;
+            self.remembered_since.insert((entry.time, *command));
+        }
+        // A key too old to be accepted again need not be remembered.
+        while let Some((since, command)) = self.remembered_since.first().copied()
+            && meta.time.ms() - since.ms() > 2 * KEY_WINDOW_MS
+        {
+            self.remembered_since.pop_first();
+            self.remembered.remove(&command);
+        }
+    }
+
+    /// What `event` makes necessary at once, in the same commit.
+    pub fn follow_up(&self, envelope: &Envelope, rules: &RuleBook) -> Vec<Event> {
+        let meta = &envelope.meta;
+        match &envelope.event {
+            Event::Posting(event) => posting::follow_up(self, event, meta, rules),
+            Event::Offer(event) => offer::follow_up(self, event, meta, rules),
+            Event::Hire(event) => hire::follow_up(self, event, meta, rules),
+            Event::Attendance(event) => attendance::follow_up(self, event, meta, rules),
+            Event::Wage(event) => wage::follow_up(self, event, meta, rules),
+            Event::Claim(event) => claim::follow_up(self, event, meta, rules),
+            Event::Market(_)
+            | Event::Office(_)
+            | Event::Person(_)
+            | Event::Worker(_)
+            | Event::Employer(_)
+            | Event::Match(_)
+            | Event::Insurance(_)
+            | Event::Case(_)
+            | Event::Rules(_) => Vec::new(),
+        }
+    }
+
+    /// The first fact that is due at `now`, with the events that state it.
+    pub fn due(&self, now: Timestamp, rules: &RuleBook) -> Option<(Deadline, Vec<Event>)> {
+        let deadline = self.deadlines.first().filter(|it| it.at <= now)?.clone();
+        let events = match &deadline.due {
+            Due::OfferExpires => offer::due(self, &deadline, rules),
+            Due::PostingExpires => posting::due(self, &deadline, rules),
+            Due::PresenceEnds => worker::due(self, &deadline, rules),
+            Due::CoverChecked => insurance::due(self, &deadline, rules),
+            Due::WagePresumed => attendance::due(self, &deadline, rules),
+            Due::WageOverdue => wage::due(self, &deadline, rules),
+            Due::CaseWarned(_) | Due::CaseLapsed(_) => case::due(self, &deadline, rules),
+        };
+        assert!(!events.is_empty(), "the deadline {deadline:?} outlived its cause");
+        Some((deadline, events))
+    }
+
+    /// The instant of the next deadline.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|it| it.at)
+    }
+
+    /// The claim, not yet closed, whose claimant is this human: it holds their record.
+    pub(crate) fn open_claim_of(&self, person: PersonId) -> Option<ClaimId> {
+        let _ = person;
+        None
+    }
+
+    /// The version of an entity; 0 where it has no events.
+    pub fn version(&self, entity: EntityRef) -> Version {
+        self.versions.get(&entity).copied().unwrap_or_default()
+    }
+
+    /// The position of the last event.
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
+    /// The recorded time of the last event.
+    pub fn last_time(&self) -> Option<Timestamp> {
+        self.last_time
+    }
+
+    /// What is remembered of a command.
+    pub fn remembered(&self, command: CommandId) -> Option<&Remembered> {
+        self.remembered.get(&command)
+    }
+
+    /// The county that an entity belongs to, where it has one.
+    pub fn region_of(&self, entity: EntityRef) -> Option<Region> {
+        use linggong_events::id::Kind;
+        let id = entity.id;
+        match entity.kind {
+            Kind::Market => self.markets.get(&MarketId(id)).map(|it| it.region),
+            Kind::Office => self.offices.get(&OfficeId(id)).map(|it| it.region),
+            Kind::Employer => self.employers.get(&EmployerId(id)).map(|it| it.details.region),
+            Kind::Posting => self.postings.get(&PostingId(id)).map(|it| it.terms.region),
+            Kind::Hire => self.hires.get(&HireId(id)).map(|it| it.terms.region),
+            Kind::Offer => self.offers.get(&OfferId(id)).and_then(|it| self.region_of(it.posting.into())),
+            Kind::Attendance => {
+                self.attendances.get(&AttendanceId(id)).and_then(|it| self.region_of(it.hire.into()))
+            }
+            Kind::Wage => self.wages.get(&WageId(id)).and_then(|it| self.region_of(it.hire.into())),
+            Kind::Insurance => self.insurances.get(&InsuranceId(id)).and_then(|it| self.region_of(it.hire.into())),
+            Kind::Claim => self.claims.get(&ClaimId(id)).and_then(|it| self.region_of(it.office.into())),
+            Kind::Case => self.cases.get(&CaseId(id)).and_then(|it| self.region_of(it.office.into())),
+            Kind::Person | Kind::Worker | Kind::Match | Kind::Rules => None,
+        }
+    }
+
+    /// A digest of everything that is so: equal for equal logs, on every machine and build.
+    ///
+    /// It is taken over the debug form, in which every map is ordered and nothing secret is shown.
+    pub fn digest(&self) -> Digest {
+        Digest::of(format!("{self:?}").as_bytes())
+    }
+
+    pub(crate) fn expect_by(&mut self, at: Timestamp, entity: impl Into<EntityRef>, due: Due) {
+        self.deadlines.insert(Deadline { at, entity: entity.into(), due });
+    }
+
+    pub(crate) fn no_longer_expect(&mut self, entity: impl Into<EntityRef>, which: impl Fn(&Due) -> bool) {
+        let entity = entity.into();
+        self.deadlines.retain(|it| it.entity != entity || !which(&it.due));
+    }
+}
