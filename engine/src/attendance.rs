@@ -1,19 +1,30 @@
 //! interim
-use linggong_events::envelope::Meta;
-use linggong_events::event::Event;
-use linggong_events::attendance::AttendanceEvent;
-use linggong_events::id::HireId;
 use crate::command::{Context, commands};
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
 use crate::state::{Deadline, State};
+use linggong_events::attendance::AttendanceEvent;
+use linggong_events::envelope::Meta;
+use linggong_events::event::Event;
+use linggong_events::id::HireId;
 
 commands! { /// interim
-    AttendanceCommand: Attendance { /// interim
- Interim = "interim", [] => {} } }
+   AttendanceCommand: Attendance { /// interim
+Interim = "interim", [] => {} } }
 #[derive(Clone, Debug)]
-pub(crate) struct Attendance { pub(crate) hire: HireId }
-pub(crate) fn decide(_: &State, command: &AttendanceCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> { let _ = command; Ok(Vec::new()) }
+pub(crate) struct Attendance {
+    pub(crate) hire: HireId,
+}
+pub(crate) fn decide(_: &State, command: &AttendanceCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let _ = command;
+    Ok(Vec::new())
+}
 pub(crate) fn evolve(_: &mut State, _: &AttendanceEvent, _: &Meta) {}
-pub(crate) fn follow_up(_: &State, _: &AttendanceEvent, _: &Meta, _: &RuleBook) -> Vec<Event> { Vec::new() }
-pub(crate) fn due(_: &State, _: &Deadline, _: &RuleBook) -> Vec<Event> { Vec::new() }
+pub(crate) fn follow_up(_: &State, _: &AttendanceEvent, _: &Meta, _: &RuleBook) -> Vec<Event> {
+    Vec::new()
+}
+pub(crate) fn due(_: &State, _: &Deadline, _: &RuleBook) -> Vec<Event> {
+    Vec::new()
+}
+pub(crate) fn expect(_: &mut State, _: HireId) {}
+pub(crate) fn no_longer_expect(_: &mut State, _: HireId) {}

@@ -208,7 +208,8 @@ impl Command {
 
     /// Reads the fields of the command `name`; personal fields must be sealed already.
     pub fn decode(name: &str, fields: Value) -> Result<Command, CommandError> {
-        let unknown = || CommandError::Unknown { name: name.chars().filter(|c| !c.is_control()).take(64).collect() };
+        let unknown =
+            || CommandError::Unknown { name: name.chars().filter(|c| !c.is_control()).take(64).collect() };
         let (kind, verb) = name.split_once('.').ok_or_else(unknown)?;
         let kind = kind.parse().map_err(|_| unknown())?;
         match Command::decode_kind(kind, verb, fields) {

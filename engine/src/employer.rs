@@ -58,7 +58,11 @@ impl State {
     }
 }
 
-pub(crate) fn decide(state: &State, command: &EmployerCommand, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn decide(
+    state: &State,
+    command: &EmployerCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
     match command {
         EmployerCommand::Register(it) => register(state, it, context),
         EmployerCommand::Change(it) => {
@@ -105,7 +109,8 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<E
     };
     check_details(state, &details)?;
     if let Some(code) = &details.code
-        && let Some((id, _)) = state.employers.iter().find(|(_, known)| known.details.code.as_ref() == Some(code))
+        && let Some((id, _)) =
+            state.employers.iter().find(|(_, known)| known.details.code.as_ref() == Some(code))
     {
         return Err(Refusal::Exists { entity: (*id).into() });
     }

@@ -2,19 +2,60 @@
 
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::hire::{HireEvent, HireTerms};
-use linggong_events::id::HireId;
-use linggong_events::posting::FillMode;
-use linggong_events::time::{Date, Shift, Timestamp};
+use linggong_events::hire::{
+    Agreed, AgreementSigned, CancelReason, Cancelled, Changed, Ended, FollowedUp, HireEvent, HireTerms,
+    InjuryReported, InsuranceDecision, NoShow, Replaced, SentHome, Started, Withdrawn,
+};
+use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
+use linggong_events::office::Role;
+use linggong_events::person::{AgeBand, SealedText};
+use linggong_events::posting::{FillMode, Filled, PayTerms, PostingTerms, Reopened};
+use linggong_events::region::Region;
+use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
+use linggong_events::worker::Certificate;
 
 use crate::command::{Context, commands};
+use crate::posting::{self, Posting, Status};
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
 use crate::state::State;
+use crate::worker::{Worker, asserted_by};
+use crate::{attendance, insurance, offer, text, wage};
 
-commands! { /// interim
-    HireCommand: Hire { /// interim
- Interim = "interim", [] => {} } }
+/// The most people of one crew that are hired at once.
+pub const MAX_CREW: usize = 40;
+
+commands! {
+    /// What can be asked of a hire.
+    HireCommand: Hire {
+        /// 现场成交登记 (即时快招): a posting and its hires in one, for what was struck on the spot.
+        RegisterOnSite = "register_on_site", [Clerk, Dispatcher, MarketManager, CrewLeader] => {
+            terms: PostingTerms, workers: Vec<WorkerId>, insurance: InsuranceDecision,
+        }
+        /// 用工协议 signed: the template and the hash of what was signed.
+        SignAgreement = "sign_agreement", [Clerk, Dispatcher, Employer, Worker] => { hire: HireId, template: String, document: String }
+        /// 上工.
+        Start = "start", [Worker, Employer, Gate, Clerk, Dispatcher, CrewLeader] => { hire: HireId, at: Timestamp }
+        /// States changed terms: pay, shifts or the place of work; both sides must have agreed.
+        Change = "change", [Clerk, Dispatcher, Employer] => { hire: HireId, shifts: Vec<Shift>, pay: PayTerms, region: Region, reason: String }
+        /// Records what was decided about cover.
+        DecideInsurance = "decide_insurance", [Clerk, Dispatcher, Employer, Worker] => { hire: HireId, insurance: InsuranceDecision }
+        /// It will not take place.
+        Cancel = "cancel", [Clerk, Dispatcher, Employer, Worker, CrewLeader] => { hire: HireId, reason: CancelReason } + optional { note: String }
+        /// 爽约.
+        ReportNoShow = "report_no_show", [Employer, Clerk, Dispatcher] => { hire: HireId }
+        /// 到了没活.
+        ReportSentHome = "report_sent_home", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, at: Timestamp }
+        /// 换人: somebody else works instead, under a hire of their own.
+        Replace = "replace", [Clerk, Dispatcher, Employer, CrewLeader] => { hire: HireId, by: WorkerId }
+        /// The engagement ended on that date, on which basis.
+        End = "end", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, date: Date, basis: String }
+        /// 回访.
+        FollowUp = "follow_up", [Clerk, Dispatcher, CaseOfficer], seal [note: Text] => { hire: HireId, worked: bool, paid: bool } + optional { note: SealedText }
+        /// 受伤: somebody says the worker was hurt at work.
+        ReportInjury = "report_injury", [Worker, Employer, Clerk, Dispatcher, CrewLeader], seal [note: Text] => { hire: HireId, at: Timestamp } + optional { note: SealedText }
+    }
+}
 
 /// A hire as it stands.
 #[derive(Clone, Debug)]
@@ -53,6 +94,12 @@ pub(crate) enum VoidReason {
 }
 
 impl Hire {
+    /// The start of the first shift.
+    pub(crate) fn first_start(&self) -> Timestamp {
+        let first = self.terms.shifts.iter().map(|shift| shift.start()).min();
+        first.unwrap_or_else(|| unreachable!("terms without a shift are refused"))
+    }
+
     /// Whether the worker's minutes are taken by it.
     pub(crate) fn occupies(&self, shift: Shift) -> bool {
         let live = match self.stage {
@@ -69,6 +116,444 @@ impl State {
     }
 }
 
-pub(crate) fn decide(_: &State, command: &HireCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> { let _ = command; Ok(Vec::new()) }
-pub(crate) fn evolve(_: &mut State, _: &HireEvent, _: &Meta) {}
-pub(crate) fn follow_up(_: &State, _: &HireEvent, _: &Meta, _: &RuleBook) -> Vec<Event> { Vec::new() }
+/// The hire, if the actor is one of its sides or works at a desk of its region.
+fn own_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&'a Hire, Refusal> {
+    let hire = state.hire(id)?;
+    context.actor.check_worker(hire.terms.worker)?;
+    context.actor.check_employer(hire.terms.employer)?;
+    if context.actor.is_staff() || context.actor.role == Role::CrewLeader {
+        context.actor.check_region(hire.terms.region)?;
+    }
+    Ok(hire)
+}
+
+/// The hire, if it is neither void nor over.
+fn live_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&'a Hire, Refusal> {
+    let hire = own_hire(state, id, context)?;
+    match hire.stage {
+        Stage::Agreed | Stage::Started { .. } => Ok(hire),
+        Stage::Void(_) | Stage::Ended { .. } => Err(Refusal::Ended { entity: id.into() }),
+    }
+}
+
+pub(crate) fn decide(
+    state: &State,
+    command: &HireCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        HireCommand::RegisterOnSite(it) => register_on_site(state, it, context),
+        HireCommand::SignAgreement(it) => {
+            let hire = live_hire(state, it.hire, context)?;
+            text::check("template", &it.template, text::LINE)?;
+            let digest: Result<linggong_events::commit::Digest, _> = it.document.parse();
+            digest.map_err(|error| Refusal::bad_field("document", error.to_string()))?;
+            if hire.signed {
+                return Ok(Vec::new());
+            }
+            let (worker, employer) = (hire.terms.worker, hire.terms.employer);
+            let (template, document) = (it.template.clone(), it.document.clone());
+            Ok(vec![AgreementSigned { hire: it.hire, worker, employer, template, document }.into()])
+        }
+        HireCommand::Start(it) => {
+            let hire = live_hire(state, it.hire, context)?;
+            check_past(it.at, context)?;
+            if let Stage::Started { .. } = hire.stage {
+                return Ok(Vec::new());
+            }
+            let (worker, employer) = (hire.terms.worker, hire.terms.employer);
+            let asserted_by = asserted_by(context.actor);
+            Ok(vec![Started { hire: it.hire, worker, employer, at: it.at, asserted_by }.into()])
+        }
+        HireCommand::Change(it) => change(state, it, context),
+        HireCommand::DecideInsurance(it) => {
+            let hire = live_hire(state, it.hire, context)?;
+            if hire.terms.insurance == it.insurance {
+                return Ok(Vec::new());
+            }
+            let terms = HireTerms { insurance: it.insurance, ..hire.terms.clone() };
+            Ok(vec![changed(it.hire, hire, terms, "保险决定")])
+        }
+        HireCommand::Cancel(it) => {
+            let hire = live_hire(state, it.hire, context)?;
+            if let Some(note) = &it.note {
+                text::check("note", note, text::LINE)?;
+            }
+            if let Stage::Started { at } = hire.stage {
+                return Err(Refusal::TooLate { at });
+            }
+            Ok(vec![cancelled(it.hire, hire, it.reason, it.note.clone())])
+        }
+        HireCommand::ReportNoShow(it) => {
+            let hire = live_hire(state, it.hire, context)?;
+            if let Stage::Started { .. } = hire.stage {
+                return Err(Refusal::not_possible(it.hire, "at work: correct the start first"));
+            }
+            let start = hire.first_start();
+            if start > context.now {
+                return Err(Refusal::TooEarly { at: start });
+            }
+            let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
+            let asserted_by = asserted_by(context.actor);
+            Ok(vec![NoShow { hire: it.hire, posting, worker, employer, asserted_by }.into()])
+        }
+        HireCommand::ReportSentHome(it) => {
+            let hire = live_hire(state, it.hire, context)?;
+            check_past(it.at, context)?;
+            let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
+            let asserted_by = asserted_by(context.actor);
+            Ok(vec![SentHome { hire: it.hire, posting, worker, employer, at: it.at, asserted_by }.into()])
+        }
+        HireCommand::Replace(it) => {
+            let hire = live_hire(state, it.hire, context)?;
+            if hire.terms.worker == it.by {
+                return Err(Refusal::bad_field("by", "is the same worker"));
+            }
+            let posting = state.posting(hire.terms.posting)?;
+            check_lawful(state, it.by, &posting.terms, context.rules)?;
+            let by = HireId(context.new_id(Kind::Hire, 0));
+            let (id, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
+            let replaced = Replaced { hire: it.hire, posting: id, worker, employer, by };
+            Ok(vec![replaced.into(), agreed(state, by, id, posting, it.by, hire.mode, None)?])
+        }
+        HireCommand::End(it) => {
+            let hire = live_hire(state, it.hire, context)?;
+            text::check("basis", &it.basis, text::LINE)?;
+            if it.date > context.now.date() {
+                return Err(Refusal::InTheFuture { at: it.date.at_minute(0) });
+            }
+            if it.date < hire.first_start().date() {
+                return Err(Refusal::bad_field("date", "lies before the first shift"));
+            }
+            let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
+            let (basis, asserted_by) = (it.basis.clone(), asserted_by(context.actor));
+            Ok(vec![
+                Ended { hire: it.hire, posting, worker, employer, date: it.date, basis, asserted_by }.into(),
+            ])
+        }
+        HireCommand::FollowUp(it) => {
+            let hire = own_hire(state, it.hire, context)?;
+            let (worker, employer, note) = (hire.terms.worker, hire.terms.employer, it.note.clone());
+            let event =
+                FollowedUp { hire: it.hire, worker, employer, worked: it.worked, paid: it.paid, note };
+            Ok(vec![event.into()])
+        }
+        HireCommand::ReportInjury(it) => {
+            let hire = own_hire(state, it.hire, context)?;
+            check_past(it.at, context)?;
+            if let Stage::Void(_) = hire.stage {
+                return Err(Refusal::Ended { entity: it.hire.into() });
+            }
+            let event = InjuryReported {
+                hire: it.hire,
+                worker: hire.terms.worker,
+                employer: hire.terms.employer,
+                at: it.at,
+                asserted_by: asserted_by(context.actor),
+                covered: state.covered_at(it.hire, it.at),
+                note: it.note.clone(),
+            };
+            Ok(vec![event.into()])
+        }
+    }
+}
+
+fn check_past(at: Timestamp, context: &Context<'_>) -> Result<(), Refusal> {
+    if at <= context.now { Ok(()) } else { Err(Refusal::InTheFuture { at }) }
+}
+
+fn register_on_site(
+    state: &State,
+    it: &RegisterOnSite,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    if it.terms.mode != FillMode::OnSite {
+        return Err(Refusal::bad_field("terms.mode", "must be `on_site` for what was struck on the spot"));
+    }
+    if it.workers.is_empty()
+        || it.workers.len() > MAX_CREW
+        || it.workers.len() > usize::from(it.terms.headcount)
+    {
+        return Err(Refusal::bad_field(
+            "workers",
+            "names nobody, or more than the places or than a crew may be",
+        ));
+    }
+    let mut once = it.workers.clone();
+    once.sort_unstable();
+    once.dedup();
+    if once.len() < it.workers.len() {
+        return Err(Refusal::bad_field("workers", "names somebody twice"));
+    }
+    let id = PostingId(context.new_id(Kind::Posting, 0));
+    let (published, _) = posting::publish(state, id, &it.terms, context)?;
+    let Event::Posting(linggong_events::posting::PostingEvent::Published(shown)) = &published else {
+        return Err(Refusal::not_possible(id, "under review"));
+    };
+    let posting = Posting::new(&shown.terms, shown.relation, &shown.relation_basis);
+    let mut events = Vec::new();
+    for (n, worker) in (0..).zip(&it.workers) {
+        check_lawful(state, *worker, &it.terms, context.rules)?;
+        let hire = HireId(context.new_id(Kind::Hire, n));
+        let mut event = agreed(state, hire, id, &posting, *worker, FillMode::OnSite, None)?;
+        if let Event::Hire(HireEvent::Agreed(agreed)) = &mut event {
+            agreed.terms.insurance = it.insurance;
+        }
+        events.push(event);
+    }
+    events.insert(0, published);
+    Ok(events)
+}
+
+/// The event by which a worker takes a place.
+pub(crate) fn agreed(
+    state: &State,
+    hire: HireId,
+    posting_id: PostingId,
+    posting: &Posting,
+    worker: WorkerId,
+    mode: FillMode,
+    offer: Option<OfferId>,
+) -> Result<Event, Refusal> {
+    let employer = state.employer(posting.terms.employer)?;
+    let terms = HireTerms {
+        posting: posting_id,
+        worker,
+        person_tokens: state.worker(worker)?.tokens.clone(),
+        employer: posting.terms.employer,
+        employer_code: employer.details.code.clone(),
+        employer_kind: employer.details.employer_kind,
+        employer_seat: employer.details.region,
+        region: posting.terms.region,
+        occupation: posting.terms.occupation,
+        shifts: posting.terms.shifts.clone(),
+        pay: posting.terms.pay.clone(),
+        relation: posting.relation,
+        relation_basis: posting.relation_basis.clone(),
+        insurance: InsuranceDecision::Open,
+    };
+    Ok(Agreed { hire, revision: 1, terms, mode, offer }.into())
+}
+
+/// What the law bars, whoever agrees: no document, under age, a listed bar, the same minutes twice.
+pub(crate) fn check_lawful(
+    state: &State,
+    worker_id: WorkerId,
+    terms: &PostingTerms,
+    rules: &RuleBook,
+) -> Result<(), Refusal> {
+    let worker = state.worker(worker_id)?;
+    let Some(age) = worker.age.filter(|_| worker.document_verified) else {
+        return Err(Refusal::DocumentMissing);
+    };
+    for shift in &terms.shifts {
+        let date = shift.work_date();
+        match age.on(date) {
+            AgeBand::Under16 => return Err(Refusal::UnderAge { date }),
+            AgeBand::From16To17 if !is_registered_minor(worker, date) => {
+                return Err(Refusal::MinorBarred { date });
+            }
+            AgeBand::From16To17 | AgeBand::From18To59 | AgeBand::From60 => {}
+        }
+        if worker.bars.iter().any(|(occupation, until)| *occupation == terms.occupation && date <= *until) {
+            return Err(Refusal::NotEligible { rule: "officer_attested_bar".into() });
+        }
+    }
+    check_certificates(worker, terms)?;
+    check_overlap(state, worker_id, &terms.shifts, None, rules)
+}
+
+/// Whether a minor shows the registration without which nobody may employ them (劳部发〔1994〕498号).
+fn is_registered_minor(worker: &Worker, date: Date) -> bool {
+    let valid = |it: &Certificate| it.from <= date && date <= it.until;
+    let registration = |it: &Certificate| it.certificate.code() == "minor_registration";
+    worker.profile.certificates.iter().any(|it| registration(it) && valid(it))
+}
+
+pub(crate) fn check_certificates(worker: &Worker, terms: &PostingTerms) -> Result<(), Refusal> {
+    for needed in &terms.requirements.certificates {
+        let valid = |date: Date| {
+            let held = |it: &Certificate| it.from <= date && date <= it.until;
+            worker.profile.certificates.iter().any(|it| it.certificate == *needed && held(it))
+        };
+        // On every day of the shift, the one it ends on too.
+        let dates = terms.shifts.iter().flat_map(|it| [it.work_date(), it.end().plus_ms(-1).date()]);
+        if !dates.into_iter().all(valid) {
+            return Err(Refusal::NotEligible { rule: format!("certificate:{needed}") });
+        }
+    }
+    Ok(())
+}
+
+/// The same minutes twice, travel included, are refused with the hire that takes them.
+fn check_overlap(
+    state: &State,
+    worker: WorkerId,
+    shifts: &[Shift],
+    except: Option<HireId>,
+    rules: &RuleBook,
+) -> Result<(), Refusal> {
+    let travel = rules.office().map_or(0, |office| i64::from(office.travel_minutes)) * MINUTE_MS;
+    let hires = state.worker(worker)?.hires.iter().filter(|id| Some(**id) != except);
+    for id in hires {
+        let Some(hire) = state.hires.get(id) else { continue };
+        let widened = |shift: &Shift| {
+            Shift::new(shift.start().plus_ms(-travel), shift.end().plus_ms(travel)).unwrap_or(*shift)
+        };
+        if shifts.iter().any(|shift| hire.occupies(widened(shift))) {
+            return Err(Refusal::Overlaps { entity: (*id).into() });
+        }
+    }
+    Ok(())
+}
+
+fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let hire = live_hire(state, it.hire, context)?;
+    text::check("reason", &it.reason, text::LINE)?;
+    context.actor.check_region(it.region)?;
+    if it.shifts.is_empty() || it.shifts.len() > posting::MAX_SHIFTS {
+        return Err(Refusal::bad_field("shifts", "names none or too many"));
+    }
+    if it.pay.rate.0 <= 0 {
+        return Err(Refusal::BadAmount { amount: it.pay.rate });
+    }
+    check_overlap(state, hire.terms.worker, &it.shifts, Some(it.hire), context.rules)?;
+    let (shifts, pay) = (it.shifts.clone(), it.pay.clone());
+    let terms = HireTerms { shifts, pay, region: it.region, ..hire.terms.clone() };
+    if terms == hire.terms {
+        return Ok(Vec::new());
+    }
+    let mut events = Vec::new();
+    if it.region != hire.terms.region {
+        // Told under the old county first, so that its subscribers let go of it.
+        let (revision, old) = (hire.revision, hire.terms.clone());
+        events.push(Withdrawn { hire: it.hire, revision, terms: old, moved_to: it.region }.into());
+    }
+    events.push(changed(it.hire, hire, terms, &it.reason));
+    Ok(events)
+}
+
+fn changed(id: HireId, hire: &Hire, terms: HireTerms, reason: &str) -> Event {
+    let (revision, supersedes) = (hire.revision + 1, hire.revision);
+    Changed { hire: id, revision, terms, reason: reason.to_owned(), supersedes }.into()
+}
+
+fn cancelled(id: HireId, hire: &Hire, reason: CancelReason, note: Option<String>) -> Event {
+    let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
+    Cancelled { hire: id, posting, worker, employer, reason, note }.into()
+}
+
+/// Cancels every hire of a posting that has not started.
+pub(crate) fn cancel_all_of(state: &State, posting: PostingId) -> Vec<Event> {
+    let hires = state.postings.get(&posting).map(|it| &it.hires).into_iter().flatten();
+    let agreed = hires.filter_map(|id| state.hires.get(id).map(|hire| (*id, hire)));
+    let agreed = agreed.filter(|(_, hire)| hire.stage == Stage::Agreed);
+    agreed.map(|(id, hire)| cancelled(id, hire, CancelReason::PostingWithdrawn, None)).collect()
+}
+
+pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
+    match event {
+        HireEvent::Agreed(it) => {
+            let (worker, posting) = (it.terms.worker, it.terms.posting);
+            let (terms, revision, mode) = (it.terms.clone(), it.revision, it.mode);
+            state.hires.insert(it.hire, Hire { terms, revision, mode, signed: false, stage: Stage::Agreed });
+            if let Some(posting) = state.postings.get_mut(&posting) {
+                posting.hires.insert(it.hire);
+            }
+            if let Some(worker) = state.workers.get_mut(&worker) {
+                worker.hires.insert(it.hire);
+            }
+            attendance::expect(state, it.hire);
+            insurance::expect(state, it.hire);
+        }
+        HireEvent::AgreementSigned(it) => {
+            if let Some(hire) = state.hires.get_mut(&it.hire) {
+                hire.signed = true;
+            }
+        }
+        HireEvent::Started(it) => set_stage(state, it.hire, Stage::Started { at: it.at }),
+        HireEvent::Changed(it) => {
+            attendance::no_longer_expect(state, it.hire);
+            insurance::no_longer_expect(state, it.hire);
+            if let Some(hire) = state.hires.get_mut(&it.hire) {
+                hire.terms = it.terms.clone();
+                hire.revision = it.revision;
+            }
+            attendance::expect(state, it.hire);
+            insurance::expect(state, it.hire);
+        }
+        HireEvent::Withdrawn(_) | HireEvent::FollowedUp(_) | HireEvent::InjuryReported(_) => {}
+        HireEvent::Cancelled(it) => make_void(state, it.hire, VoidReason::Cancelled),
+        HireEvent::NoShow(it) => {
+            make_void(state, it.hire, VoidReason::NoShow);
+            if let Some(worker) = state.workers.get_mut(&it.worker) {
+                worker.missed += 1;
+            }
+        }
+        HireEvent::SentHome(it) => make_void(state, it.hire, VoidReason::SentHome),
+        HireEvent::Replaced(it) => make_void(state, it.hire, VoidReason::Replaced),
+        HireEvent::Ended(it) => {
+            set_stage(state, it.hire, Stage::Ended { on: it.date });
+            insurance::no_longer_expect(state, it.hire);
+            if let Some(worker) = state.workers.get_mut(&it.worker) {
+                worker.kept += 1;
+                *worker.worked_for.entry(it.employer).or_default() += 1;
+            }
+        }
+    }
+}
+
+fn set_stage(state: &mut State, id: HireId, stage: Stage) {
+    if let Some(hire) = state.hires.get_mut(&id) {
+        hire.stage = stage;
+    }
+}
+
+/// A void hire gives its place and its worker's minutes back.
+fn make_void(state: &mut State, id: HireId, reason: VoidReason) {
+    set_stage(state, id, Stage::Void(reason));
+    attendance::no_longer_expect(state, id);
+    insurance::no_longer_expect(state, id);
+    let Some(hire) = state.hires.get(&id) else { return };
+    let (worker, posting) = (hire.terms.worker, hire.terms.posting);
+    if let Some(posting) = state.postings.get_mut(&posting) {
+        posting.hires.remove(&id);
+    }
+    if let Some(worker) = state.workers.get_mut(&worker) {
+        worker.hires.remove(&id);
+    }
+}
+
+pub(crate) fn follow_up(state: &State, event: &HireEvent, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
+    match event {
+        HireEvent::Agreed(it) => {
+            let mut events = offer::withdraw_overlapping(state, it.terms.worker, it.hire);
+            let posting = state.postings.get(&it.terms.posting);
+            if posting.is_some_and(|posting| posting.status == Status::Open && posting.not_taken() == 0) {
+                events.push(Filled { posting: it.terms.posting }.into());
+            }
+            events
+        }
+        HireEvent::Cancelled(it) => reopened(state, it.posting, meta.time),
+        HireEvent::NoShow(it) => reopened(state, it.posting, meta.time),
+        HireEvent::SentHome(it) => reopened(state, it.posting, meta.time),
+        HireEvent::Ended(it) => wage::of_ended_hire(state, it.hire, it.date, rules),
+        // Whoever comes instead takes the place in the same decision.
+        HireEvent::Replaced(_)
+        | HireEvent::AgreementSigned(_)
+        | HireEvent::Started(_)
+        | HireEvent::Changed(_)
+        | HireEvent::Withdrawn(_)
+        | HireEvent::FollowedUp(_)
+        | HireEvent::InjuryReported(_) => Vec::new(),
+    }
+}
+
+/// A full posting with a place given back before its last shift is open again.
+fn reopened(state: &State, id: PostingId, now: Timestamp) -> Vec<Event> {
+    let Some(posting) = state.postings.get(&id) else { return Vec::new() };
+    if posting.status != Status::Filled || posting.starts().1 <= now {
+        return Vec::new();
+    }
+    vec![Reopened { posting: id, free: posting.not_taken() }.into()]
+}

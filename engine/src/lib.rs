@@ -3,9 +3,11 @@
 //! Synchronous and deterministic: time, ids and rules are arguments; there is no I/O, clock or chance here.
 
 pub mod attendance;
+pub mod calendar;
 pub mod case;
 pub mod claim;
 pub mod command;
+pub mod deadline;
 pub mod employer;
 pub mod hire;
 pub mod insurance;
@@ -13,10 +15,11 @@ pub mod market;
 pub mod matching;
 pub mod offer;
 pub mod office;
-mod pack;
+pub mod pack;
 pub mod partition;
 pub mod person;
 pub mod posting;
+pub mod posting_check;
 pub mod refusal;
 pub mod rules;
 pub mod state;

@@ -5,6 +5,7 @@ use linggong_events::id::{Kind, MarketId};
 use linggong_events::market::{Closed, MarketEvent, MarketKind, Reclassified, Registered};
 use linggong_events::place::Point;
 use linggong_events::region::Region;
+use linggong_events::time::Date;
 
 use crate::command::{Context, commands};
 use crate::refusal::Refusal;
@@ -32,6 +33,15 @@ pub(crate) struct Market {
     pub(crate) place: Point,
     pub(crate) market_kind: MarketKind,
     pub(crate) open: bool,
+    /// The last number given out, and its date.
+    pub(crate) queue: Option<(Date, u32)>,
+}
+
+impl Market {
+    /// The last number given out on `date`.
+    pub(crate) fn queue_after(&self, date: Date) -> u32 {
+        self.queue.filter(|(of, _)| *of == date).map_or(0, |(_, no)| no)
+    }
 }
 
 impl State {
@@ -41,7 +51,11 @@ impl State {
     }
 }
 
-pub(crate) fn decide(state: &State, command: &MarketCommand, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn decide(
+    state: &State,
+    command: &MarketCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
     let event = match command {
         MarketCommand::Register(it) => {
             text::check("name", &it.name, 60)?;
@@ -78,7 +92,13 @@ pub(crate) fn decide(state: &State, command: &MarketCommand, context: &Context<'
 pub(crate) fn evolve(state: &mut State, event: &MarketEvent) {
     match event {
         MarketEvent::Registered(it) => {
-            let market = Market { region: it.region, place: it.place, market_kind: it.market_kind, open: true };
+            let market = Market {
+                region: it.region,
+                place: it.place,
+                market_kind: it.market_kind,
+                open: true,
+                queue: None,
+            };
             state.markets.insert(it.market, market);
         }
         MarketEvent::Reclassified(it) => {

@@ -1,19 +1,257 @@
-//! interim
+//! 派工: made, answered once, over.
+
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::offer::OfferEvent;
-use linggong_events::id::PostingId;
+use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
+use linggong_events::offer::{Accepted, Declined, Expired, Made, OfferEvent, WithdrawReason, Withdrawn};
+use linggong_events::posting::FillMode;
+use linggong_events::time::{MINUTE_MS, Timestamp};
+
 use crate::command::{Context, commands};
+use crate::hire;
+use crate::posting::{Posting, Status};
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
-use crate::state::{Deadline, State};
+use crate::state::{Deadline, Due, State};
+use crate::{matching, text};
 
-commands! { /// interim
-    OfferCommand: Offer { /// interim
- Interim = "interim", [] => {} } }
+commands! {
+    /// What can be asked of an offer.
+    OfferCommand: Offer {
+        /// 点工 or the desk's choice: holds a place for one worker; tells why where it overrides a proposal.
+        Make = "make", [Dispatcher, Clerk, MarketManager, Employer] => { posting: PostingId, worker: WorkerId } + optional { override_reason: String }
+        /// 抢单: takes a free place at once.
+        Grab = "grab", [Worker, Dispatcher, Clerk] => { posting: PostingId, worker: WorkerId }
+        /// 接单.
+        Accept = "accept", [Worker, Dispatcher, Clerk, CrewLeader] => { offer: OfferId }
+        /// 拒单.
+        Decline = "decline", [Worker, Dispatcher, Clerk, CrewLeader] => { offer: OfferId } + optional { reason: String }
+        /// Takes the offer back.
+        Withdraw = "withdraw", [Dispatcher, Clerk, MarketManager] => { offer: OfferId }
+    }
+}
+
+/// An offer as it stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Offer { pub(crate) posting: PostingId }
-pub(crate) fn decide(_: &State, command: &OfferCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> { let _ = command; Ok(Vec::new()) }
-pub(crate) fn evolve(_: &mut State, _: &OfferEvent, _: &Meta) {}
-pub(crate) fn follow_up(_: &State, _: &OfferEvent, _: &Meta, _: &RuleBook) -> Vec<Event> { Vec::new() }
-pub(crate) fn due(_: &State, _: &Deadline, _: &RuleBook) -> Vec<Event> { Vec::new() }
+pub(crate) struct Offer {
+    pub(crate) posting: PostingId,
+    pub(crate) worker: WorkerId,
+    pub(crate) mode: FillMode,
+    pub(crate) expires: Timestamp,
+    pub(crate) open: bool,
+}
+
+impl State {
+    fn open_offer(&self, id: OfferId, context: &Context<'_>) -> Result<&Offer, Refusal> {
+        let offer = self.offers.get(&id).ok_or_else(|| Refusal::unknown(id))?;
+        context.actor.check_worker(offer.worker)?;
+        if offer.open { Ok(offer) } else { Err(Refusal::Ended { entity: id.into() }) }
+    }
+}
+
+/// The instant at which an offer for `posting` made at `now` lapses; never after the first shift began.
+pub(crate) fn expiry(posting: &Posting, now: Timestamp, rules: &RuleBook) -> Option<Timestamp> {
+    let minutes = i64::from(rules.office()?.offer_expiry_minutes);
+    let expires = now.plus_ms(minutes * MINUTE_MS).min(posting.starts().0);
+    (expires > now).then_some(expires)
+}
+
+pub(crate) fn decide(
+    state: &State,
+    command: &OfferCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        OfferCommand::Make(it) => {
+            let posting = state.open_posting(it.posting)?;
+            context.actor.check_employer(posting.terms.employer)?;
+            context.actor.check_region(posting.terms.region)?;
+            check_place(state, it.posting, posting, it.worker, context)?;
+            if let Some(reason) = &it.override_reason {
+                text::check("override_reason", reason, text::LINE)?;
+            }
+            if posting.terms.mode == FillMode::Dispatch && it.override_reason.is_none() {
+                return Err(Refusal::bad_field(
+                    "override_reason",
+                    "is needed where the desk chooses otherwise",
+                ));
+            }
+            let expires = expiry(posting, context.now, context.rules)
+                .ok_or(Refusal::TooLate { at: posting.starts().0 })?;
+            let made = Made {
+                offer: OfferId(context.new_id(Kind::Offer, 0)),
+                posting: it.posting,
+                worker: it.worker,
+                mode: FillMode::Named,
+                expires,
+                proposed_by: None,
+                override_reason: it.override_reason.clone(),
+            };
+            Ok(vec![made.into()])
+        }
+        OfferCommand::Grab(it) => {
+            context.actor.check_worker(it.worker)?;
+            let posting = state.open_posting(it.posting)?;
+            if posting.terms.mode != FillMode::Grab {
+                return Err(Refusal::not_possible(it.posting, "not open for grabbing"));
+            }
+            check_place(state, it.posting, posting, it.worker, context)?;
+            let hire = HireId(context.new_id(Kind::Hire, 0));
+            Ok(vec![hire::agreed(state, hire, it.posting, posting, it.worker, FillMode::Grab, None)?])
+        }
+        OfferCommand::Accept(it) => {
+            let offer = state.open_offer(it.offer, context)?;
+            let posting = state.posting(offer.posting)?;
+            hire::check_lawful(state, offer.worker, &posting.terms, context.rules)?;
+            let hire = HireId(context.new_id(Kind::Hire, 0));
+            let accepted = Accepted { offer: it.offer, posting: offer.posting, worker: offer.worker };
+            let agreed =
+                hire::agreed(state, hire, offer.posting, posting, offer.worker, offer.mode, Some(it.offer))?;
+            Ok(vec![accepted.into(), agreed])
+        }
+        OfferCommand::Decline(it) => {
+            let offer = state.open_offer(it.offer, context)?;
+            if let Some(reason) = &it.reason {
+                text::check("reason", reason, text::LINE)?;
+            }
+            let (posting, worker, reason) = (offer.posting, offer.worker, it.reason.clone());
+            Ok(vec![Declined { offer: it.offer, posting, worker, reason }.into()])
+        }
+        OfferCommand::Withdraw(it) => {
+            let offer = state.open_offer(it.offer, context)?;
+            Ok(vec![withdrawn(it.offer, offer, WithdrawReason::Desk)])
+        }
+    }
+}
+
+/// A free place, a worker who may lawfully and actually do the work, and no second place for them.
+fn check_place(
+    state: &State,
+    id: PostingId,
+    posting: &Posting,
+    worker: WorkerId,
+    context: &Context<'_>,
+) -> Result<(), Refusal> {
+    if posting.free() == 0 {
+        return Err(Refusal::Full { entity: id.into() });
+    }
+    if posting.starts().0 <= context.now {
+        return Err(Refusal::TooLate { at: posting.starts().0 });
+    }
+    hire::check_lawful(state, worker, &posting.terms, context.rules)?;
+    let held =
+        posting.offers.iter().find(|offer| state.offers.get(*offer).is_some_and(|it| it.worker == worker));
+    if let Some(offer) = held {
+        return Err(Refusal::Exists { entity: (*offer).into() });
+    }
+    match posting.hires.iter().find(|hire| state.hires.get(*hire).is_some_and(|it| it.terms.worker == worker))
+    {
+        Some(hire) => Err(Refusal::AlreadyHired { entity: (*hire).into() }),
+        None => Ok(()),
+    }
+}
+
+fn withdrawn(id: OfferId, offer: &Offer, reason: WithdrawReason) -> Event {
+    Withdrawn { offer: id, posting: offer.posting, worker: offer.worker, reason }.into()
+}
+
+/// Takes back every open offer of a posting.
+pub(crate) fn withdraw_all_of(state: &State, posting: PostingId, reason: WithdrawReason) -> Vec<Event> {
+    let offers = state.postings.get(&posting).map(|it| &it.offers).into_iter().flatten();
+    offers.filter_map(|id| state.offers.get(id).map(|offer| withdrawn(*id, offer, reason))).collect()
+}
+
+/// Takes back the worker's open offers whose minutes are taken now.
+pub(crate) fn withdraw_overlapping(state: &State, worker: WorkerId, hire: HireId) -> Vec<Event> {
+    let (Some(worker), Some(hire)) = (state.workers.get(&worker), state.hires.get(&hire)) else {
+        return Vec::new();
+    };
+    let overlaps = |offer: &Offer| {
+        state
+            .postings
+            .get(&offer.posting)
+            .is_some_and(|it| it.terms.shifts.iter().any(|shift| hire.occupies(*shift)))
+    };
+    let offers = worker.offers.iter().filter_map(|id| state.offers.get(id).map(|offer| (*id, offer)));
+    offers
+        .filter(|(_, it)| overlaps(it))
+        .map(|(id, it)| withdrawn(id, it, WithdrawReason::WorkerHired))
+        .collect()
+}
+
+pub(crate) fn evolve(state: &mut State, event: &OfferEvent) {
+    match event {
+        OfferEvent::Made(it) => {
+            let offer = Offer {
+                posting: it.posting,
+                worker: it.worker,
+                mode: it.mode,
+                expires: it.expires,
+                open: true,
+            };
+            state.offers.insert(it.offer, offer);
+            if let Some(posting) = state.postings.get_mut(&it.posting) {
+                posting.offers.insert(it.offer);
+            }
+            if let Some(worker) = state.workers.get_mut(&it.worker) {
+                worker.offers.insert(it.offer);
+            }
+            state.expect_by(it.expires, it.offer, Due::OfferExpires);
+        }
+        OfferEvent::Accepted(it) => end(state, it.offer),
+        OfferEvent::Declined(it) => {
+            end(state, it.offer);
+            if let Some(worker) = state.workers.get_mut(&it.worker) {
+                worker.declined.insert(it.posting);
+            }
+        }
+        OfferEvent::Expired(it) => {
+            end(state, it.offer);
+            // Whoever did not answer is not asked again for the same posting.
+            if let Some(worker) = state.workers.get_mut(&it.worker) {
+                worker.declined.insert(it.posting);
+            }
+        }
+        OfferEvent::Withdrawn(it) => end(state, it.offer),
+    }
+}
+
+fn end(state: &mut State, id: OfferId) {
+    let Some(offer) = state.offers.get_mut(&id) else { return };
+    offer.open = false;
+    let (posting, worker) = (offer.posting, offer.worker);
+    if let Some(posting) = state.postings.get_mut(&posting) {
+        posting.offers.remove(&id);
+    }
+    if let Some(worker) = state.workers.get_mut(&worker) {
+        worker.offers.remove(&id);
+    }
+    state.no_longer_expect(id, |due| *due == Due::OfferExpires);
+}
+
+pub(crate) fn follow_up(state: &State, event: &OfferEvent, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
+    // A place that came free goes to the next best at once.
+    let next_best = |id: PostingId| match state.postings.get(&id) {
+        Some(posting) if posting.status == Status::Open && posting.terms.mode == FillMode::Dispatch => {
+            let run =
+                linggong_events::id::new_id(linggong_events::id::CommandId(meta.id.0), Kind::Match.name(), 0);
+            matching::offer_places(state, id, run, meta.time, rules)
+        }
+        Some(_) | None => Vec::new(),
+    };
+    match event {
+        OfferEvent::Declined(it) => next_best(it.posting),
+        OfferEvent::Expired(it) => next_best(it.posting),
+        OfferEvent::Withdrawn(it) => match it.reason {
+            WithdrawReason::WorkerHired | WithdrawReason::Desk => next_best(it.posting),
+            WithdrawReason::Filled | WithdrawReason::PostingEnded => Vec::new(),
+        },
+        OfferEvent::Made(_) | OfferEvent::Accepted(_) => Vec::new(),
+    }
+}
+
+pub(crate) fn due(state: &State, deadline: &Deadline) -> Vec<Event> {
+    let id = OfferId(deadline.entity.id);
+    let offer = state.offers.get(&id);
+    offer.map(|it| Expired { offer: id, posting: it.posting, worker: it.worker }.into()).into_iter().collect()
+}

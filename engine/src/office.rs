@@ -7,8 +7,8 @@ use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::id::{ActorId, Kind, OfficeId};
 use linggong_events::office::{
-    ClockConfirmed, Grant, NumberVoided, OfficeEvent, Registered, Role, RoleGranted, RoleProposed, RoleRevoked,
-    SeriesKind, SeriesOpened,
+    ClockConfirmed, Grant, NumberVoided, OfficeEvent, Registered, Role, RoleGranted, RoleProposed,
+    RoleRevoked, SeriesKind, SeriesOpened,
 };
 use linggong_events::region::Region;
 
@@ -60,11 +60,18 @@ impl State {
 
     /// The grant by which `actor` holds `role`, at whichever office.
     pub fn grant_of(&self, actor: ActorId, role: Role) -> Option<(OfficeId, &Grant)> {
-        self.offices.iter().find_map(|(id, office)| office.grants.get(&(actor, role)).map(|grant| (*id, grant)))
+        self.offices
+            .iter()
+            .find_map(|(id, office)| office.grants.get(&(actor, role)).map(|grant| (*id, grant)))
     }
 
     /// The next number of a series: the office's prefix, the year, the count; and the count itself.
-    pub(crate) fn next_number(&self, office: OfficeId, series: SeriesKind, year: i16) -> Result<String, Refusal> {
+    pub(crate) fn next_number(
+        &self,
+        office: OfficeId,
+        series: SeriesKind,
+        year: i16,
+    ) -> Result<String, Refusal> {
         let open = self.office(office)?.series.get(&(series, year)).ok_or(Refusal::NoSeries)?;
         Ok(format!("{}〔{year}〕第{}号", open.prefix, open.next))
     }
@@ -81,7 +88,11 @@ pub(crate) fn confirms_clock(event: &Event) -> bool {
     matches!(event, Event::Office(OfficeEvent::ClockConfirmed(_)))
 }
 
-pub(crate) fn decide(state: &State, command: &OfficeCommand, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn decide(
+    state: &State,
+    command: &OfficeCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
     let actor = context.actor;
     let event = match command {
         OfficeCommand::Register(it) => {
@@ -119,7 +130,8 @@ pub(crate) fn decide(state: &State, command: &OfficeCommand, context: &Context<'
             if !office.grants.contains_key(&(it.holder, it.role)) {
                 return Ok(Vec::new());
             }
-            RoleRevoked { office: it.office, actor: it.holder, role: it.role, reason: it.reason.clone() }.into()
+            RoleRevoked { office: it.office, actor: it.holder, role: it.role, reason: it.reason.clone() }
+                .into()
         }
         OfficeCommand::OpenSeries(it) => {
             text::check("prefix", &it.prefix, 40)?;

@@ -194,7 +194,10 @@ impl Partition {
                     self.apply(&envelope)?;
                 }
                 Recorded::Unknown(raw) => {
-                    return Err(Fault::UnknownEvent { type_name: raw.type_name, position: raw.meta.position });
+                    return Err(Fault::UnknownEvent {
+                        type_name: raw.type_name,
+                        position: raw.meta.position,
+                    });
                 }
             }
         }
@@ -343,7 +346,13 @@ impl Partition {
                 return Err(Refusal::KeyReused);
             }
             let (first, position, recorded_at) = (known.first, known.last, known.time);
-            return Ok(Considered::Known(Receipt { command, first, position, recorded_at, unchanged: false }));
+            return Ok(Considered::Known(Receipt {
+                command,
+                first,
+                position,
+                recorded_at,
+                unchanged: false,
+            }));
         }
         check_key(request, now)?;
         let command_type = request.command.command_type();
@@ -377,7 +386,8 @@ impl Partition {
         if events.is_empty() {
             // All of it is so already: the receipt points at the entity's last event.
             let position = self.state.last();
-            let receipt = Receipt { command, first: position, position, recorded_at: context.now, unchanged: true };
+            let receipt =
+                Receipt { command, first: position, position, recorded_at: context.now, unchanged: true };
             return Ok(Considered::Known(receipt));
         }
         Ok(Considered::New(events))
@@ -452,10 +462,10 @@ impl Partition {
 
     fn rule_book(&self) -> Result<RuleBook, Fault> {
         let mut packs = Vec::new();
-        for ((_, name), digest) in &self.state.packs {
-            let pack = self.packs.get(digest);
-            let missing = || Fault::PackMissing { name: name.clone(), digest: *digest };
-            packs.push((name.clone(), *digest, pack.ok_or_else(missing)?.clone()));
+        for adopted in &self.state.packs {
+            let pack = self.packs.get(&adopted.digest);
+            let missing = || Fault::PackMissing { name: adopted.name.clone(), digest: adopted.digest };
+            packs.push(pack.ok_or_else(missing)?.clone());
         }
         Ok(RuleBook::new(packs))
     }

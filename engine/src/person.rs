@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use linggong_events::event::Event;
 use linggong_events::id::{KeyId, PersonId};
 use linggong_events::person::{
-    DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState, KeyStateChanged, KnownPerson, PersonEvent, Registered,
-    Revised,
+    DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState, KeyStateChanged, KnownPerson,
+    PersonEvent, Registered, Revised,
 };
 
 use crate::command::{Context, commands};
@@ -84,7 +84,8 @@ pub(crate) fn decide(state: &State, command: &PersonCommand, _: &Context<'_>) ->
             {
                 return Err(Refusal::OnHold { entity: claim.into() });
             }
-            KeyStateChanged { person: it.person, key: it.key, state: it.key_state, basis: it.basis.clone() }.into()
+            KeyStateChanged { person: it.person, key: it.key, state: it.key_state, basis: it.basis.clone() }
+                .into()
         }
     };
     Ok(vec![event])

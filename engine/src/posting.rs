@@ -1,18 +1,369 @@
-//! interim
+//! 岗位: checked by form, shown, filled.
+
+use std::collections::BTreeSet;
+
+use linggong_events::employer::EmployerKind;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::posting::PostingEvent;
+use linggong_events::id::{HireId, Kind, OfferId, PostingId};
+use linggong_events::offer::WithdrawReason;
+use linggong_events::posting::{
+    Approved, Changed, Expired, FillMode, Finding, PayKind, PostingEvent, PostingTerms, Published, Rejected,
+    RelationKind, ReviewRequested, Withdrawn,
+};
+use linggong_events::time::Timestamp;
+
 use crate::command::{Context, commands};
+use crate::hire;
+use crate::pack::Action;
+use crate::posting_check::check_posting;
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
-use crate::state::{Deadline, State};
+use crate::state::{Deadline, Due, State};
+use crate::{matching, offer, text};
 
-commands! { /// interim
-    PostingCommand: Posting { /// interim
- Interim = "interim", [] => {} } }
+/// The most people of one posting: what ends them all must fit into one commit.
+pub const MAX_HEADCOUNT: u16 = 60;
+/// The most shifts of one posting.
+pub const MAX_SHIFTS: usize = 31;
+
+commands! {
+    /// What can be asked of a posting.
+    PostingCommand: Posting {
+        /// 发布岗位: shown at once where form and words pass, else blocked with a corrected text, or reviewed.
+        Submit = "submit", [Employer, Clerk, Dispatcher, Reviewer, MarketManager, CrewLeader] => { terms: PostingTerms }
+        /// Lets a posting under review pass.
+        Approve = "approve", [Reviewer, MarketManager] => { posting: PostingId, reason: String }
+        /// Turns a posting under review down.
+        Reject = "reject", [Reviewer, MarketManager] => { posting: PostingId, reason: String }
+        /// States the terms as they are from now on; hires already agreed keep theirs.
+        Change = "change", [Employer, Clerk, Dispatcher, MarketManager] => { posting: PostingId, terms: PostingTerms }
+        /// Takes the posting back; hires not yet started are cancelled.
+        Withdraw = "withdraw", [Employer, Clerk, Dispatcher, MarketManager] => { posting: PostingId, reason: String }
+        /// 推荐: runs the matching core and offers the free places to the best.
+        Match = "match", [Dispatcher, Clerk, MarketManager] => { posting: PostingId }
+    }
+}
+
+/// A posting as it stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Posting { pub(crate) terms: linggong_events::posting::PostingTerms }
-pub(crate) fn decide(_: &State, command: &PostingCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> { let _ = command; Ok(Vec::new()) }
-pub(crate) fn evolve(_: &mut State, _: &PostingEvent, _: &Meta) {}
-pub(crate) fn follow_up(_: &State, _: &PostingEvent, _: &Meta, _: &RuleBook) -> Vec<Event> { Vec::new() }
-pub(crate) fn due(_: &State, _: &Deadline, _: &RuleBook) -> Vec<Event> { Vec::new() }
+pub(crate) struct Posting {
+    pub(crate) terms: PostingTerms,
+    pub(crate) relation: RelationKind,
+    pub(crate) relation_basis: String,
+    pub(crate) status: Status,
+    /// Hires that take a place.
+    pub(crate) hires: BTreeSet<HireId>,
+    /// Offers that hold a place.
+    pub(crate) offers: BTreeSet<OfferId>,
+}
+
+/// Where a posting stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// A person must look first.
+    UnderReview,
+    /// Shown; places are free.
+    Open,
+    /// Shown; every place is taken.
+    Filled,
+    /// Over: rejected, withdrawn or expired.
+    Ended,
+}
+
+impl Posting {
+    /// A posting nobody has a place of yet.
+    pub(crate) fn new(terms: &PostingTerms, relation: RelationKind, relation_basis: &str) -> Posting {
+        Posting {
+            terms: terms.clone(),
+            relation,
+            relation_basis: relation_basis.to_owned(),
+            status: Status::Open,
+            hires: BTreeSet::new(),
+            offers: BTreeSet::new(),
+        }
+    }
+
+    /// Places neither taken nor held open.
+    pub(crate) fn free(&self) -> u16 {
+        let taken = self.hires.len() + self.offers.len();
+        self.terms.headcount.saturating_sub(u16::try_from(taken).unwrap_or(u16::MAX))
+    }
+
+    /// Places not taken.
+    pub(crate) fn not_taken(&self) -> u16 {
+        self.terms.headcount.saturating_sub(u16::try_from(self.hires.len()).unwrap_or(u16::MAX))
+    }
+
+    /// The start of the first and of the last shift.
+    pub(crate) fn starts(&self) -> (Timestamp, Timestamp) {
+        starts(&self.terms)
+    }
+}
+
+fn starts(terms: &PostingTerms) -> (Timestamp, Timestamp) {
+    let mut starts: Vec<Timestamp> = terms.shifts.iter().map(|shift| shift.start()).collect();
+    starts.sort_unstable();
+    match (starts.first(), starts.last()) {
+        (Some(first), Some(last)) => (*first, *last),
+        (None, _) | (_, None) => unreachable!("terms without a shift are refused"),
+    }
+}
+
+impl State {
+    pub(crate) fn posting(&self, id: PostingId) -> Result<&Posting, Refusal> {
+        self.postings.get(&id).ok_or_else(|| Refusal::unknown(id))
+    }
+
+    /// The posting, if it is shown and has places left.
+    pub(crate) fn open_posting(&self, id: PostingId) -> Result<&Posting, Refusal> {
+        let posting = self.posting(id)?;
+        match posting.status {
+            Status::Open => Ok(posting),
+            Status::Filled => Err(Refusal::Full { entity: id.into() }),
+            Status::UnderReview => Err(Refusal::not_possible(id, "under review")),
+            Status::Ended => Err(Refusal::Ended { entity: id.into() }),
+        }
+    }
+}
+
+pub(crate) fn decide(
+    state: &State,
+    command: &PostingCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        PostingCommand::Submit(it) => {
+            let posting = PostingId(context.new_id(Kind::Posting, 0));
+            let (event, _) = publish(state, posting, &it.terms, context)?;
+            Ok(vec![event])
+        }
+        PostingCommand::Approve(it) => {
+            let posting = under_review(state, it.posting, context)?;
+            text::check("reason", &it.reason, text::LINE)?;
+            if posting.starts().1 <= context.now {
+                return Err(Refusal::TooLate { at: posting.starts().1 });
+            }
+            Ok(vec![Approved { posting: it.posting, reason: it.reason.clone() }.into()])
+        }
+        PostingCommand::Reject(it) => {
+            under_review(state, it.posting, context)?;
+            text::check("reason", &it.reason, text::LINE)?;
+            Ok(vec![Rejected { posting: it.posting, reason: it.reason.clone() }.into()])
+        }
+        PostingCommand::Change(it) => change(state, it, context),
+        PostingCommand::Withdraw(it) => {
+            let posting = state.posting(it.posting)?;
+            context.actor.check_employer(posting.terms.employer)?;
+            context.actor.check_region(posting.terms.region)?;
+            text::check("reason", &it.reason, text::LINE)?;
+            if posting.status == Status::Ended {
+                return Err(Refusal::Ended { entity: it.posting.into() });
+            }
+            Ok(vec![Withdrawn { posting: it.posting, reason: it.reason.clone() }.into()])
+        }
+        PostingCommand::Match(it) => {
+            let posting = state.open_posting(it.posting)?;
+            context.actor.check_region(posting.terms.region)?;
+            let run = context.new_id(Kind::Match, 0);
+            Ok(matching::offer_places(state, it.posting, run, context.now, context.rules))
+        }
+    }
+}
+
+/// The event by which terms become a posting, and what a person must look at.
+///
+/// # Errors
+/// Terms that cannot be, words or fields that the law blocks, an employer who may not hire.
+pub(crate) fn publish(
+    state: &State,
+    posting: PostingId,
+    terms: &PostingTerms,
+    context: &Context<'_>,
+) -> Result<(Event, Vec<Finding>), Refusal> {
+    let employer = state.employer(terms.employer)?;
+    context.actor.check_employer(terms.employer)?;
+    context.actor.check_region(terms.region)?;
+    check_terms(state, terms, context.now)?;
+    if let Some(until) = employer.restricted_until.filter(|until| *until >= context.now.date()) {
+        return Err(Refusal::EmployerRestricted { until });
+    }
+    let checked = check_posting(terms, employer.details.employer_kind, context.rules);
+    if checked.is_blocked() {
+        let findings = checked.findings(Action::Block);
+        return Err(Refusal::PostingBlocked { findings, corrected: checked.corrected });
+    }
+    let review = checked.findings(Action::Review);
+    let (relation, relation_basis) = presumed_relation(employer.details.employer_kind, terms);
+    let terms = terms.clone();
+    // Struck on the spot, work begins in minutes: what must be looked at is looked at afterwards.
+    let event = if review.is_empty() || terms.mode == FillMode::OnSite {
+        let review_after = (!review.is_empty()).then(|| review.clone());
+        Published { posting, terms, relation, relation_basis, review_after }.into()
+    } else {
+        ReviewRequested { posting, terms, relation, relation_basis, findings: review.clone() }.into()
+    };
+    Ok((event, review))
+}
+
+fn check_terms(state: &State, terms: &PostingTerms, now: Timestamp) -> Result<(), Refusal> {
+    text::check("terms.text", &terms.text, text::PARAGRAPH)?;
+    text::check("terms.address", &terms.address, text::LINE)?;
+    if terms.headcount == 0 || terms.headcount > MAX_HEADCOUNT {
+        return Err(Refusal::bad_field("terms.headcount", format!("is not between 1 and {MAX_HEADCOUNT}")));
+    }
+    if terms.shifts.is_empty() || terms.shifts.len() > MAX_SHIFTS {
+        return Err(Refusal::bad_field(
+            "terms.shifts",
+            format!("does not name between 1 and {MAX_SHIFTS} shifts"),
+        ));
+    }
+    let mut shifts = terms.shifts.clone();
+    shifts.sort_unstable();
+    if shifts.windows(2).any(|pair| pair[0].overlaps(pair[1])) {
+        return Err(Refusal::bad_field("terms.shifts", "names two that overlap"));
+    }
+    if let Some(over) = shifts.last().map(|shift| shift.end()).filter(|end| *end <= now) {
+        return Err(Refusal::TooLate { at: over });
+    }
+    if terms.pay.rate.0 <= 0 || terms.pay.rate.times(i64::from(MAX_HEADCOUNT) * 10_000).is_none() {
+        return Err(Refusal::BadAmount { amount: terms.pay.rate });
+    }
+    match (terms.pay.pay_kind, &terms.pay.unit) {
+        (PayKind::Piece, Some(unit)) => text::check("terms.pay.unit", unit, 10)?,
+        (PayKind::Piece, None) => {
+            return Err(Refusal::bad_field("terms.pay.unit", "is needed for piece-work"));
+        }
+        (PayKind::Day | PayKind::Hour | PayKind::Task, _) => {}
+    }
+    match terms.market {
+        Some(market) => state.open_market(market).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// What the relation is presumed to be (domain.md §2.6, §8); a tribunal decides.
+fn presumed_relation(kind: EmployerKind, terms: &PostingTerms) -> (RelationKind, String) {
+    let longest = terms.shifts.iter().map(|shift| shift.minutes()).max().unwrap_or(0);
+    match (kind, terms.pay.pay_kind) {
+        (EmployerKind::Household, _) => (RelationKind::PersonalService, "用人主体为家庭或农户, 自用".into()),
+        (EmployerKind::Agency, _) => (RelationKind::Dispatched, "用人主体为人力资源服务机构".into()),
+        (_, PayKind::Hour) if longest <= 240 => {
+            (RelationKind::PartTime, "按小时计酬, 每日不超过四小时 (劳动合同法 68)".into())
+        }
+        (_, PayKind::Day | PayKind::Hour | PayKind::Piece | PayKind::Task) => {
+            (RelationKind::TaskContract, "以完成一定工作任务为期限 (劳动合同法 15)".into())
+        }
+    }
+}
+
+fn under_review<'a>(state: &'a State, id: PostingId, context: &Context<'_>) -> Result<&'a Posting, Refusal> {
+    let posting = state.posting(id)?;
+    context.actor.check_region(posting.terms.region)?;
+    match posting.status {
+        Status::UnderReview => Ok(posting),
+        Status::Open | Status::Filled => Err(Refusal::not_possible(id, "not under review")),
+        Status::Ended => Err(Refusal::Ended { entity: id.into() }),
+    }
+}
+
+fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let posting = state.posting(it.posting)?;
+    context.actor.check_employer(posting.terms.employer)?;
+    context.actor.check_region(posting.terms.region)?;
+    if posting.status == Status::Ended {
+        return Err(Refusal::Ended { entity: it.posting.into() });
+    }
+    if posting.terms == it.terms {
+        return Ok(Vec::new());
+    }
+    if it.terms.employer != posting.terms.employer {
+        return Err(Refusal::bad_field("terms.employer", "cannot be changed: withdraw and post anew"));
+    }
+    if usize::from(it.terms.headcount) < posting.hires.len() {
+        return Err(Refusal::bad_field("terms.headcount", "is less than the places already taken"));
+    }
+    // The same checks as for a new posting; what needs review goes back to review only if it was there.
+    let (_, review) = publish(state, it.posting, &it.terms, context)?;
+    if !review.is_empty() && posting.status != Status::UnderReview {
+        return Err(Refusal::bad_field("terms.text", "needs a review: withdraw and post anew"));
+    }
+    Ok(vec![Changed { posting: it.posting, terms: it.terms.clone() }.into()])
+}
+
+pub(crate) fn evolve(state: &mut State, event: &PostingEvent) {
+    match event {
+        PostingEvent::Published(it) => {
+            enter(state, it.posting, &it.terms, it.relation, &it.relation_basis, Status::Open);
+        }
+        PostingEvent::ReviewRequested(it) => {
+            enter(state, it.posting, &it.terms, it.relation, &it.relation_basis, Status::UnderReview);
+        }
+        PostingEvent::Approved(it) => set_status(state, it.posting, Status::Open),
+        PostingEvent::Rejected(it) => set_status(state, it.posting, Status::Ended),
+        PostingEvent::Changed(it) => {
+            let Some(posting) = state.postings.get_mut(&it.posting) else { return };
+            posting.terms = it.terms.clone();
+            let status = posting.status;
+            set_status(state, it.posting, status);
+        }
+        PostingEvent::Filled(it) => set_status(state, it.posting, Status::Filled),
+        PostingEvent::Reopened(it) => set_status(state, it.posting, Status::Open),
+        PostingEvent::Withdrawn(it) => set_status(state, it.posting, Status::Ended),
+        PostingEvent::Expired(it) => set_status(state, it.posting, Status::Ended),
+    }
+}
+
+fn enter(
+    state: &mut State,
+    id: PostingId,
+    terms: &PostingTerms,
+    relation: RelationKind,
+    basis: &str,
+    status: Status,
+) {
+    state.postings.insert(id, Posting::new(terms, relation, basis));
+    set_status(state, id, status);
+}
+
+/// A posting that is not full expires when its last shift begins.
+fn set_status(state: &mut State, id: PostingId, status: Status) {
+    let Some(posting) = state.postings.get_mut(&id) else { return };
+    posting.status = status;
+    let last_start = posting.starts().1;
+    state.no_longer_expect(id, |due| *due == Due::PostingExpires);
+    if matches!(status, Status::Open | Status::UnderReview) {
+        state.expect_by(last_start, id, Due::PostingExpires);
+    }
+}
+
+pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
+    let offer_again = |posting: PostingId| match state.postings.get(&posting) {
+        Some(it) if it.status == Status::Open && it.terms.mode == FillMode::Dispatch => {
+            let run =
+                linggong_events::id::new_id(linggong_events::id::CommandId(meta.id.0), Kind::Match.name(), 0);
+            matching::offer_places(state, posting, run, meta.time, rules)
+        }
+        Some(_) | None => Vec::new(),
+    };
+    match event {
+        PostingEvent::Published(it) => offer_again(it.posting),
+        PostingEvent::Approved(it) => offer_again(it.posting),
+        PostingEvent::Reopened(it) => offer_again(it.posting),
+        PostingEvent::Withdrawn(it) => {
+            let mut events = offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded);
+            events.extend(hire::cancel_all_of(state, it.posting));
+            events
+        }
+        PostingEvent::Expired(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded),
+        PostingEvent::Changed(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded),
+        PostingEvent::Filled(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::Filled),
+        PostingEvent::ReviewRequested(_) | PostingEvent::Rejected(_) => Vec::new(),
+    }
+}
+
+pub(crate) fn due(state: &State, deadline: &Deadline) -> Vec<Event> {
+    let id = PostingId(deadline.entity.id);
+    let unfilled = state.postings.get(&id).map(Posting::not_taken);
+    unfilled.map(|unfilled| Expired { posting: id, unfilled }.into()).into_iter().collect()
+}

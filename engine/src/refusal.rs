@@ -88,8 +88,8 @@ refusals! {
     /// No valid document was shown (山东人力资源市场条例 28).
     DocumentMissing = "document_missing", NotPermitted, "no valid identity document was shown, so nobody may introduce this worker";
     /// The words or fields are blocked by law; the corrected text can be sent instead.
-    PostingBlocked { findings: Vec<Finding>, corrected: String } = "posting_blocked", Invalid,
-        "the posting breaks the law in what it says or leaves out: send the corrected text";
+    PostingBlocked { findings: Vec<Finding>, corrected: Option<String> } = "posting_blocked", Invalid,
+        "the posting breaks the law in what it says or leaves out: send a corrected one";
     /// The employer is lawfully restricted.
     EmployerRestricted { until: Date } = "employer_restricted", NotPermitted, "the employer may not hire here until {until}";
     /// Every place is taken.

@@ -8,7 +8,7 @@ use linggong_events::rules::{Adopted, PackKind, RulesEvent};
 use crate::command::{Context, commands};
 use crate::partition::Packs;
 use crate::refusal::Refusal;
-use crate::state::State;
+use crate::state::{AdoptedPack, State};
 use crate::text;
 
 pub use crate::pack::{Pack, RuleBook};
@@ -32,11 +32,16 @@ pub(crate) fn check_stored(command: &RulesCommand, packs: &Packs) -> Result<(), 
     let RulesCommand::Adopt(it) = command;
     let digest = parse_digest(&it.digest)?;
     let pack = packs.get(&digest).ok_or_else(|| Refusal::PackMissing { digest: it.digest.clone() })?;
-    if pack.kind() == it.pack_kind { Ok(()) } else { Err(Refusal::bad_field("pack_kind", "is not what the pack holds")) }
+    if pack.kind() == it.pack_kind {
+        Ok(())
+    } else {
+        Err(Refusal::bad_field("pack_kind", "is not what the pack holds"))
+    }
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Refusal> {
-    text.parse().map_err(|error: linggong_events::commit::BadDigest| Refusal::bad_field("digest", error.to_string()))
+    text.parse()
+        .map_err(|error: linggong_events::commit::BadDigest| Refusal::bad_field("digest", error.to_string()))
 }
 
 pub(crate) fn decide(state: &State, command: &RulesCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
@@ -47,7 +52,8 @@ pub(crate) fn decide(state: &State, command: &RulesCommand, _: &Context<'_>) -> 
         return Err(Refusal::bad_field("name", "may hold letters, digits, `-` and `.` only"));
     }
     let digest = parse_digest(&it.digest)?;
-    if state.packs.get(&(it.pack_kind, it.name.clone())) == Some(&digest) {
+    let adopted = AdoptedPack { pack_kind: it.pack_kind, name: it.name.clone(), digest };
+    if state.packs.contains(&adopted) {
         return Ok(Vec::new());
     }
     let event = Adopted {
@@ -62,7 +68,10 @@ pub(crate) fn decide(state: &State, command: &RulesCommand, _: &Context<'_>) -> 
 
 pub(crate) fn evolve(state: &mut State, event: &RulesEvent) {
     let RulesEvent::Adopted(it) = event;
-    if let Ok(digest) = it.digest.parse() {
-        state.packs.insert((it.pack_kind, it.name.clone()), digest);
+    let Ok(digest) = it.digest.parse() else { return };
+    let adopted = AdoptedPack { pack_kind: it.pack_kind, name: it.name.clone(), digest };
+    match state.packs.iter_mut().find(|held| (held.pack_kind, &held.name) == (it.pack_kind, &it.name)) {
+        Some(held) => *held = adopted,
+        None => state.packs.push(adopted),
     }
 }

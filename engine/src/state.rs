@@ -16,8 +16,8 @@ use linggong_events::time::{DAY_MS, Timestamp};
 
 use crate::rules::RuleBook;
 use crate::{
-    attendance, case, claim, employer, hire, insurance, market, matching, offer, office, person, posting, rules,
-    wage, worker,
+    attendance, case, claim, employer, hire, insurance, market, matching, offer, office, person, posting,
+    rules, wage, worker,
 };
 
 /// How long a command is remembered, by recorded time.
@@ -39,7 +39,8 @@ pub struct State {
     pub(crate) insurances: BTreeMap<InsuranceId, insurance::Insurance>,
     pub(crate) claims: BTreeMap<ClaimId, claim::Claim>,
     pub(crate) cases: BTreeMap<CaseId, case::Case>,
-    pub(crate) packs: BTreeMap<(PackKind, String), Digest>,
+    /// The packs in force, in the order in which their names were first adopted.
+    pub(crate) packs: Vec<AdoptedPack>,
     pub(crate) deadlines: BTreeSet<Deadline>,
     remembered: BTreeMap<CommandId, Remembered>,
     /// The remembered commands by recorded time, so that the table stays bounded.
@@ -47,6 +48,14 @@ pub struct State {
     versions: BTreeMap<EntityRef, Version>,
     last: Position,
     last_time: Option<Timestamp>,
+}
+
+/// A pack in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AdoptedPack {
+    pub(crate) pack_kind: PackKind,
+    pub(crate) name: String,
+    pub(crate) digest: Digest,
 }
 
 /// A command that was accepted.
@@ -126,10 +135,10 @@ impl State {
             Event::Person(event) => person::evolve(self, event),
             Event::Worker(event) => worker::evolve(self, event, meta),
             Event::Employer(event) => employer::evolve(self, event),
-            Event::Posting(event) => posting::evolve(self, event, meta),
-            Event::Offer(event) => offer::evolve(self, event, meta),
-            Event::Match(event) => matching::evolve(self, event, meta),
-            Event::Hire(event) => hire::evolve(self, event, meta),
+            Event::Posting(event) => posting::evolve(self, event),
+            Event::Offer(event) => offer::evolve(self, event),
+            Event::Match(event) => matching::evolve(event),
+            Event::Hire(event) => hire::evolve(self, event),
             Event::Attendance(event) => attendance::evolve(self, event, meta),
             Event::Wage(event) => wage::evolve(self, event, meta),
             Event::Insurance(event) => insurance::evolve(self, event, meta),
@@ -164,6 +173,7 @@ impl State {
     pub fn follow_up(&self, envelope: &Envelope, rules: &RuleBook) -> Vec<Event> {
         let meta = &envelope.meta;
         match &envelope.event {
+            Event::Worker(event) => worker::follow_up(self, event, meta, rules),
             Event::Posting(event) => posting::follow_up(self, event, meta, rules),
             Event::Offer(event) => offer::follow_up(self, event, meta, rules),
             Event::Hire(event) => hire::follow_up(self, event, meta, rules),
@@ -173,7 +183,6 @@ impl State {
             Event::Market(_)
             | Event::Office(_)
             | Event::Person(_)
-            | Event::Worker(_)
             | Event::Employer(_)
             | Event::Match(_)
             | Event::Insurance(_)
@@ -186,9 +195,9 @@ impl State {
     pub fn due(&self, now: Timestamp, rules: &RuleBook) -> Option<(Deadline, Vec<Event>)> {
         let deadline = self.deadlines.first().filter(|it| it.at <= now)?.clone();
         let events = match &deadline.due {
-            Due::OfferExpires => offer::due(self, &deadline, rules),
-            Due::PostingExpires => posting::due(self, &deadline, rules),
-            Due::PresenceEnds => worker::due(self, &deadline, rules),
+            Due::OfferExpires => offer::due(self, &deadline),
+            Due::PostingExpires => posting::due(self, &deadline),
+            Due::PresenceEnds => worker::due(self, &deadline),
             Due::CoverChecked => insurance::due(self, &deadline, rules),
             Due::WagePresumed => attendance::due(self, &deadline, rules),
             Due::WageOverdue => wage::due(self, &deadline, rules),
@@ -244,7 +253,9 @@ impl State {
                 self.attendances.get(&AttendanceId(id)).and_then(|it| self.region_of(it.hire.into()))
             }
             Kind::Wage => self.wages.get(&WageId(id)).and_then(|it| self.region_of(it.hire.into())),
-            Kind::Insurance => self.insurances.get(&InsuranceId(id)).and_then(|it| self.region_of(it.hire.into())),
+            Kind::Insurance => {
+                self.insurances.get(&InsuranceId(id)).and_then(|it| self.region_of(it.hire.into()))
+            }
             Kind::Claim => self.claims.get(&ClaimId(id)).and_then(|it| self.region_of(it.office.into())),
             Kind::Case => self.cases.get(&CaseId(id)).and_then(|it| self.region_of(it.office.into())),
             Kind::Person | Kind::Worker | Kind::Match | Kind::Rules => None,

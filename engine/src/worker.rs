@@ -1,19 +1,321 @@
-//! interim
+//! 零工: register, presence, going home.
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::worker::WorkerEvent;
-use linggong_events::id::PersonId;
-use crate::command::{Context, commands};
+use linggong_events::hire::AssertedBy;
+use linggong_events::id::{EmployerId, HireId, Kind, MarketId, OfferId, PersonId, PostingId, WorkerId};
+use linggong_events::occupation::Occupation;
+use linggong_events::office::Role;
+use linggong_events::person::{Age, AgeBand, KnownPerson};
+use linggong_events::time::{Date, Timestamp};
+use linggong_events::worker::{
+    ArrivalMeans, Arrived, BarAttested, Called, Left, Profile, ProfileChanged, Registered, WentHomeUnhired,
+    WorkerEvent,
+};
+
+use crate::command::{Actor, Context, commands};
+use crate::hire::Stage;
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
-use crate::state::{Deadline, State};
+use crate::state::{Deadline, Due, State};
+use crate::{matching, person, text};
 
-commands! { /// interim
-    WorkerCommand: Worker { /// interim
- Interim = "interim", [] => {} } }
+/// The most entries of one list in a profile.
+const MAX_LIST: usize = 40;
+
+commands! {
+    /// What can be asked of a worker.
+    WorkerCommand: Worker {
+        /// 求职登记.
+        Register = "register", [Clerk, Dispatcher, MarketManager, CrewLeader], seal [person: Person] => {
+            person: KnownPerson, profile: Profile,
+        }
+        /// States the profile as it is from now on.
+        ChangeProfile = "change_profile", [Clerk, Dispatcher, MarketManager, Worker] => { worker: WorkerId, profile: Profile }
+        /// 到场: by card, at the desk, or brought by a crew leader.
+        Arrive = "arrive", [Clerk, Dispatcher, MarketManager, CrewLeader, Gate, Worker] => {
+            worker: WorkerId, market: MarketId, means: ArrivalMeans,
+        }
+        /// 叫号.
+        Call = "call", [Clerk, Dispatcher, MarketManager] => { worker: WorkerId, market: MarketId } + optional { posting: PostingId }
+        /// 离场: home without work, or off to it.
+        Leave = "leave", [Clerk, Dispatcher, MarketManager, CrewLeader, Gate, Worker] => { worker: WorkerId, market: MarketId }
+        /// Attests a statutory bar for listed trades; its ground stays with the officer's file.
+        AttestBar = "attest_bar", [CaseOfficer, Reviewer] => {
+            worker: WorkerId, occupations: Vec<Occupation>, until: Date, basis: String,
+        }
+    }
+}
+
+/// A worker of the register.
 #[derive(Clone, Debug)]
-pub(crate) struct Worker { pub(crate) person: PersonId }
-pub(crate) fn decide(_: &State, command: &WorkerCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> { let _ = command; Ok(Vec::new()) }
-pub(crate) fn evolve(_: &mut State, _: &WorkerEvent, _: &Meta) {}
-pub(crate) fn follow_up(_: &State, _: &WorkerEvent, _: &Meta, _: &RuleBook) -> Vec<Event> { Vec::new() }
-pub(crate) fn due(_: &State, _: &Deadline, _: &RuleBook) -> Vec<Event> { Vec::new() }
+pub(crate) struct Worker {
+    pub(crate) person: PersonId,
+    pub(crate) profile: Profile,
+    pub(crate) age: Option<Age>,
+    pub(crate) document_verified: bool,
+    pub(crate) tokens: Option<BTreeMap<String, String>>,
+    pub(crate) presence: Option<Presence>,
+    pub(crate) bars: Vec<(Occupation, Date)>,
+    /// Every hire of the worker that is not void.
+    pub(crate) hires: BTreeSet<HireId>,
+    /// Offers that wait for an answer.
+    pub(crate) offers: BTreeSet<OfferId>,
+    /// Postings the worker declined.
+    pub(crate) declined: BTreeSet<PostingId>,
+    /// Hires that were kept, and hires the worker did not come to.
+    pub(crate) kept: u32,
+    pub(crate) missed: u32,
+    /// Good endings by employer.
+    pub(crate) worked_for: BTreeMap<EmployerId, u32>,
+}
+
+/// Being at a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Presence {
+    pub(crate) market: MarketId,
+    pub(crate) queue_no: u32,
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+impl State {
+    pub(crate) fn worker(&self, id: WorkerId) -> Result<&Worker, Refusal> {
+        self.workers.get(&id).ok_or_else(|| Refusal::unknown(id))
+    }
+
+    /// Whether the worker has a hire, not void, that starts on `date`.
+    pub(crate) fn is_hired_on(&self, worker: &Worker, date: Date) -> bool {
+        worker.hires.iter().filter_map(|id| self.hires.get(id)).any(|hire| {
+            !matches!(hire.stage, Stage::Void(_)) && hire.terms.shifts.iter().any(|it| it.work_date() == date)
+        })
+    }
+}
+
+/// Whose assertion a command of this actor is.
+pub(crate) fn asserted_by(actor: &Actor) -> AssertedBy {
+    match actor.role {
+        Role::Worker | Role::CrewLeader => AssertedBy::Worker,
+        Role::Employer => AssertedBy::Employer,
+        Role::Gate => AssertedBy::Gate,
+        Role::Engine => AssertedBy::Presumed,
+        Role::Clerk
+        | Role::Dispatcher
+        | Role::Reviewer
+        | Role::MarketManager
+        | Role::Insurer
+        | Role::CaseOfficer
+        | Role::CaseLead
+        | Role::Mediator
+        | Role::Auditor
+        | Role::PrivacyOfficer
+        | Role::Keeper
+        | Role::Subscriber => AssertedBy::Desk,
+    }
+}
+
+pub(crate) fn decide(
+    state: &State,
+    command: &WorkerCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        WorkerCommand::Register(it) => register(state, it, context),
+        WorkerCommand::ChangeProfile(it) => {
+            context.actor.check_worker(it.worker)?;
+            check_profile(&it.profile)?;
+            if state.worker(it.worker)?.profile == it.profile {
+                return Ok(Vec::new());
+            }
+            Ok(vec![ProfileChanged { worker: it.worker, profile: it.profile.clone() }.into()])
+        }
+        WorkerCommand::Arrive(it) => arrive(state, it, context),
+        WorkerCommand::Call(it) => {
+            check_present(state.worker(it.worker)?, it.market)?;
+            Ok(vec![Called { worker: it.worker, market: it.market, posting: it.posting }.into()])
+        }
+        WorkerCommand::Leave(it) => {
+            context.actor.check_worker(it.worker)?;
+            let worker = state.worker(it.worker)?;
+            check_present(worker, it.market)?;
+            Ok(vec![leaving(state, it.worker, worker, it.market, context.occurred_at().date())])
+        }
+        WorkerCommand::AttestBar(it) => {
+            state.worker(it.worker)?;
+            text::check("basis", &it.basis, text::LINE)?;
+            if it.occupations.is_empty() || it.occupations.len() > MAX_LIST {
+                return Err(Refusal::bad_field("occupations", "names no trade or too many"));
+            }
+            let event = BarAttested {
+                worker: it.worker,
+                occupations: it.occupations.clone(),
+                until: it.until,
+                office: context.actor.office()?,
+                basis: it.basis.clone(),
+            };
+            Ok(vec![event.into()])
+        }
+    }
+}
+
+fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    check_profile(&it.profile)?;
+    let today = context.now.date();
+    if it.person.age.is_some_and(|age| age.on(today) == AgeBand::Under16) {
+        return Err(Refusal::UnderAge { date: today });
+    }
+    if let Some((id, _)) = state.workers.iter().find(|(_, known)| known.person == it.person.person) {
+        return Err(Refusal::Exists { entity: (*id).into() });
+    }
+    let mut events = person::introduce(state, &it.person);
+    let tokens = (!it.person.tokens.is_empty()).then(|| it.person.tokens.clone());
+    events.push(
+        Registered {
+            worker: WorkerId(context.new_id(Kind::Worker, 0)),
+            person: it.person.person,
+            profile: it.profile.clone(),
+            document_verified: it.person.document_verified,
+            age: it.person.age,
+            person_tokens: tokens,
+        }
+        .into(),
+    );
+    Ok(events)
+}
+
+fn check_profile(profile: &Profile) -> Result<(), Refusal> {
+    if profile.skills.is_empty() || profile.skills.len() > MAX_LIST {
+        return Err(Refusal::bad_field("profile.skills", "names no trade or too many"));
+    }
+    if profile.certificates.len() > MAX_LIST || profile.available.len() > MAX_LIST {
+        return Err(Refusal::bad_field("profile", "has a list that is too long"));
+    }
+    if profile.certificates.iter().any(|it| it.until < it.from) {
+        return Err(Refusal::bad_field("profile.certificates", "has one that ends before it begins"));
+    }
+    if profile.expectation.0 < 0 {
+        return Err(Refusal::BadAmount { amount: profile.expectation });
+    }
+    Ok(())
+}
+
+fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    context.actor.check_worker(it.worker)?;
+    let market = state.open_market(it.market)?;
+    let worker = state.worker(it.worker)?;
+    let at = context.occurred_at();
+    let date = at.date();
+    let mut events = Vec::new();
+    if let Some(presence) = worker.presence {
+        if presence.market == it.market {
+            return Ok(Vec::new());
+        }
+        events.push(Left { worker: it.worker, market: presence.market }.into());
+    }
+    // A presence ends with its civil day; one that is told late has ended already.
+    let until = date.at_minute(1440);
+    let arrived = Arrived {
+        worker: it.worker,
+        market: it.market,
+        queue_no: market.queue_after(date) + 1,
+        date,
+        means: it.means,
+        until,
+    };
+    events.push(arrived.into());
+    if until <= context.now {
+        events.push(leaving(state, it.worker, worker, it.market, date));
+    }
+    Ok(events)
+}
+
+fn check_present(worker: &Worker, market: MarketId) -> Result<(), Refusal> {
+    if worker.presence.is_some_and(|it| it.market == market) { Ok(()) } else { Err(Refusal::NotPresent) }
+}
+
+/// Leaving with work is one thing, going home without it another.
+fn leaving(state: &State, id: WorkerId, worker: &Worker, market: MarketId, date: Date) -> Event {
+    if state.is_hired_on(worker, date) {
+        Left { worker: id, market }.into()
+    } else {
+        WentHomeUnhired { worker: id, market, date }.into()
+    }
+}
+
+pub(crate) fn evolve(state: &mut State, event: &WorkerEvent, meta: &Meta) {
+    match event {
+        WorkerEvent::Registered(it) => {
+            let worker = Worker {
+                person: it.person,
+                profile: it.profile.clone(),
+                age: it.age,
+                document_verified: it.document_verified,
+                tokens: it.person_tokens.clone(),
+                presence: None,
+                bars: Vec::new(),
+                hires: BTreeSet::new(),
+                offers: BTreeSet::new(),
+                declined: BTreeSet::new(),
+                kept: 0,
+                missed: 0,
+                worked_for: BTreeMap::new(),
+            };
+            state.workers.insert(it.worker, worker);
+        }
+        WorkerEvent::ProfileChanged(it) => {
+            if let Some(worker) = state.workers.get_mut(&it.worker) {
+                worker.profile = it.profile.clone();
+            }
+        }
+        WorkerEvent::Arrived(it) => {
+            if let Some(market) = state.markets.get_mut(&it.market) {
+                market.queue = Some((it.date, it.queue_no));
+            }
+            if let Some(worker) = state.workers.get_mut(&it.worker) {
+                worker.presence = Some(Presence {
+                    market: it.market,
+                    queue_no: it.queue_no,
+                    since: meta.occurred_at,
+                    until: it.until,
+                });
+            }
+            state.expect_by(it.until, it.worker, Due::PresenceEnds);
+        }
+        WorkerEvent::Called(_) => {}
+        WorkerEvent::Left(it) => end_presence(state, it.worker),
+        WorkerEvent::WentHomeUnhired(it) => end_presence(state, it.worker),
+        WorkerEvent::BarAttested(it) => {
+            if let Some(worker) = state.workers.get_mut(&it.worker) {
+                worker.bars.extend(it.occupations.iter().map(|occupation| (*occupation, it.until)));
+            }
+        }
+    }
+}
+
+fn end_presence(state: &mut State, id: WorkerId) {
+    if let Some(worker) = state.workers.get_mut(&id) {
+        worker.presence = None;
+    }
+    state.no_longer_expect(id, |due| *due == Due::PresenceEnds);
+}
+
+pub(crate) fn follow_up(state: &State, event: &WorkerEvent, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
+    match event {
+        WorkerEvent::Arrived(it) => matching::offer_to_arrival(state, it.worker, meta, rules),
+        WorkerEvent::Registered(_)
+        | WorkerEvent::ProfileChanged(_)
+        | WorkerEvent::Called(_)
+        | WorkerEvent::Left(_)
+        | WorkerEvent::WentHomeUnhired(_)
+        | WorkerEvent::BarAttested(_) => Vec::new(),
+    }
+}
+
+pub(crate) fn due(state: &State, deadline: &Deadline) -> Vec<Event> {
+    let id = WorkerId(deadline.entity.id);
+    let Some(worker) = state.workers.get(&id) else { return Vec::new() };
+    let Some(presence) = worker.presence else { return Vec::new() };
+    vec![leaving(state, id, worker, presence.market, presence.since.date())]
+}

@@ -159,6 +159,9 @@ events! {
             posting: PostingId, terms: PostingTerms,
             /// What the relation is presumed to be, by which signs.
             relation: RelationKind, relation_basis: String,
+        } + optional {
+            /// What a person looks at afterwards, where it was struck on the spot.
+            review_after: Vec<Finding>,
         }
         /// A person must look at it before it is shown.
         ReviewRequested = "review_requested", 1, Never => {
