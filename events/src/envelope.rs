@@ -233,13 +233,8 @@ impl Envelope {
     pub fn to_line(&self) -> Result<Vec<u8>, EnvelopeError> {
         let event_type = self.event.event_type();
         let meta = &self.meta;
-        if meta.rules.iter().any(|it| it.is_empty() || it.contains(' ')) {
-            return Err(EnvelopeError::Contract("the name of a rule pack is empty or has a space"));
-        }
         let data = self.event.data()?;
-        if !numbers_are_exact(data.get()) {
-            return Err(EnvelopeError::Contract("data holds a number that not every reader keeps exactly"));
-        }
+        check_contract(&meta.rules, &data)?;
         let line = Line {
             specversion: "1.0".into(),
             id: meta.id,
@@ -309,6 +304,9 @@ impl Recorded {
             return Err(EnvelopeError::Contract("dataschema is not that of the type"));
         }
         let touches: Result<Vec<EntityRef>, _> = line.touches.split(' ').map(str::parse).collect();
+        let rules: Vec<String> =
+            line.rules.map(|it| it.split(' ').map(str::to_owned).collect()).unwrap_or_default();
+        check_contract(&rules, &line.data)?;
         let meta = Meta {
             id: line.id,
             source: line.source,
@@ -332,7 +330,7 @@ impl Recorded {
             correlation: line.correlation,
             touches: touches.map_err(|_| EnvelopeError::Contract("touches is not a list of entities"))?,
             audience: line.audience,
-            rules: line.rules.map(|it| it.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
+            rules,
         };
         match Event::decode(&line.type_name, &line.data) {
             Ok(event) => Ok(Recorded::Known(Envelope { meta, event })),
@@ -344,7 +342,18 @@ impl Recorded {
     }
 }
 
-/// Whether every number in `json` (text as serde_json writes it) is an integer of at most 2^53 − 1.
+/// What holds for every line, written or read, beyond the types of its parts.
+fn check_contract(rules: &[String], data: &RawValue) -> Result<(), EnvelopeError> {
+    if rules.iter().any(|it| it.is_empty() || it.contains(' ')) {
+        return Err(EnvelopeError::Contract("the name of a rule pack is empty or has a space"));
+    }
+    if !numbers_are_exact(data.get()) {
+        return Err(EnvelopeError::Contract("data holds a number that not every reader keeps exactly"));
+    }
+    Ok(())
+}
+
+/// Whether every number in `json` is written as an integer of at most 2^53 − 1.
 fn numbers_are_exact(json: &str) -> bool {
     let (mut in_text, mut escaped) = (false, false);
     let mut number = String::new();
