@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::envelope::{MAX_EVENT_BYTES, Recorded};
-use crate::measure::Position;
+use crate::envelope::{EnvelopeError, MAX_EVENT_BYTES, Recorded};
+use crate::measure::{MAX_JSON_INTEGER, Position};
 
 /// The most events of one commit.
 pub const MAX_COMMIT_EVENTS: u32 = 500;
@@ -169,11 +169,13 @@ pub enum CommitError {
 }
 
 impl Commit {
-    /// Writes a commit of `header` (whose `count` is set here) and the given event lines.
+    /// Writes a commit of `header` (whose `count` is set here) and the given event lines; what it writes,
+    /// [`Commit::parse`] reads.
     pub fn build(mut header: Header, lines: &[Vec<u8>]) -> Result<Commit, CommitError> {
         let total: usize = lines.iter().map(|line| line.len() + 1).sum();
         let too_large = |bytes| CommitError::TooLarge { events: lines.len(), bytes };
         header.count = u32::try_from(lines.len()).map_err(|_| too_large(total))?;
+        check_header(&header)?;
         let mut bytes = serde_json::to_vec(&header).map_err(CommitError::Header)?;
         if header.count > MAX_COMMIT_EVENTS || bytes.len() + 1 + total > MAX_COMMIT_BYTES {
             return Err(too_large(bytes.len() + 1 + total));
@@ -202,9 +204,7 @@ impl Commit {
         let mut ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
         let header_end = ends.next().ok_or(CommitError::Broken("no header line"))?;
         let header: Header = serde_json::from_slice(&bytes[..header_end - 1]).map_err(CommitError::Header)?;
-        if header.v > FORMAT {
-            return Err(CommitError::Format { v: header.v });
-        }
+        check_header(&header)?;
         let mut offsets = vec![header_end as u32];
         offsets.extend(ends.map(|end| end as u32));
         if offsets.len() != header.count as usize + 1 {
@@ -214,8 +214,12 @@ impl Commit {
         if again != bytes[..header_end - 1] {
             return Err(CommitError::Broken("the header is not in its one canonical spelling"));
         }
-        if header.count > MAX_COMMIT_EVENTS || offsets.windows(2).any(|pair| pair[1] - pair[0] < 2) {
-            return Err(CommitError::Broken("an empty line or too many events"));
+        let lengths = offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize - 1);
+        if header.count > MAX_COMMIT_EVENTS {
+            return Err(CommitError::Broken("more events than a commit may have"));
+        }
+        if lengths.into_iter().any(|length| length == 0 || length > MAX_EVENT_BYTES) {
+            return Err(CommitError::Broken("an event is not one line of the allowed length"));
         }
         Ok(Commit { header, bytes, offsets })
     }
@@ -251,10 +255,35 @@ impl Commit {
         Position(self.header.first + u64::from(self.header.count) - 1)
     }
 
-    /// Reads every event.
-    pub fn events(&self) -> impl Iterator<Item = Result<Recorded, crate::envelope::EnvelopeError>> {
-        self.lines().map(Recorded::from_line)
+    /// Reads every event; one that does not stand at its position is refused.
+    pub fn events(&self) -> impl Iterator<Item = Result<Recorded, EnvelopeError>> {
+        self.lines().zip(self.header.first..).map(|(line, position)| {
+            let recorded = Recorded::from_line(line)?;
+            if recorded.meta().position != Position(position) {
+                return Err(EnvelopeError::Contract("position is not the one its place in the commit gives"));
+            }
+            Ok(recorded)
+        })
     }
+}
+
+/// What a header says of itself; whether it continues a log is [`Head::after`]'s question.
+fn check_header(header: &Header) -> Result<(), CommitError> {
+    if header.v > FORMAT {
+        return Err(CommitError::Format { v: header.v });
+    }
+    let counters = 1..=MAX_JSON_INTEGER as u64 - u64::from(u32::MAX);
+    let counts_from_one = [u64::from(header.v), header.commit, header.epoch, header.first];
+    if !counts_from_one.iter().all(|it| counters.contains(it)) {
+        return Err(CommitError::Broken("a counter of the header is 0 or too great"));
+    }
+    if header.clock_offset_ms.unsigned_abs() > MAX_JSON_INTEGER as u64 {
+        return Err(CommitError::Broken("the clock offset is too great"));
+    }
+    if header.genesis.is_some() && (header.commit, header.first, header.count) != (1, 1, 0) {
+        return Err(CommitError::Broken("a genesis that is not commit 1 or holds events"));
+    }
+    Ok(())
 }
 
 /// Where a partition's log ends.

@@ -11,15 +11,18 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::audience::RecordedAudience;
-use crate::event::{DecodeError, Event};
+use crate::event::{DecodeError, Event, TYPE_PREFIX};
 use crate::id::{ActorId, CommandId, EntityRef, EventId, OfficeId, PersonId};
-use crate::measure::{Position, Version};
+use crate::measure::{MAX_JSON_INTEGER, Position, Version};
 use crate::office::Role;
 use crate::region::Region;
 use crate::time::Timestamp;
 
 /// The longest event line, in bytes.
 pub const MAX_EVENT_BYTES: usize = 60 * 1024;
+
+/// Where the JSON Schema of a type's data is served.
+const SCHEMA_PREFIX: &str = "/v1/schemas/";
 
 /// How something reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -136,7 +139,7 @@ pub struct RawEnvelope {
 
 /// One line read back.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every line is known")]
+#[allow(clippy::large_enum_variant, reason = "nearly every line is known")]
 pub enum Recorded {
     /// An event of a known type.
     Known(Envelope),
@@ -230,6 +233,8 @@ impl Envelope {
     pub fn to_line(&self) -> Result<Vec<u8>, EnvelopeError> {
         let event_type = self.event.event_type();
         let meta = &self.meta;
+        let data = self.event.data()?;
+        check_contract(&meta.rules, &data)?;
         let line = Line {
             specversion: "1.0".into(),
             id: meta.id,
@@ -238,7 +243,7 @@ impl Envelope {
             subject: meta.subject,
             time: meta.time,
             datacontenttype: "application/json".into(),
-            dataschema: format!("/v1/schemas/{}", event_type.schema_name()),
+            dataschema: format!("{SCHEMA_PREFIX}{}", event_type.schema_name()),
             position: meta.position,
             version: meta.version,
             occurredat: meta.occurred_at,
@@ -260,7 +265,7 @@ impl Envelope {
             touches: joined(&meta.touches),
             audience: meta.audience.clone(),
             rules: (!meta.rules.is_empty()).then(|| meta.rules.join(" ")),
-            data: self.event.data()?,
+            data,
         };
         let bytes = serde_json::to_vec(&line)?;
         if bytes.len() > MAX_EVENT_BYTES {
@@ -294,7 +299,14 @@ impl Recorded {
                 return Err(EnvelopeError::Contract("commandid without commanddigest"));
             }
         };
+        let schema = line.type_name.strip_prefix(TYPE_PREFIX).unwrap_or(&line.type_name);
+        if line.dataschema.strip_prefix(SCHEMA_PREFIX) != Some(schema) {
+            return Err(EnvelopeError::Contract("dataschema is not that of the type"));
+        }
         let touches: Result<Vec<EntityRef>, _> = line.touches.split(' ').map(str::parse).collect();
+        let rules: Vec<String> =
+            line.rules.map(|it| it.split(' ').map(str::to_owned).collect()).unwrap_or_default();
+        check_contract(&rules, &line.data)?;
         let meta = Meta {
             id: line.id,
             source: line.source,
@@ -318,7 +330,7 @@ impl Recorded {
             correlation: line.correlation,
             touches: touches.map_err(|_| EnvelopeError::Contract("touches is not a list of entities"))?,
             audience: line.audience,
-            rules: line.rules.map(|it| it.split(' ').map(str::to_owned).collect()).unwrap_or_default(),
+            rules,
         };
         match Event::decode(&line.type_name, &line.data) {
             Ok(event) => Ok(Recorded::Known(Envelope { meta, event })),
@@ -330,6 +342,73 @@ impl Recorded {
     }
 }
 
+/// What holds for every line, written or read, beyond the types of its parts.
+fn check_contract(rules: &[String], data: &RawValue) -> Result<(), EnvelopeError> {
+    if rules.iter().any(|it| it.is_empty() || it.contains(' ')) {
+        return Err(EnvelopeError::Contract("the name of a rule pack is empty or has a space"));
+    }
+    if !numbers_are_exact(data.get()) {
+        return Err(EnvelopeError::Contract("data holds a number that not every reader keeps exactly"));
+    }
+    Ok(())
+}
+
+/// Whether every number in `json` is written as an integer of at most 2^53 − 1.
+fn numbers_are_exact(json: &str) -> bool {
+    let (mut in_text, mut escaped) = (false, false);
+    let mut number = String::new();
+    for c in json.chars().chain([' ']) {
+        if in_text {
+            in_text = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+        } else if c.is_ascii_digit() || (matches!(c, '-' | '+' | '.' | 'e' | 'E') && is_in_number(&number, c))
+        {
+            number.push(c);
+        } else {
+            let exact =
+                number.parse::<i64>().is_ok_and(|it| (-MAX_JSON_INTEGER..=MAX_JSON_INTEGER).contains(&it));
+            if !number.is_empty() && !exact {
+                return false;
+            }
+            number.clear();
+            in_text = c == '"';
+        }
+    }
+    true
+}
+
+/// A minus may begin a number; the `e` of `true` and `false` is none of one.
+fn is_in_number(so_far: &str, c: char) -> bool {
+    c == '-' || !so_far.is_empty()
+}
+
 fn joined(items: &[impl fmt::Display]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_a_reader_would_round_are_found() {
+        for json in [
+            r#"{"a":9007199254740991,"b":-9007199254740991,"c":[0,-1],"d":true,"e":false,"f":null}"#,
+            r#"{"a":"9007199254740992 1.5 \\","b":"\"1.5","c":{}}"#,
+            "7",
+            "{}",
+        ] {
+            assert!(numbers_are_exact(json), "{json}");
+        }
+        for json in [
+            r#"{"a":9007199254740992}"#,
+            r#"[-9007199254740992]"#,
+            r#"{"a":18446744073709551615}"#,
+            r#"{"a":1.5}"#,
+            r#"{"a":"\\","b":1e3}"#,
+            "1.0",
+        ] {
+            assert!(!numbers_are_exact(json), "{json}");
+        }
+    }
 }

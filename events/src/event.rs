@@ -70,7 +70,7 @@ macro_rules! events {
 
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[expect(clippy::large_enum_variant, reason = "an event is moved a few times and stored once")]
+        #[allow(clippy::large_enum_variant, reason = "an event is moved a few times and stored once")]
         pub enum $Enum { $($(#[$edoc])* $Name($Name)),* }
 
         impl $Enum {
@@ -120,7 +120,7 @@ macro_rules! event_enum {
         /// A fact, named in the past tense; it carries the results of the decision, so replay needs no rules.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each variant is the kind of the same name")]
-        #[expect(clippy::large_enum_variant, reason = "an event is moved a few times and stored once")]
+        #[allow(clippy::large_enum_variant, reason = "an event is moved a few times and stored once")]
         pub enum Event { $($kind(crate::$module::$enum)),* }
 
         impl Event {
@@ -200,24 +200,30 @@ impl Event {
 
     /// Reads the data of an event of the full type name `type_name`, lifting older versions to the newest.
     pub fn decode(type_name: &str, data: &RawValue) -> Result<Event, DecodeError> {
-        let (kind, name, version) = split_type(type_name).ok_or_else(|| DecodeError::unknown(type_name))?;
-        let lifted = crate::upcast::lift(kind, name, version, data)
-            .map_err(|cause| DecodeError::Data { type_name: type_name.into(), cause })?;
-        let data = lifted.as_deref().unwrap_or(data);
-        match Event::decode_newest(kind, name, data) {
-            Some(Ok(event)) if event.event_type().version >= version => Ok(event),
-            Some(Err(cause)) => Err(DecodeError::Data { type_name: type_name.into(), cause }),
-            Some(Ok(_)) | None => Err(DecodeError::unknown(type_name)),
+        let unknown = || DecodeError::Unknown { type_name: type_name.to_owned() };
+        let (kind, name, version) = split_type(type_name).ok_or_else(unknown)?;
+        let newest =
+            Event::types().find(|it| it.kind == kind && it.name == name).ok_or_else(unknown)?.version;
+        let bad_data = |cause| DecodeError::Data { type_name: type_name.to_owned(), cause };
+
+        let (reached, lifted) = crate::upcast::lift(kind, name, version, data).map_err(bad_data)?;
+        // Newer than this software, or so old that no step leads here: its data must not be guessed at.
+        if reached != newest {
+            return Err(unknown());
         }
+        let data = lifted.as_deref().unwrap_or(data);
+        Event::decode_newest(kind, name, data).ok_or_else(unknown)?.map_err(bad_data)
     }
 }
 
 /// Splits `cn.linggong.hire.agreed.v1` into its parts.
 fn split_type(type_name: &str) -> Option<(Kind, &str, u32)> {
     let rest = type_name.strip_prefix(TYPE_PREFIX)?;
-    let (rest, version) = rest.rsplit_once(".v")?;
+    let (rest, digits) = rest.rsplit_once(".v")?;
     let (kind, name) = rest.split_once('.')?;
-    Some((kind.parse().ok()?, name, version.parse().ok()?))
+    let version: u32 = digits.parse().ok()?;
+    // `v01` and `v+1` are no names of ours: one type has one spelling.
+    if version.to_string() != digits { None } else { Some((kind.parse().ok()?, name, version)) }
 }
 
 /// Why an event's data could not be read.
@@ -240,8 +246,48 @@ pub enum DecodeError {
     },
 }
 
-impl DecodeError {
-    fn unknown(type_name: &str) -> DecodeError {
-        DecodeError::Unknown { type_name: type_name.to_owned() }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(type_name: &str, data: &str) -> Result<Event, DecodeError> {
+        Event::decode(type_name, &RawValue::from_string(data.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn only_the_one_spelling_of_a_known_version_is_read() {
+        let data = r#"{"posting":"00000000-0000-0000-0000-000000000001"}"#;
+        assert!(decode("cn.linggong.posting.filled.v1", data).is_ok());
+        for type_name in [
+            "cn.linggong.posting.filled.v0",
+            "cn.linggong.posting.filled.v2",
+            "cn.linggong.posting.filled.v01",
+            "cn.linggong.posting.filled.v+1",
+            "cn.linggong.posting.filled.v",
+            "cn.linggong.posting.filled",
+            "cn.linggong.posting.invented.v1",
+            "cn.linggong.moon.filled.v1",
+            "linggong.posting.filled.v1",
+            "",
+        ] {
+            assert!(matches!(decode(type_name, data), Err(DecodeError::Unknown { .. })), "{type_name}");
+        }
+    }
+
+    #[test]
+    fn data_of_a_newer_version_is_unknown_and_not_broken() {
+        let newer = decode("cn.linggong.posting.filled.v2", r#"{"posting":{"a":"form of 2031"}}"#);
+        assert!(matches!(newer, Err(DecodeError::Unknown { .. })));
+        let broken = decode("cn.linggong.posting.filled.v1", r#"{"posting":{"a":"form of 2031"}}"#);
+        assert!(matches!(broken, Err(DecodeError::Data { .. })));
+    }
+
+    #[test]
+    fn no_two_types_share_a_name() {
+        let mut names: Vec<String> = Event::types().map(EventType::short_name).collect();
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 }

@@ -85,6 +85,19 @@ pub struct BadMoney {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Metres(pub u32);
 
+impl Metres {
+    /// The sum; beyond what the type holds it stays at the greatest.
+    pub const fn plus(self, other: Metres) -> Metres {
+        Metres(self.0.saturating_add(other.0))
+    }
+}
+
+impl fmt::Display for Metres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} m", self.0)
+    }
+}
+
 /// Declares a counter that counts from 1 and is written as a string of digits on the wire.
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
@@ -102,8 +115,13 @@ macro_rules! counter {
         }
 
         impl FromStr for $name {
-            type Err = std::num::ParseIntError;
-            fn from_str(text: &str) -> Result<$name, Self::Err> { text.parse().map($name) }
+            type Err = BadCounter;
+            /// Accepts only the one spelling it is written in: no sign, no zero in front.
+            fn from_str(text: &str) -> Result<$name, BadCounter> {
+                let bad = || BadCounter { text: text.chars().take(24).collect() };
+                let count: u64 = text.parse().map_err(|_| bad())?;
+                if count.to_string() == text { Ok($name(count)) } else { Err(bad()) }
+            }
         }
 
         impl Serialize for $name {
@@ -126,6 +144,14 @@ macro_rules! counter {
             }
         }
     };
+}
+
+/// A text that is no position or version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a counter: expected digits without a zero in front")]
+pub struct BadCounter {
+    /// What was given, shortened.
+    pub text: String,
 }
 
 counter! {
@@ -151,5 +177,13 @@ mod tests {
         }
         assert_eq!(Fen(28_005).to_string(), "280.05");
         assert_eq!(Fen(-5).to_string(), "-0.05");
+    }
+
+    #[test]
+    fn a_position_has_one_spelling() {
+        assert_eq!("118".parse(), Ok(Position(118)));
+        for text in ["", "0118", "+118", " 118", "１１８", "18446744073709551616"] {
+            assert!(text.parse::<Position>().is_err(), "{text}");
+        }
     }
 }

@@ -73,6 +73,25 @@ pub struct Age {
 }
 
 impl Age {
+    /// The age on `on` of somebody born on `birth`.
+    ///
+    /// A year of age is full on the day *after* the birthday: so counts the only rule there is on it (法释〔2006〕1号,
+    /// art. 2, written for criminal cases), and for 16 and 18 it is the safe one here: nobody is hired out a day
+    /// too young. Whoever was born on a 29 February has the birthday on the 28th in common years (民法典 202: the
+    /// month's last day where there is no such day), so every birth on that day counts from 1 March.
+    pub fn at(birth: Date, on: Date) -> Age {
+        let steps = [
+            (AgeBand::Under16, full_years(birth, 16)),
+            (AgeBand::From16To17, full_years(birth, 18)),
+            (AgeBand::From18To59, full_years(birth, 60)),
+        ];
+        let now = steps.into_iter().find(|(_, until)| on < *until);
+        match now {
+            Some((band, until)) => Age { band, changes_on: Some(until) },
+            None => Age { band: AgeBand::From60, changes_on: None },
+        }
+    }
+
     /// The band on `date`, which is what a rule about a work date asks.
     pub fn on(self, date: Date) -> AgeBand {
         match (self.changes_on, self.band) {
@@ -82,6 +101,12 @@ impl Age {
             (_, band) => band,
         }
     }
+}
+
+/// The first day on which somebody born on `birth` counts as having `years` full years.
+fn full_years(birth: Date, years: i16) -> Date {
+    let birthday = birth.civil().saturating_add(jiff::Span::new().years(years));
+    Date::of_civil(birthday).plus_days(1)
 }
 
 /// A free text that may name people: sealed under the key of the person it is about.
@@ -135,4 +160,46 @@ pub enum KeyState {
     Sealed,
     /// Destroyed: what it sealed can never be opened again.
     Shredded,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_year_of_age_is_full_on_the_day_after_the_birthday() {
+        let birth = day("2010-11-22");
+        let on_birthday = Age::at(birth, day("2026-11-22"));
+        assert_eq!(on_birthday, Age { band: AgeBand::Under16, changes_on: Some(day("2026-11-23")) });
+        assert_eq!(
+            Age::at(birth, day("2026-11-23")),
+            Age { band: AgeBand::From16To17, changes_on: Some(day("2028-11-23")) }
+        );
+        assert_eq!(on_birthday.on(day("2026-11-23")), AgeBand::From16To17, "the work date decides");
+    }
+
+    #[test]
+    fn the_bands_change_at_16_18_and_60() {
+        let birth = day("1966-11-22");
+        assert_eq!(Age::at(birth, day("1984-11-22")).band, AgeBand::From16To17);
+        assert_eq!(Age::at(birth, day("1984-11-23")).band, AgeBand::From18To59);
+        assert_eq!(Age::at(birth, day("2026-11-22")).changes_on, Some(day("2026-11-23")));
+        assert_eq!(Age::at(birth, day("2026-11-23")), Age { band: AgeBand::From60, changes_on: None });
+    }
+
+    #[test]
+    fn whoever_was_born_on_a_leap_day_counts_from_the_first_of_march() {
+        let birth = day("2008-02-29");
+        assert_eq!(Age::at(birth, day("2024-02-29")).changes_on, Some(day("2024-03-01")), "16, a leap year");
+        assert_eq!(
+            Age::at(birth, day("2026-02-28")).changes_on,
+            Some(day("2026-03-01")),
+            "18, a common year"
+        );
+        assert_eq!(Age::at(birth, day("2026-03-01")).band, AgeBand::From18To59);
+    }
 }

@@ -21,6 +21,9 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 /// 1992-01-01T00:00:00Z and 2200-01-01T00:00:00Z: what lies outside is a typing error, not an instant of ours.
 const RANGE_MS: std::ops::Range<i64> = 694_224_000_000..7_258_118_400_000;
 
+/// The most days that the calendar's library takes as one span.
+const SPAN_DAYS: i64 = 4_371_587;
+
 /// An instant in milliseconds since 1970-01-01T00:00:00Z; written as RFC 3339 with three decimals and `Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -91,6 +94,7 @@ impl Date {
 
     fn from_days(days: i64) -> Date {
         let epoch = civil::date(1970, 1, 1);
+        let days = days.clamp(-SPAN_DAYS, SPAN_DAYS);
         Date(epoch.saturating_add(jiff::Span::new().days(days)))
     }
 
@@ -110,9 +114,9 @@ impl Date {
         since.map_or(0, |span| i64::from(span.get_days()))
     }
 
-    /// The date `days` later (earlier where negative).
+    /// The date `days` later (earlier where negative), held within the years of the calendar.
     pub fn plus_days(self, days: i64) -> Date {
-        Date::from_days(self.days() + days)
+        Date::from_days(self.days().saturating_add(days))
     }
 
     /// The instant at `minute` after midnight of this date in Shanghai (1440 = the end of the day).
@@ -295,5 +299,7 @@ mod tests {
         assert_eq!(date.at_minute(0).date(), date);
         assert_eq!(date.end().date(), date);
         assert!("2024-2-8".parse::<Date>().is_err());
+        assert_eq!(date.plus_days(i64::MAX).plus_days(1), date.plus_days(i64::MAX), "never a panic");
+        assert!(date.plus_days(i64::MIN) < date);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing can be forgotten: a new field that names a hire makes the event part of that hire's timeline.
 
-use serde::ser::{self, Impossible, Serialize};
+use serde::ser::{self, Serialize};
 use uuid::Uuid;
 
 use crate::id::{EntityRef, Kind};
@@ -59,7 +59,7 @@ impl<'a> ser::Serializer for Collector<'a> {
     type SerializeSeq = Collector<'a>;
     type SerializeTuple = Collector<'a>;
     type SerializeTupleStruct = Collector<'a>;
-    type SerializeTupleVariant = Impossible<(), Never>;
+    type SerializeTupleVariant = Collector<'a>;
     type SerializeMap = Collector<'a>;
     type SerializeStruct = Collector<'a>;
     type SerializeStructVariant = Collector<'a>;
@@ -141,8 +141,8 @@ impl<'a> ser::Serializer for Collector<'a> {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self::SerializeTupleVariant, Never> {
-        Err(Never)
+    ) -> Result<Self, Never> {
+        Ok(self)
     }
     fn serialize_map(self, _: Option<usize>) -> Result<Self, Never> {
         Ok(self)
@@ -173,7 +173,10 @@ macro_rules! walk_elements {
         })*
     };
 }
-walk_elements!(SerializeSeq: serialize_element, SerializeTuple: serialize_element, SerializeTupleStruct: serialize_field);
+walk_elements!(
+    SerializeSeq: serialize_element, SerializeTuple: serialize_element, SerializeTupleStruct: serialize_field,
+    SerializeTupleVariant: serialize_field
+);
 
 macro_rules! walk_fields {
     ($($trait:ident),*) => {
@@ -215,13 +218,22 @@ mod tests {
         crew: Vec<WorkerId>,
         instead_of: Option<HireId>,
         about: EntityRef,
+        pair: Pair,
+    }
+
+    #[derive(serde::Serialize)]
+    enum Pair {
+        Swapped(HireId, HireId),
     }
 
     #[test]
     fn every_id_is_found_once_in_order() {
         let (hire, worker) = (HireId(Uuid::from_u128(1)), WorkerId(Uuid::from_u128(2)));
         let about = EntityRef { kind: Kind::Claim, id: Uuid::from_u128(3) };
-        let data = Data { note: "hire/x", hire, crew: vec![worker, worker], instead_of: Some(hire), about };
-        assert_eq!(entities_in(&data), [hire.into(), worker.into(), about]);
+        let other = HireId(Uuid::from_u128(4));
+        let note = "hire/00000000-0000-0000-0000-000000000005";
+        let pair = Pair::Swapped(hire, other);
+        let data = Data { note, hire, crew: vec![worker, worker], instead_of: Some(hire), about, pair };
+        assert_eq!(entities_in(&data), [hire.into(), worker.into(), about, other.into()], "a text is no id");
     }
 }

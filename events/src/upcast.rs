@@ -2,8 +2,8 @@
 //!
 //! A landed version is never edited: a change of form is a new version and a step here.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::id::Kind;
 
@@ -12,19 +12,19 @@ struct Step {
     kind: Kind,
     name: &'static str,
     from: u32,
-    lift: fn(Value) -> Value,
+    lift: fn(&mut Map<String, Value>),
 }
 
 /// Every step there is, oldest first within a type.
 const STEPS: &[Step] = &[];
 
-/// The data lifted to the newest version, or `None` where it already is of it.
+/// The version that the steps lead to from `version`, and the data lifted to it; `None` where no step applied.
 pub(crate) fn lift(
     kind: Kind,
     name: &str,
     version: u32,
     data: &RawValue,
-) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+) -> Result<(u32, Option<Box<RawValue>>), serde_json::Error> {
     lift_by(STEPS, kind, name, version, data)
 }
 
@@ -34,53 +34,61 @@ fn lift_by(
     name: &str,
     version: u32,
     data: &RawValue,
-) -> Result<Option<Box<RawValue>>, serde_json::Error> {
-    let mut at = version;
-    let mut lifted: Option<Value> = None;
+) -> Result<(u32, Option<Box<RawValue>>), serde_json::Error> {
+    let mut reached = version;
+    let mut lifted: Option<Map<String, Value>> = None;
     for step in steps.iter().filter(|step| step.kind == kind && step.name == name) {
-        if step.from == at {
-            let value = match lifted.take() {
-                Some(value) => value,
+        if step.from == reached {
+            let mut object = match lifted.take() {
+                Some(object) => object,
                 None => serde_json::from_str(data.get())?,
             };
-            lifted = Some((step.lift)(value));
-            at += 1;
+            (step.lift)(&mut object);
+            lifted = Some(object);
+            reached += 1;
         }
     }
-    lifted.map(|value| serde_json::value::to_raw_value(&value)).transpose()
+    let lifted = lifted.map(|object| serde_json::value::to_raw_value(&object)).transpose()?;
+    Ok((reached, lifted))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const STEPS: [Step; 2] = [
+        Step {
+            kind: Kind::Hire,
+            name: "agreed",
+            from: 1,
+            lift: |data| drop(data.insert("b".into(), 2.into())),
+        },
+        Step {
+            kind: Kind::Hire,
+            name: "agreed",
+            from: 2,
+            lift: |data| drop(data.insert("c".into(), 3.into())),
+        },
+    ];
+
+    fn lift(version: u32, data: &str) -> Result<(u32, Option<String>), serde_json::Error> {
+        let raw = RawValue::from_string(data.into()).unwrap();
+        lift_by(&STEPS, Kind::Hire, "agreed", version, &raw)
+            .map(|(reached, data)| (reached, data.map(|it| it.to_string())))
+    }
+
     #[test]
     fn data_climbs_every_step_from_its_own_version() {
-        let steps = [
-            Step {
-                kind: Kind::Hire,
-                name: "agreed",
-                from: 1,
-                lift: |mut v| {
-                    v["b"] = 2.into();
-                    v
-                },
-            },
-            Step {
-                kind: Kind::Hire,
-                name: "agreed",
-                from: 2,
-                lift: |mut v| {
-                    v["c"] = 3.into();
-                    v
-                },
-            },
-        ];
-        let raw = RawValue::from_string(r#"{"a":1}"#.into()).unwrap();
-        let lift =
-            |version| lift_by(&steps, Kind::Hire, "agreed", version, &raw).unwrap().map(|it| it.to_string());
-        assert_eq!(lift(1).as_deref(), Some(r#"{"a":1,"b":2,"c":3}"#));
-        assert_eq!(lift(2).as_deref(), Some(r#"{"a":1,"c":3}"#));
-        assert_eq!(lift(3), None, "already the newest");
+        assert_eq!(lift(1, r#"{"a":1}"#).unwrap(), (3, Some(r#"{"a":1,"b":2,"c":3}"#.into())));
+        assert_eq!(lift(2, r#"{"a":1}"#).unwrap(), (3, Some(r#"{"a":1,"c":3}"#.into())));
+        assert_eq!(lift(3, r#"{"a":1}"#).unwrap(), (3, None), "already the newest");
+        assert_eq!(lift(0, r#"{"a":1}"#).unwrap(), (0, None), "no step leads on from there");
+    }
+
+    #[test]
+    fn data_that_is_no_object_is_refused_before_any_step_touches_it() {
+        for data in ["[]", "1", "null", r#""b""#] {
+            assert!(lift(1, data).is_err(), "{data}");
+        }
     }
 }
