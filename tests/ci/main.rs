@@ -111,7 +111,7 @@ fn advisories(ci: &Ci) -> Verdict {
     if tools::run(fetch.arg("120").arg(program).args(["fetch", "db"])).is_err() {
         return Ok(Outcome::Skipped("the advisory database cannot be reached; NOTHING WAS LOOKED UP".into()));
     }
-    deny(ci, &["check", "--disable-fetch", "advisories"])
+    deny(ci, &["--offline", "check", "advisories"])
 }
 
 fn machete(ci: &Ci) -> Verdict {
