@@ -349,6 +349,10 @@ fn of_places_and_people() -> Vec<Event> {
     ]
 }
 
+fn finding() -> Finding {
+    Finding { rule: "posting.sex".into(), citation: "妇女权益保障法 43".into(), words: "限男".into() }
+}
+
 fn of_work() -> Vec<Event> {
     let (posting, offer, hire) = (a_posting(1), an_offer(1), a_hire(1));
     let (insurance, attendance) = (an_insurance(1), an_attendance(1));
@@ -361,6 +365,7 @@ fn of_work() -> Vec<Event> {
             terms: posting_terms(),
             relation: RelationKind::TaskContract,
             relation_basis: relation_basis(),
+            review_after: Some(vec![finding()]),
         }
         .into(),
         posting::ReviewRequested {
@@ -368,11 +373,7 @@ fn of_work() -> Vec<Event> {
             terms: posting_terms(),
             relation: RelationKind::PersonalService,
             relation_basis: relation_basis(),
-            findings: vec![Finding {
-                rule: "posting.sex".into(),
-                citation: "妇女权益保障法 43".into(),
-                words: "限男".into(),
-            }],
+            findings: vec![finding()],
         }
         .into(),
         posting::Approved { posting, reason: reason() }.into(),
