@@ -1,1 +1,3 @@
-//! gateway
+//! The only place that touches the world.
+
+pub mod vault;

@@ -1,0 +1,155 @@
+//! The identity index: keyed hashes of documents, phones and market cards to person ids.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use linggong_events::id::PersonId;
+use serde::{Deserialize, Serialize};
+
+use super::document::{Document, RESIDENT};
+use super::records::{Check, RecordError, RecordFile};
+use super::seal::{Secret, SecretString, keyed_hash};
+
+/// A hash that tells nothing without the index key.
+pub(crate) type KeyedHash = String;
+
+/// What became known of one person at once.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Known {
+    pub(crate) person: PersonId,
+    /// A keyed hash of all that was told when the person was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<KeyedHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) document: Option<(String, KeyedHash)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<KeyedHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) card: Option<KeyedHash>,
+}
+
+#[derive(Default)]
+struct Entry {
+    origin: Option<KeyedHash>,
+    /// The kinds of document that were shown.
+    documents: BTreeSet<String>,
+}
+
+#[derive(Default)]
+struct Maps {
+    persons: BTreeMap<PersonId, Entry>,
+    documents: BTreeMap<KeyedHash, PersonId>,
+    phones: BTreeMap<KeyedHash, BTreeSet<PersonId>>,
+    cards: BTreeMap<KeyedHash, PersonId>,
+}
+
+impl Maps {
+    fn learn(&mut self, known: Known) {
+        let entry = self.persons.entry(known.person).or_default();
+        entry.origin = entry.origin.take().or(known.origin);
+        if let Some((kind, hash)) = known.document {
+            entry.documents.insert(kind);
+            self.documents.insert(hash, known.person);
+        }
+        if let Some(hash) = known.phone {
+            self.phones.entry(hash).or_default().insert(known.person);
+        }
+        if let Some(hash) = known.card {
+            self.cards.insert(hash, known.person);
+        }
+    }
+}
+
+/// The open index.
+pub(crate) struct Index {
+    file: RecordFile,
+    key: Secret,
+    maps: Maps,
+}
+
+impl Index {
+    pub(crate) fn open(path: &Path, key: Secret, check: Secret) -> Result<Index, RecordError> {
+        let (file, records) = RecordFile::open(path, Check::Mac(check))?;
+        let mut index = Index { file, key, maps: Maps::default() };
+        for (record, number) in records.iter().zip(1..) {
+            let damaged = |_| RecordError::Damaged { path: path.to_owned(), record: number };
+            index.maps.learn(serde_json::from_slice(record).map_err(damaged)?);
+        }
+        Ok(index)
+    }
+
+    pub(crate) fn learn(&mut self, known: Known) -> Result<(), RecordError> {
+        let record = serde_json::to_vec(&known).expect("a record of ids and hashes is JSON");
+        self.file.append(&record)?;
+        self.maps.learn(known);
+        Ok(())
+    }
+
+    /// Takes every trace of a person out of the index and out of its file.
+    pub(crate) fn forget(&mut self, person: PersonId) -> Result<(), RecordError> {
+        if !self.maps.persons.contains_key(&person) {
+            return Ok(());
+        }
+        let mut kept = Vec::new();
+        let mut maps = Maps::default();
+        for record in self.file.reread()? {
+            let known: Known = serde_json::from_slice(&record).expect("it was read at open or written since");
+            if known.person != person {
+                maps.learn(known);
+                kept.push(record);
+            }
+        }
+        self.file.rewrite(&kept)?;
+        self.maps = maps;
+        Ok(())
+    }
+
+    pub(crate) fn knows(&self, person: PersonId) -> bool {
+        self.maps.persons.contains_key(&person)
+    }
+
+    pub(crate) fn origin(&self, person: PersonId) -> Option<&KeyedHash> {
+        self.maps.persons.get(&person)?.origin.as_ref()
+    }
+
+    pub(crate) fn by_document(&self, hash: &KeyedHash) -> Option<PersonId> {
+        self.maps.documents.get(hash).copied()
+    }
+
+    pub(crate) fn by_card(&self, hash: &KeyedHash) -> Option<PersonId> {
+        self.maps.cards.get(hash).copied()
+    }
+
+    pub(crate) fn has_phone(&self, person: PersonId, hash: &KeyedHash) -> bool {
+        self.maps.phones.get(hash).is_some_and(|it| it.contains(&person))
+    }
+
+    /// Somebody else who gave the same phone and may be the same human.
+    ///
+    /// Two who both showed a resident ID are two humans, whatever phone they share.
+    pub(crate) fn suspected(&self, person: PersonId, phone: &KeyedHash) -> Option<PersonId> {
+        let resident =
+            |it: &PersonId| self.maps.persons.get(it).is_some_and(|it| it.documents.contains(RESIDENT));
+        let proven = resident(&person);
+        let sharing = self.maps.phones.get(phone)?;
+        sharing.iter().find(|it| **it != person && !(proven && resident(it))).copied()
+    }
+
+    pub(crate) fn document_hash(&self, document: &Document) -> KeyedHash {
+        keyed_hash(&self.key, &[b"document", document.canonical().expose().as_bytes()])
+    }
+
+    pub(crate) fn phone_hash(&self, phone: &SecretString) -> KeyedHash {
+        keyed_hash(&self.key, &[b"phone", phone.expose().as_bytes()])
+    }
+
+    pub(crate) fn card_hash(&self, card: &SecretString) -> KeyedHash {
+        keyed_hash(&self.key, &[b"card", card.expose().as_bytes()])
+    }
+
+    pub(crate) fn origin_hash(&self, fields: &[&[u8]]) -> KeyedHash {
+        let parts: Vec<&[u8]> = [b"origin".as_slice()].into_iter().chain(fields.iter().copied()).collect();
+        keyed_hash(&self.key, &parts)
+    }
+}
