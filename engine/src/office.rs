@@ -65,6 +65,11 @@ impl State {
             .find_map(|(id, office)| office.grants.get(&(actor, role)).map(|grant| (*id, grant)))
     }
 
+    /// Every grant in force, with its office.
+    pub fn grants(&self) -> impl Iterator<Item = (OfficeId, &Grant)> {
+        self.offices.iter().flat_map(|(id, office)| office.grants.values().map(|grant| (*id, grant)))
+    }
+
     /// The next number of a series: the office's prefix, the year, the count; and the count itself.
     pub(crate) fn next_number(
         &self,

@@ -29,6 +29,9 @@ const SPAN_DAYS: i64 = 4_371_587;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The first instant of the range.
+    pub const EARLIEST: Timestamp = Timestamp(RANGE_MS.start);
+
     /// The instant at `ms` milliseconds; refused outside the years 1992–2199.
     pub fn from_ms(ms: i64) -> Result<Timestamp, BadTime> {
         if RANGE_MS.contains(&ms) { Ok(Timestamp(ms)) } else { Err(BadTime { text: ms.to_string() }) }

@@ -1,0 +1,245 @@
+//! The two threads of a partition: one decides, one writes. Everything else talks to them by messages.
+
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+
+use linggong_engine::command::Request;
+use linggong_engine::partition::{Fault, Input, Output, Partition, Receipt, Ticket};
+use linggong_engine::refusal::Refusal;
+use linggong_engine::rules::Pack;
+use linggong_engine::state::State;
+use linggong_events::commit::{Commit, Digest, Head};
+use linggong_events::event::Event;
+use linggong_events::log::{AppendError, EventLog, Resolution};
+use linggong_events::time::Timestamp;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::identity::Grants;
+
+/// A jump of the wall clock against the monotonic one that stops deadlines until somebody confirms the clock.
+const MAX_CLOCK_JUMP_MS: i64 = 5_000;
+/// How often an append whose outcome is unknown is asked about before the writer gives up.
+const RESOLVE_ATTEMPTS: u32 = 20;
+
+enum Message {
+    Command(Box<Request>, oneshot::Sender<Result<Receipt, Refusal>>),
+    /// A question about what is so, answered between two decisions.
+    Ask(Box<dyn FnOnce(&Partition, Timestamp) + Send>),
+    StorePack(Digest, Arc<Pack>, oneshot::Sender<()>),
+    Tick,
+    Written(Result<Head, AppendError>),
+    Stop,
+}
+
+/// Talks to a partition.
+#[derive(Clone, Debug)]
+pub struct PartitionHandle {
+    messages: mpsc::Sender<Message>,
+    /// The last durable commit.
+    pub head: watch::Receiver<Head>,
+    /// Who may act as what.
+    pub grants: watch::Receiver<Arc<Grants>>,
+    /// Why the partition stopped, once it has.
+    pub stopped: watch::Receiver<Option<String>>,
+}
+
+/// Why a command got no answer of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Unavailable {
+    /// Too many wait already.
+    #[error("too many commands wait: come back in a moment")]
+    Busy,
+    /// The partition stopped; whether the command landed shows when the same key is sent again.
+    #[error("the log does not take commands now: send the same key again later")]
+    Stopped,
+}
+
+impl PartitionHandle {
+    /// Gives a command and waits for its answer.
+    pub async fn command(&self, request: Request) -> Result<Result<Receipt, Refusal>, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.try_send(Message::Command(Box::new(request), reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Unavailable::Busy,
+            mpsc::error::TrySendError::Closed(_) => Unavailable::Stopped,
+        })?;
+        answer.await.map_err(|_| Unavailable::Stopped)
+    }
+
+    /// Asks what is so, including what is decided and not yet durable.
+    pub async fn ask<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Partition, Timestamp) -> A + Send + 'static,
+    ) -> Result<A, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let ask = move |partition: &Partition, now: Timestamp| {
+            let _ = reply.send(question(partition, now));
+        };
+        self.messages.try_send(Message::Ask(Box::new(ask))).map_err(|_| Unavailable::Busy)?;
+        answer.await.map_err(|_| Unavailable::Stopped)
+    }
+
+    /// Makes a stored pack known, so that it can be adopted.
+    pub async fn store_pack(&self, digest: Digest, pack: Arc<Pack>) -> Result<(), Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::StorePack(digest, pack, reply);
+        self.messages.send(message).await.map_err(|_| Unavailable::Stopped)?;
+        answer.await.map_err(|_| Unavailable::Stopped)
+    }
+
+    /// Lets time pass: states every fact that is due. Nothing happens where too many messages wait.
+    pub fn tick(&self) {
+        let _ = self.messages.try_send(Message::Tick);
+    }
+
+    /// Finishes what is decided, then stops.
+    pub async fn stop(&self) {
+        let _ = self.messages.send(Message::Stop).await;
+    }
+}
+
+/// Starts the threads of a partition that has replayed its log up to `log.head()`.
+pub fn start<L: EventLog + 'static>(
+    partition: Partition,
+    log: L,
+    clock: Clock,
+    queue: usize,
+) -> std::io::Result<(PartitionHandle, std::thread::JoinHandle<()>)> {
+    let (messages, inbox) = mpsc::channel(queue.max(16));
+    let (head, heads) = watch::channel(log.head());
+    let (grants, granted) = watch::channel(Arc::new(Grants::of(partition.state())));
+    let (stopped, stops) = watch::channel(None);
+    let (to_writer, commits) = std_mpsc::channel::<Commit>();
+
+    let answers = messages.downgrade();
+    let writer = std::thread::Builder::new().name("log-writer".into()).spawn(move || {
+        let mut log = log;
+        for commit in commits {
+            let outcome = write(&mut log, &commit);
+            let Some(answers) = answers.upgrade() else { return };
+            if answers.blocking_send(Message::Written(outcome)).is_err() {
+                return;
+            }
+        }
+    })?;
+    let decider = Decider { partition, clock, waiting: Default::default(), next_ticket: 0, to_writer, head, grants };
+    let thread = std::thread::Builder::new().name("partition".into()).spawn(move || {
+        let why = decider.run(inbox);
+        if let Err(fault) = &why {
+            tracing::error!(fault = %crate::chain(fault), "the partition stopped");
+        }
+        let _ = stopped.send(Some(why.map_or_else(|fault| crate::chain(&fault), |()| "stopped".into())));
+        let _ = writer.join();
+    })?;
+    Ok((PartitionHandle { messages, head: heads, grants: granted, stopped: stops }, thread))
+}
+
+/// One append, settled: an outcome that nobody knows is asked about until somebody does.
+fn write<L: EventLog>(log: &mut L, commit: &Commit) -> Result<Head, AppendError> {
+    let mut outcome = log.append(commit);
+    for _ in 0..RESOLVE_ATTEMPTS {
+        let Err(AppendError::Unknown { cause }) = outcome else { return outcome };
+        tracing::warn!(cause = %cause, "an append has an unknown outcome");
+        outcome = match log.resolve(commit)? {
+            Resolution::Landed(head) => Ok(head),
+            Resolution::Absent => log.append(commit),
+            Resolution::Deposed => Err(AppendError::Deposed),
+        };
+    }
+    outcome
+}
+
+struct Decider {
+    partition: Partition,
+    clock: Clock,
+    waiting: std::collections::BTreeMap<Ticket, oneshot::Sender<Result<Receipt, Refusal>>>,
+    next_ticket: u64,
+    to_writer: std_mpsc::Sender<Commit>,
+    head: watch::Sender<Head>,
+    grants: watch::Sender<Arc<Grants>>,
+}
+
+/// Why the deciding thread ended.
+#[derive(Debug, Error)]
+enum Ended {
+    #[error("the engine cannot go on")]
+    Fault(#[from] Fault),
+    #[error("the log took a commit no more")]
+    Log(#[from] AppendError),
+    #[error("the writer is gone")]
+    Writer,
+}
+
+impl Decider {
+    fn run(mut self, mut inbox: mpsc::Receiver<Message>) -> Result<(), Ended> {
+        let mut stopping = false;
+        let mut offset = self.clock.offset_ms();
+        while !(stopping && self.partition.is_idle()) {
+            let Some(message) = inbox.blocking_recv() else { return Ok(()) };
+            let now = self.clock.now();
+            let drift = self.clock.offset_ms();
+            if (drift - offset).abs() > MAX_CLOCK_JUMP_MS {
+                tracing::error!(from_ms = offset, to_ms = drift, "the clock jumped: deadlines wait for an operator");
+                self.partition.hold_deadlines();
+            }
+            offset = drift;
+            self.partition.set_clock_offset(drift);
+            match message {
+                Message::Command(request, reply) => {
+                    let ticket = Ticket(self.next_ticket);
+                    self.next_ticket += 1;
+                    self.waiting.insert(ticket, reply);
+                    self.partition.handle(Input::Command(ticket, request), now)?;
+                }
+                Message::Ask(question) => question(&self.partition, now),
+                Message::StorePack(digest, pack, reply) => {
+                    self.partition.store_pack(digest, pack);
+                    let _ = reply.send(());
+                }
+                Message::Tick => self.partition.handle(Input::Tick, now)?,
+                Message::Written(outcome) => {
+                    self.head.send_replace(outcome?);
+                    self.partition.handle(Input::Committed, now)?;
+                }
+                Message::Stop => stopping = true,
+            }
+            self.carry_out()?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self) -> Result<(), Ended> {
+        while let Some(output) = self.partition.poll_output() {
+            match output {
+                Output::Append(commit) => {
+                    if grants_changed(&commit) {
+                        self.grants.send_replace(Arc::new(Grants::of(self.partition.state())));
+                    }
+                    self.to_writer.send(commit).map_err(|_| Ended::Writer)?;
+                }
+                Output::Reply(ticket, answer) => {
+                    if let Some(reply) = self.waiting.remove(&ticket) {
+                        let _ = reply.send(answer);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn grants_changed(commit: &Commit) -> bool {
+    use linggong_events::office::OfficeEvent::{RoleGranted, RoleRevoked};
+    commit.events().filter_map(Result::ok).any(|recorded| match recorded {
+        linggong_events::envelope::Recorded::Known(it) => {
+            matches!(it.event, Event::Office(RoleGranted(_) | RoleRevoked(_)))
+        }
+        linggong_events::envelope::Recorded::Unknown(_) => false,
+    })
+}
+
+/// Whether a state has any event at all.
+pub fn is_new(state: &State) -> bool {
+    state.last().0 == 0
+}
