@@ -32,7 +32,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use access::{Access, AccessData, AccessError, AccessRecord, Purpose, PurposeKind};
-pub use command::{PersonalField, SealError, Shape};
+pub use command::SealError;
 pub use document::DocumentKind;
 pub use evidence::{Evidence, EvidenceError, MAX_EVIDENCE_BYTES, MediaType};
 pub use person::{BadClear, Birth, ClearDocument, ClearPerson, ClearText};
