@@ -10,7 +10,6 @@
 
 mod access;
 mod command;
-mod document;
 mod evidence;
 mod index;
 mod keys;
@@ -25,22 +24,20 @@ use std::path::{Path, PathBuf};
 use linggong_events::audience::Department;
 use linggong_events::commit::{Digest, Head};
 use linggong_events::id::{ActorId, CommandId, EntityRef, KeyId, Kind, PersonId, new_id};
-use linggong_events::person::{KeyState, KnownPerson, PersonField, Sealed};
+use linggong_events::person::{Age, KeyState, KnownPerson, PersonField, Sealed};
 use linggong_events::time::Date;
 use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use access::{Access, AccessData, AccessError, AccessRecord, Purpose, PurposeKind};
-pub use command::{PersonalField, SealError, Shape};
-pub use document::DocumentKind;
+pub use command::SealError;
 pub use evidence::{Evidence, EvidenceError, MAX_EVIDENCE_BYTES, MediaType};
 pub use person::{BadClear, Birth, ClearDocument, ClearPerson, ClearText};
 pub use records::RecordError;
 pub use seal::{BoxShut, NoChance, Secret, SecretString};
 
 use access::AccessLog;
-use document::age_at;
 use evidence::{EvidenceStore, Stored, make_directory};
 use index::{Index, Known};
 use keys::Keys;
@@ -265,8 +262,10 @@ impl Vault {
         on: Date,
     ) -> Result<KnownPerson, VaultError> {
         let checked = CheckedPerson::of(clear, on)?;
-        let document =
-            checked.document.as_ref().map(|it| (it.kind_name().to_owned(), self.index.document_hash(it)));
+        let document = checked
+            .document
+            .as_ref()
+            .map(|it| (index::kind_name(it).to_owned(), self.index.document_hash(it)));
         let phone = checked.phone.as_ref().map(|it| self.index.phone_hash(it));
 
         let by_document = document.as_ref().and_then(|(_, hash)| self.index.by_document(hash));
@@ -293,7 +292,7 @@ impl Vault {
         let (key, secret) = self.sealing_key(person)?;
         let mut known = KnownPerson {
             person,
-            age: checked.birth_date.map(|birth| age_at(birth, on)),
+            age: checked.birth_date.map(|birth| Age::at(birth, on)),
             document_verified: checked.document.is_some(),
             sealed: Default::default(),
             tokens: Default::default(),
@@ -306,7 +305,7 @@ impl Vault {
         }
         if let Some(document) = &checked.document {
             for department in DEPARTMENTS {
-                let canonical = document.canonical();
+                let canonical = index::canonical(document);
                 let token =
                     keyed_hash(&self.department_key(department), &[b"person", canonical.expose().as_bytes()]);
                 known.tokens.insert(department.name().to_owned(), token);

@@ -1,5 +1,6 @@
 //! Sealing the personal fields of a command before the engine sees it.
 
+use linggong_engine::command::{PersonalField, PersonalShape};
 use linggong_events::id::CommandId;
 use linggong_events::time::Date;
 use serde::Deserialize as _;
@@ -9,49 +10,19 @@ use thiserror::Error;
 use super::person::{BadClear, ClearPerson, ClearText};
 use super::{Vault, VaultError};
 
-/// The most people that one command may name.
-const MAX_PEOPLE: usize = 200;
-
-/// What a personal field of a command holds in clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// A [`ClearPerson`]; the engine gets a `KnownPerson`.
-    Person,
-    /// A list of them.
-    People,
-    /// A [`ClearText`]; the engine gets a `Sealed` whose label is the name of the field.
-    Text,
-}
-
-/// One field of a command that a client fills in clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PersonalField {
-    /// Where it stands: a JSON pointer such as `/person`.
-    pub pointer: &'static str,
-    /// What it holds.
-    pub shape: Shape,
-}
-
-impl PersonalField {
-    /// The label under which a text of this field is sealed.
-    pub fn label(&self) -> &'static str {
-        self.pointer.trim_start_matches('/')
-    }
-}
-
 /// Why a command could not be sealed; names the field, never what it holds.
 #[derive(Debug, Error)]
 pub enum SealError {
     /// The field holds something else, such as members that are not known.
     #[error("`{field}` is not of the form asked for")]
     Form {
-        /// The JSON pointer.
+        /// The name of the field.
         field: &'static str,
     },
     /// The field breaks a rule.
     #[error("`{field}` cannot be accepted")]
     Clear {
-        /// The JSON pointer.
+        /// The name of the field.
         field: &'static str,
         /// The rule.
         source: BadClear,
@@ -75,9 +46,11 @@ impl SealError {
 impl Vault {
     /// Replaces every clear personal field of `payload` by its sealed form; on an error nothing is replaced.
     ///
-    /// A field that is absent or null stays so. People are counted in the order of `personal`, then of the
-    /// list: the `n`-th new one gets `new_id(command, "person", n)`. A ready-made sealed object from a client
-    /// is refused, for it has members that no clear form knows.
+    /// A person is a [`ClearPerson`] on the wire and a `KnownPerson` for the engine; a text is a [`ClearText`]
+    /// on the wire and a `Sealed` for the engine, with the name of its field as the label. A field that is
+    /// absent or null stays so. People are counted in the order of `personal`: the `n`-th new one gets
+    /// `new_id(command, "person", n)`. A ready-made sealed object from a client is refused, for it has members
+    /// that no clear form knows.
     pub fn seal_command(
         &mut self,
         payload: &mut Value,
@@ -88,34 +61,27 @@ impl Vault {
         let mut sealed: Vec<(&'static str, Value)> = Vec::new();
         let mut n = 0;
         // Texts last: they may be about a person whom the same command registers.
-        let texts_last = |it: &&PersonalField| it.shape == Shape::Text;
-        let (texts, people): (Vec<_>, Vec<_>) = personal.iter().partition(texts_last);
-        for PersonalField { pointer, shape } in people.into_iter().chain(texts) {
-            let Some(clear) = payload.pointer(pointer).filter(|it| !it.is_null()) else { continue };
-            let form = SealError::Form { field: pointer };
+        let (texts, people): (Vec<_>, Vec<_>) =
+            personal.iter().partition(|it| it.shape == PersonalShape::Text);
+        for PersonalField { name: field, shape } in people.into_iter().chain(texts) {
+            let Some(clear) = payload.get(field).filter(|it| !it.is_null()) else { continue };
             let value = match shape {
-                Shape::Person => self.seal_person(pointer, clear, command, &mut n, on)?,
-                Shape::People => {
-                    let list = clear.as_array().filter(|it| it.len() <= MAX_PEOPLE).ok_or(form)?;
-                    let known: Result<Vec<Value>, SealError> =
-                        list.iter().map(|it| self.seal_person(pointer, it, command, &mut n, on)).collect();
-                    Value::Array(known?)
+                PersonalShape::Person => {
+                    let known = self.seal_person(field, clear, command, n, on)?;
+                    n += 1;
+                    known
                 }
-                Shape::Text => {
+                PersonalShape::Text => {
                     // The cause stays behind: it quotes what it could not read.
-                    let ClearText { person, text } = ClearText::deserialize(clear).map_err(|_| form)?;
-                    let label = pointer.trim_start_matches('/');
-                    let text =
-                        self.seal_text(person, &text, command, label).map_err(SealError::of(pointer))?;
-                    json(text)
+                    let ClearText { person, text } =
+                        ClearText::deserialize(clear).map_err(|_| SealError::Form { field })?;
+                    json(self.seal_text(person, &text, command, field).map_err(SealError::of(field))?)
                 }
             };
-            sealed.push((pointer, value));
+            sealed.push((field, value));
         }
-        for (pointer, value) in sealed {
-            if let Some(field) = payload.pointer_mut(pointer) {
-                *field = value;
-            }
+        for (field, value) in sealed {
+            payload[field] = value;
         }
         Ok(())
     }
@@ -125,12 +91,11 @@ impl Vault {
         field: &'static str,
         clear: &Value,
         command: CommandId,
-        n: &mut u32,
+        n: u32,
         on: Date,
     ) -> Result<Value, SealError> {
         let clear = ClearPerson::deserialize(clear).map_err(|_| SealError::Form { field })?;
-        let known = self.get_or_create_person(&clear, command, *n, on).map_err(SealError::of(field))?;
-        *n += 1;
+        let known = self.get_or_create_person(&clear, command, n, on).map_err(SealError::of(field))?;
         Ok(json(known))
     }
 }

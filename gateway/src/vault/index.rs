@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use linggong_events::id::PersonId;
+use linggong_events::identity::{DocumentKind, IdentityDocument};
 use serde::{Deserialize, Serialize};
 
-use super::document::{Document, RESIDENT};
 use super::records::{Check, RecordError, RecordFile};
 use super::seal::{Secret, SecretString, keyed_hash};
 
@@ -129,15 +129,16 @@ impl Index {
     ///
     /// Two who both showed a resident ID are two humans, whatever phone they share.
     pub(crate) fn suspected(&self, person: PersonId, phone: &KeyedHash) -> Option<PersonId> {
-        let resident =
-            |it: &PersonId| self.maps.persons.get(it).is_some_and(|it| it.documents.contains(RESIDENT));
+        let resident = |it: &PersonId| {
+            self.maps.persons.get(it).is_some_and(|it| it.documents.contains(DocumentKind::ResidentId.name()))
+        };
         let proven = resident(&person);
         let sharing = self.maps.phones.get(phone)?;
         sharing.iter().find(|it| **it != person && !(proven && resident(it))).copied()
     }
 
-    pub(crate) fn document_hash(&self, document: &Document) -> KeyedHash {
-        keyed_hash(&self.key, &[b"document", document.canonical().expose().as_bytes()])
+    pub(crate) fn document_hash(&self, document: &IdentityDocument) -> KeyedHash {
+        keyed_hash(&self.key, &[b"document", canonical(document).expose().as_bytes()])
     }
 
     pub(crate) fn phone_hash(&self, phone: &SecretString) -> KeyedHash {
@@ -151,5 +152,18 @@ impl Index {
     pub(crate) fn origin_hash(&self, fields: &[&[u8]]) -> KeyedHash {
         let parts: Vec<&[u8]> = [b"origin".as_slice()].into_iter().chain(fields.iter().copied()).collect();
         keyed_hash(&self.key, &parts)
+    }
+}
+
+/// What index and tokens hash of a document: kind and number in one spelling.
+pub(crate) fn canonical(document: &IdentityDocument) -> SecretString {
+    SecretString::new(document.canonical())
+}
+
+/// The kind in the canonical form: an old resident ID is a resident ID.
+pub(crate) fn kind_name(document: &IdentityDocument) -> &'static str {
+    match document.kind() {
+        DocumentKind::ResidentId | DocumentKind::ResidentId15 => DocumentKind::ResidentId.name(),
+        kind @ (DocumentKind::Passport | DocumentKind::ResidencePermit | DocumentKind::Other) => kind.name(),
     }
 }

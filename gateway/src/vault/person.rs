@@ -1,5 +1,6 @@
 //! What a client sends of a human, in clear: checked and brought into one spelling before it is sealed.
 
+use linggong_events::identity::{BadDocument, DocumentKind, IdentityDocument};
 use linggong_events::person::PersonField;
 use linggong_events::time::Date;
 use schemars::JsonSchema;
@@ -7,7 +8,6 @@ use serde::Deserialize;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::document::{Document, DocumentKind};
 use super::seal::SecretString;
 
 /// The longest name, in characters; names of the minorities reach it.
@@ -80,8 +80,8 @@ pub enum BadClear {
     )]
     Name,
     /// The number fails the check of its kind.
-    #[error("no document of this kind bears such a number: look at each digit")]
-    Document,
+    #[error("the document number cannot be one of its kind")]
+    Document(#[source] BadDocument),
     /// Not the digits of a phone.
     #[error("the phone number is not one of 5 to 15 digits")]
     Phone,
@@ -107,7 +107,7 @@ pub enum BadClear {
 
 /// A human as told, checked and in one spelling.
 pub(crate) struct CheckedPerson {
-    pub(crate) document: Option<Document>,
+    pub(crate) document: Option<IdentityDocument>,
     pub(crate) phone: Option<SecretString>,
     pub(crate) birth_date: Option<Date>,
     /// What will be sealed.
@@ -118,10 +118,12 @@ impl CheckedPerson {
     pub(crate) fn of(clear: &ClearPerson, on: Date) -> Result<CheckedPerson, BadClear> {
         let mut fields = vec![(PersonField::Name, name(&clear.name)?)];
         let document = match &clear.document {
-            Some(it) => Some(Document::parse(it.kind, &it.number).ok_or(BadClear::Document)?),
+            Some(it) => {
+                Some(IdentityDocument::parse(it.kind, it.number.expose()).map_err(BadClear::Document)?)
+            }
             None => None,
         };
-        let told_by_document = document.as_ref().and_then(|it| it.birth_date);
+        let told_by_document = document.as_ref().and_then(IdentityDocument::birth_date);
         if told_by_document.is_some() && clear.birth_date.is_some() {
             return Err(BadClear::BirthDate);
         }
@@ -130,7 +132,7 @@ impl CheckedPerson {
             return Err(BadClear::BirthDate);
         }
         if let Some(document) = &document {
-            let text = serde_json::json!({ "kind": document.kind, "number": document.number.expose() });
+            let text = serde_json::json!({ "kind": document.kind(), "number": document.number() });
             fields.push((PersonField::Document, SecretString::new(text.to_string())));
         }
         let phone = clear.phone.as_ref().map(phone).transpose()?;
