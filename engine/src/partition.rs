@@ -244,6 +244,28 @@ impl Partition {
         self.deadlines_held
     }
 
+    /// States what a new log begins with: its office, its first grants, its rules. Nobody waits for it.
+    ///
+    /// # Panics
+    /// Where the log has events already: a log begins once.
+    pub fn found(&mut self, events: Vec<Event>, now: Timestamp) -> Result<(), Fault> {
+        assert!(self.state.last().0 == 0, "a log begins once");
+        let engine = Actor::engine();
+        let basis = Basis {
+            seed: founding_id(&self.setting.log),
+            actor: &engine,
+            about: &About::default(),
+            channel: Channel::Engine,
+            received_at: None,
+            command: None,
+            occurred_at: now,
+            time: now,
+        };
+        let group = self.record(events, &basis)?;
+        self.decided.push_back(group);
+        self.emit()
+    }
+
     /// Takes one input at the instant `now`.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Fault> {
         match input {
@@ -507,6 +529,11 @@ impl Partition {
         self.out.push_back(Output::Append(commit));
         Ok(())
     }
+}
+
+/// The stand-in for a command where a log begins; ids of what it begins with follow from it.
+pub fn founding_id(log: &str) -> CommandId {
+    CommandId(new_id(CommandId(uuid::Uuid::nil()), &format!("founding:{log}"), 0))
 }
 
 enum Considered {

@@ -6,7 +6,7 @@ use linggong_events::event::Event;
 use linggong_events::id::{KeyId, PersonId};
 use linggong_events::person::{
     DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState, KeyStateChanged, KnownPerson,
-    PersonEvent, Registered, Revised,
+    PersonEvent, Registered,
 };
 
 use crate::command::{Context, commands};
@@ -17,8 +17,6 @@ use crate::text;
 commands! {
     /// What can be asked of the record of a human.
     PersonCommand: Person {
-        /// Replaces sealed fields by newer ones.
-        Revise = "revise", [Clerk, Dispatcher, CaseOfficer, PrivacyOfficer], seal [known: Person] => { known: KnownPerson }
         /// Finds two records to be one human (`IdentityLinked`); earlier events stay as they are.
         Link = "link", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
         /// Dissolves a link that was wrong.
@@ -51,10 +49,6 @@ pub(crate) fn introduce(state: &State, known: &KnownPerson) -> Vec<Event> {
 pub(crate) fn decide(state: &State, command: &PersonCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let known = |id: PersonId| state.persons.get(&id).ok_or_else(|| Refusal::unknown(id));
     let event = match command {
-        PersonCommand::Revise(it) => {
-            known(it.known.person)?;
-            Revised { person: it.known.person, known: it.known.clone() }.into()
-        }
         PersonCommand::Link(it) => {
             text::check("basis", &it.basis, text::LINE)?;
             known(it.other)?;
@@ -96,7 +90,7 @@ pub(crate) fn evolve(state: &mut State, event: &PersonEvent) {
         PersonEvent::Registered(it) => {
             state.persons.entry(it.person).or_default();
         }
-        PersonEvent::Revised(_) | PersonEvent::DuplicateSuspected(_) => {}
+        PersonEvent::DuplicateSuspected(_) => {}
         PersonEvent::IdentityLinked(it) => {
             state.persons.entry(it.person).or_default().linked.insert(it.other);
             state.persons.entry(it.other).or_default().linked.insert(it.person);

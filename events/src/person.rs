@@ -87,6 +87,10 @@ impl Age {
         ];
         let now = steps.into_iter().find(|(_, until)| on < *until);
         match now {
+            // An adult's next change tells the birth date and bars nothing: it is told only when it is near.
+            Some((AgeBand::From18To59, until)) if until.days() - on.days() > 366 => {
+                Age { band: AgeBand::From18To59, changes_on: None }
+            }
             Some((band, until)) => Age { band, changes_on: Some(until) },
             None => Age { band: AgeBand::From60, changes_on: None },
         }
@@ -137,8 +141,6 @@ events! {
     PersonEvent: Person {
         /// The vault knows this human from now on.
         Registered = "registered", 1, Never => { person: PersonId, known: KnownPerson }
-        /// Sealed fields were replaced by newer ones.
-        Revised = "revised", 1, Never => { person: PersonId, known: KnownPerson }
         /// Two records may be one human; nothing changes until somebody decides.
         DuplicateSuspected = "duplicate_suspected", 1, Never => { person: PersonId, other: PersonId }
         /// An officer found two records to be one human; earlier events stay as they are.

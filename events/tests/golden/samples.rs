@@ -295,7 +295,6 @@ fn of_places_and_people() -> Vec<Event> {
         .into(),
         office::ClockConfirmed { office, reason: "停电三小时, 时钟已与授时核对".into() }.into(),
         person::Registered { person, known: known(person) }.into(),
-        person::Revised { person, known: known(person) }.into(),
         person::DuplicateSuspected { person, other: a_person(2) }.into(),
         person::IdentityLinked { person, other: a_person(2), basis: "核对两份身份证原件".into() }.into(),
         person::IdentityUnlinked { person, other: a_person(2), basis: "同名不同人".into() }.into(),

@@ -1,0 +1,182 @@
+//! The one route of all commands, and receipts.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use linggong_engine::command::{About, Command, CommandError, Request};
+use linggong_engine::partition::Receipt;
+use linggong_engine::refusal::Refusal;
+use linggong_events::commit::Digest;
+use linggong_events::envelope::Recorded;
+use linggong_events::id::{CommandId, command_id};
+use linggong_events::log::LogReader;
+use linggong_events::measure::Position;
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::App;
+use super::auth::Asking;
+use super::error::Problem;
+use crate::vault::{OpenError, SealError, VaultError};
+
+/// What a command's actor gets: proof of what was recorded.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct ReceiptAnswer {
+    /// The command.
+    command: CommandId,
+    /// The position of its first event.
+    first: Position,
+    /// The position of its last event; a read with `at_least` of it sees everything.
+    position: Position,
+    /// When it was recorded.
+    recorded_at: linggong_events::time::Timestamp,
+    /// Whether nothing new was written because all of it was so already.
+    unchanged: bool,
+    /// The commit that holds the events.
+    commit: u64,
+    /// The hash of that commit's bytes.
+    commit_digest: String,
+    /// The events.
+    events: Vec<ReceiptEvent>,
+}
+
+/// One recorded event in a receipt.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+struct ReceiptEvent {
+    /// The event.
+    id: linggong_events::id::EventId,
+    /// Its type.
+    #[serde(rename = "type")]
+    type_name: String,
+    /// The entity it is about.
+    subject: linggong_events::id::EntityRef,
+    /// Its position.
+    position: Position,
+    /// The hash of its line.
+    digest: String,
+}
+
+pub(super) async fn give(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<ReceiptAnswer>, Problem> {
+    let received_at = app.clock.now();
+    let command_type = Command::find(&name).ok_or_else(Problem::not_found)?;
+    if !command_type.roles.contains(&actor.role) {
+        return Err(Refusal::RoleNotAllowed.into());
+    }
+    let key = key(&headers)?;
+    let request: Value = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request(format!("the body is not JSON: line {}, column {}", error.line(), error.column())))?;
+    let Value::Object(mut fields) = request else {
+        return Err(Problem::bad_request("the body is not a JSON object"));
+    };
+    let canonical = serde_json::to_string(&fields).map_err(|error| Problem::internal(&error))?;
+    let about: About = match fields.remove("about") {
+        Some(about) => serde_json::from_value(about).map_err(|error| bad_fields("about", &error))?,
+        None => About::default(),
+    };
+    let command = command_id(actor.id, key);
+    let actor_id = actor.id;
+    let sealing = app.clone();
+    let sealed = tokio::task::spawn_blocking(move || {
+        let mut vault = sealing.vault();
+        let digest = vault.command_digest(actor_id, &format!("{name}\n{canonical}"));
+        let mut payload = Value::Object(fields);
+        vault.seal_command(&mut payload, command_type.personal, command, received_at.date())?;
+        Ok::<_, SealError>((digest, payload))
+    });
+    let (digest, payload) = sealed.await.map_err(|error| Problem::internal(&error))?.map_err(unsealed)?;
+    let command = Command::decode(&command_type.name(), payload).map_err(|error| match error {
+        CommandError::Unknown { .. } => Problem::not_found(),
+        CommandError::Fields { cause, .. } => bad_fields("body", &cause),
+    })?;
+    let request = Request { key, digest, actor, about, received_at, command };
+    let receipt = app.partition.command(request).await??;
+    metrics::counter!("linggong_commands_accepted_total").increment(1);
+    answer(&app, receipt).map(Json)
+}
+
+pub(super) async fn receipt(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(command): Path<String>,
+) -> Result<Json<ReceiptAnswer>, Problem> {
+    let command: CommandId = command.parse().map_err(|_| Problem::not_found())?;
+    let remembered = app.partition.ask(move |partition, _| partition.state().remembered(command).cloned()).await?;
+    let known = remembered.filter(|it| it.actor == actor.id).ok_or_else(Problem::not_found)?;
+    let receipt =
+        Receipt { command, first: known.first, position: known.last, recorded_at: known.time, unchanged: false };
+    answer(&app, receipt).map(Json)
+}
+
+fn key(headers: &HeaderMap) -> Result<Uuid, Problem> {
+    let value = headers.get("idempotency-key").and_then(|it| it.to_str().ok());
+    let missing = || Problem::bad_request("send an `Idempotency-Key` with a UUID of version 7 that you choose");
+    Uuid::try_parse(value.ok_or_else(missing)?).map_err(|_| missing())
+}
+
+/// What is wrong, and where, without what was sent.
+fn bad_fields(at: &str, error: &serde_json::Error) -> Problem {
+    let what = error.to_string();
+    // Serde quotes unknown names and values; a name is ours to show, a value may be anybody's.
+    let named = ["unknown field", "missing field", "invalid type", "duplicate field", "unknown variant"];
+    let shown = named.iter().find(|it| what.starts_with(**it)).map(|it| match *it {
+        "invalid type" | "unknown variant" => (*it).to_owned(),
+        _ => what.chars().filter(|c| !c.is_control()).take(160).collect(),
+    });
+    let detail = format!("`{at}` is not of the form of this command: {}", shown.unwrap_or_else(|| "a value is out of range or form".into()));
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", detail)
+}
+
+fn unsealed(error: SealError) -> Problem {
+    match &error {
+        SealError::Form { .. } | SealError::Clear { .. } => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", crate::chain(&error))
+        }
+        SealError::Vault(VaultError::CommandReused) => Refusal::KeyReused.into(),
+        SealError::Vault(VaultError::Clear(bad)) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", crate::chain(bad))
+        }
+        SealError::Vault(_) => Problem::internal(&error),
+    }
+}
+
+/// Completes an engine's receipt with what the log alone knows: hashes.
+fn answer(app: &App, receipt: Receipt) -> Result<ReceiptAnswer, Problem> {
+    let commit = app.log.commit_of(receipt.position)?.ok_or_else(Problem::not_found)?;
+    let mut events = Vec::new();
+    let first = receipt.first.0.max(commit.header().first);
+    for position in (first..=receipt.position.0).map(Position) {
+        let Some(line) = commit.line_at(position) else { continue };
+        let recorded = Recorded::from_line(line)?;
+        let meta = recorded.meta();
+        let type_name = match &recorded {
+            Recorded::Known(it) => it.event.event_type().short_name(),
+            Recorded::Unknown(raw) => raw.type_name.clone(),
+        };
+        let digest = Digest::of(line).to_string();
+        events.push(ReceiptEvent { id: meta.id, type_name, subject: meta.subject, position, digest });
+    }
+    Ok(ReceiptAnswer {
+        command: receipt.command,
+        first: receipt.first,
+        position: receipt.position,
+        recorded_at: receipt.recorded_at,
+        unchanged: receipt.unchanged,
+        commit: commit.header().commit,
+        commit_digest: commit.digest().to_string(),
+        events: if receipt.unchanged { Vec::new() } else { events },
+    })
+}
+
+/// Why a field was not opened, as an answer.
+pub(super) fn not_opened(error: &OpenError) -> Problem {
+    tracing::warn!(error = %crate::chain(error), "a sealed field was not opened");
+    Problem::new(StatusCode::FORBIDDEN, "opening_refused", error.to_string())
+}

@@ -1,0 +1,173 @@
+//! The thread that brings every view forward from the log.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use linggong_events::envelope::Recorded;
+use linggong_events::log::LogReader;
+use linggong_events::measure::Position;
+use linggong_projections::{AnyProjection, StoreError};
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// The most events of one batch: rows and checkpoint of so many are written at once.
+const BATCH: usize = 1000;
+
+/// Where one view stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// The view.
+    pub name: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// The last event in it.
+    pub position: Position,
+    /// What keeps it from going on, where something does.
+    pub trouble: Option<String>,
+    /// How often it was rebuilt since start.
+    pub rebuilt: u32,
+}
+
+/// Talks to the projection thread.
+#[derive(Clone, Debug)]
+pub struct ProjectionsHandle {
+    /// The position up to which every healthy view has caught up.
+    pub position: watch::Receiver<Position>,
+    standings: Arc<Mutex<Vec<Standing>>>,
+    rebuilds: std::sync::mpsc::Sender<&'static str>,
+}
+
+impl ProjectionsHandle {
+    /// Where every view stands.
+    pub fn standings(&self) -> Vec<Standing> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for a view to be rebuilt from event 1; `false` where there is none of that name.
+    pub fn rebuild(&self, name: &str) -> bool {
+        let known = self.standings().into_iter().find(|it| it.name == name);
+        known.is_some_and(|it| self.rebuilds.send(it.name).is_ok())
+    }
+}
+
+/// Starts the thread; `head` wakes it, and it ends when `head` is gone.
+pub fn start<R: LogReader>(
+    mut projections: Vec<Box<dyn AnyProjection>>,
+    log: R,
+    mut head: watch::Receiver<linggong_events::commit::Head>,
+    runtime: tokio::runtime::Handle,
+) -> std::io::Result<(ProjectionsHandle, std::thread::JoinHandle<()>)> {
+    let standing = |it: &Box<dyn AnyProjection>| Standing {
+        name: it.name(),
+        version: it.version(),
+        position: it.checkpoint().unwrap_or_default(),
+        trouble: None,
+        rebuilt: 0,
+    };
+    let standings = Arc::new(Mutex::new(projections.iter().map(standing).collect::<Vec<_>>()));
+    let (caught_up, position) = watch::channel(Position::default());
+    let (rebuilds, asked) = std::sync::mpsc::channel();
+    let handle = ProjectionsHandle { position, standings: standings.clone(), rebuilds };
+    let thread = std::thread::Builder::new().name("projections".into()).spawn(move || {
+        loop {
+            let target = head.borrow_and_update().position;
+            for name in asked.try_iter() {
+                rebuild(&mut projections, name, "asked for", &standings);
+            }
+            for (n, projection) in projections.iter_mut().enumerate() {
+                let outcome = catch_up(projection.as_mut(), &log, target);
+                let mut standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(standing) = standings.get_mut(n) else { continue };
+                standing.position = projection.checkpoint().unwrap_or_default();
+                standing.trouble = None;
+                if let Err(trouble) = outcome {
+                    tracing::error!(view = projection.name(), trouble = %crate::chain(&trouble), "a view cannot go on");
+                    standing.trouble = Some(crate::chain(&trouble));
+                    // What cannot be read is put aside and built anew: nobody gets an answer from it.
+                    if trouble.is_store() && standing.rebuilt < 3 && projection.rebuild("its rows cannot be trusted").is_ok() {
+                        standing.rebuilt += 1;
+                    }
+                }
+            }
+            let healthy = {
+                let standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
+                standings.iter().filter(|it| it.trouble.is_none()).map(|it| it.position).min()
+            };
+            caught_up.send_replace(healthy.unwrap_or_default());
+            let behind = {
+                let standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
+                standings.iter().any(|it| it.trouble.is_some() || it.position < target)
+            };
+            // A view in trouble is looked at again each second; else only a new commit wakes us.
+            let woken = runtime.block_on(async {
+                let wait = std::time::Duration::from_secs(if behind { 1 } else { 5 });
+                tokio::time::timeout(wait, head.changed()).await
+            });
+            if let Ok(Err(_)) = woken {
+                return;
+            }
+        }
+    })?;
+    Ok((handle, thread))
+}
+
+/// Why a view did not reach its target.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("its store failed")]
+    Store(#[from] StoreError),
+    #[error("the log cannot be read")]
+    Log(#[from] linggong_events::log::ReadError),
+    #[error("an event cannot be read")]
+    Event(#[from] linggong_events::envelope::EnvelopeError),
+}
+
+impl Trouble {
+    fn is_store(&self) -> bool {
+        match self {
+            Trouble::Store(_) => true,
+            Trouble::Log(_) | Trouble::Event(_) => false,
+        }
+    }
+}
+
+fn catch_up<R: LogReader>(projection: &mut dyn AnyProjection, log: &R, target: Position) -> Result<(), Trouble> {
+    projection.check_head(target)?;
+    let mut from = projection.checkpoint()?;
+    while from < target {
+        let Some(first) = log.commit_of(from.next())? else { return Ok(()) };
+        let mut batch: Vec<Recorded> = Vec::new();
+        for commit in log.commits(first.header().commit) {
+            for event in commit?.events() {
+                let event = event?;
+                if event.meta().position > from {
+                    batch.push(event);
+                }
+            }
+            if batch.len() >= BATCH {
+                break;
+            }
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        from = projection.apply_batch(&batch)?;
+    }
+    Ok(())
+}
+
+fn rebuild(
+    projections: &mut [Box<dyn AnyProjection>],
+    name: &str,
+    reason: &str,
+    standings: &Mutex<Vec<Standing>>,
+) {
+    let Some(projection) = projections.iter_mut().find(|it| it.name() == name) else { return };
+    match projection.rebuild(reason) {
+        Ok(_) => tracing::info!(view = name, "the view is built anew"),
+        Err(error) => tracing::error!(view = name, error = %crate::chain(&error), "the view cannot be built anew"),
+    }
+    let mut standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(standing) = standings.iter_mut().find(|it| it.name == name) {
+        standing.rebuilt += 1;
+    }
+}
