@@ -8,10 +8,11 @@
 //! - Suspended days are not counted; a period of months or years is prolonged by those that fall into it.
 //! - The last day ends at 24:00 in Shanghai. Hours run from the instant itself and know no calendar.
 //!
-//! Where the answer rests on something nobody vouched for (the row, a year without a calendar, a day where an
-//! instant was needed), it is still computed, by the safest reading, but it is [`Effect::Shown`]: nothing may
-//! lapse by it. An adopted calendar that was not compared with its notice keeps the effect, since adopting it
-//! was the office's own act; the doubt is told all the same.
+//! Where the answer rests on something nobody vouched for (an unverified row, a year without a calendar, a day
+//! where an instant was needed), it is still computed, by the plain week and from the first minute of the day,
+//! but it is [`Effect::Shown`]: nothing may lapse by it, and the trace says why. An adopted calendar that was
+//! not compared with its notice keeps the effect, since adopting it was the office's own act; the doubt is
+//! told all the same.
 
 use std::collections::BTreeSet;
 
@@ -334,7 +335,7 @@ fn corresponding_day(from: Date, months: i32) -> Date {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     use proptest::prelude::*;
 
@@ -348,9 +349,9 @@ mod tests {
 
     /// A row with nothing to it but its count; verified, so that only the calendar can take its effect.
     fn row(length: i32, unit: Unit, roll: Roll) -> DeadlineRow {
-        let book = RuleBook::shipped().unwrap();
-        let any = book.deadline_row("arb.sue").unwrap().clone();
-        DeadlineRow { length, unit, roll, extension: None, ..any }
+        static ANY: LazyLock<DeadlineRow> =
+            LazyLock::new(|| RuleBook::shipped().unwrap().deadline_row("arb.sue").unwrap().clone());
+        DeadlineRow { length, unit, roll, extension: None, ..ANY.clone() }
     }
 
     /// Calendar C of the golden vectors: only the autumn of 2024.
@@ -552,18 +553,22 @@ mod tests {
             roll in 0_usize..3,
             suspended in proptest::collection::vec((0_i64..900, 0_i64..20), 0..4),
         ) {
-            let calendar = RuleBook::shipped().unwrap().calendar().clone();
+            let calendar = shipped_calendar();
             let trigger = date("2024-01-01").plus_days(start);
             let unit = [Unit::Wd, Unit::Nd, Unit::M, Unit::Y][kind];
-            let length = match unit { Unit::M => length.abs() % 10, Unit::Y => length.abs() % 2, _ => length };
+            let length = match unit {
+                Unit::M => length.abs() % 10,
+                Unit::Y => length.abs() % 2,
+                Unit::Wd | Unit::Nd | Unit::D | Unit::H => length,
+            };
             let roll = [Roll::Forward, Roll::Backward, Roll::None][roll];
             let spans: Vec<Days> = suspended.iter().map(|(from, len)| {
                 let from = date("2024-01-01").plus_days(*from);
                 Days { from, to: from.plus_days(*len) }
             }).collect();
 
-            let it = deadline(&row(length, unit, roll), trigger, &calendar, &spans);
-            let expected = clerk(length, unit, trigger, &calendar, &spans);
+            let it = deadline(&row(length, unit, roll), trigger, calendar, &spans);
+            let expected = clerk(length, unit, trigger, calendar, &spans);
             prop_assert_eq!(it.trace.counted_to, expected);
 
             let worked = |d: &Date| calendar.day(*d).is_working();
@@ -573,6 +578,11 @@ mod tests {
             prop_assert_eq!(it.trace.last_day, rolled);
             prop_assert_eq!(it.safe_day, before);
         }
+    }
+
+    fn shipped_calendar() -> &'static Calendar {
+        static BOOK: LazyLock<RuleBook> = LazyLock::new(|| RuleBook::shipped().unwrap());
+        BOOK.calendar()
     }
 
     fn clerk(length: i32, unit: Unit, trigger: Date, calendar: &Calendar, spans: &[Days]) -> Date {
@@ -585,16 +595,14 @@ mod tests {
             return (1..).map(|i| trigger.plus_days(-i)).filter(counts).nth(n - 1).unwrap();
         }
         let free = |d: &Date| !spans.iter().any(|span| span.from <= *d && *d <= span.to);
+        let until = |span: jiff::Span| {
+            let end = Date::of_civil(trigger.civil().checked_add(span).unwrap());
+            (end.days() - trigger.days()) as usize
+        };
         let days = match unit {
-            Unit::M | Unit::Y => {
-                let span = match unit {
-                    Unit::M => jiff::Span::new().months(length),
-                    _ => jiff::Span::new().years(length),
-                };
-                let end = Date::of_civil(trigger.civil().checked_add(span).unwrap());
-                (end.days() - trigger.days()) as usize
-            }
-            _ => n,
+            Unit::M => until(jiff::Span::new().months(length)),
+            Unit::Y => until(jiff::Span::new().years(length)),
+            Unit::Wd | Unit::Nd | Unit::D | Unit::H => n,
         };
         (1..).map(|i| trigger.plus_days(i)).filter(|d| free(d) && counts(d)).nth(days - 1).unwrap()
     }

@@ -871,3 +871,189 @@ pub(crate) fn read_toml<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PackErro
     let text = std::str::from_utf8(bytes).map_err(|_| PackError::NotText)?;
     toml::from_str(text).map_err(|error| PackError::Form(Box::new(error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn bases(pack: &RulePack) -> Vec<(&str, &Basis)> {
+        let deadlines = pack.deadlines.values().map(|row| (row.id.as_str(), &row.basis));
+        let limits = pack.limits.values().map(|row| (row.id.name(), &row.basis));
+        let wages = pack.minimum_wages.iter().map(|row| ("minimum_wage", &row.basis));
+        let words = pack.posting_rules.iter().map(|row| (row.id.as_str(), &row.basis));
+        let fields = pack.posting_fields.values().map(|row| (row.check.name(), &row.basis));
+        deadlines.chain(limits).chain(wages).chain(words).chain(fields).collect()
+    }
+
+    #[test]
+    fn the_shipped_packs_make_a_whole_book() {
+        let book = RuleBook::shipped().unwrap();
+        assert_eq!(book.missing(), [""; 0]);
+        let names = book.names();
+        assert_eq!(names.len(), DEFAULT_PACKS.len());
+        for ((name, kind, text), pack) in DEFAULT_PACKS.iter().zip(default_packs().unwrap()) {
+            assert_eq!(
+                (pack.name(), pack.kind()),
+                (*name, *kind),
+                "its own name and the name it is shipped under"
+            );
+            assert_eq!(pack.digest(), Digest::of(text.as_bytes()));
+            assert!(names.contains(&pack.label()), "{names:?}");
+            assert_eq!(pack.label().len(), name.len() + 1 + 8);
+        }
+    }
+
+    /// The quotes are what makes a row law: each must still be the sentence that was read.
+    #[test]
+    fn every_verified_row_quotes_a_sentence_with_its_digest() {
+        let mut verified = 0;
+        for pack in RuleBook::shipped().unwrap().statutes() {
+            for (id, basis) in bases(pack).into_iter().filter(|(_, basis)| basis.verified) {
+                let quote = basis.quote.as_deref().unwrap_or_default();
+                let digest = Digest::of(quote.as_bytes()).to_string();
+                let named = basis.quoted_text_sha256.as_deref().unwrap_or_default();
+                assert_eq!(digest, format!("sha256:{named}"), "{id}");
+                verified += 1;
+            }
+        }
+        assert!(verified > 60, "{verified}");
+    }
+
+    #[test]
+    fn every_quote_stands_in_the_statute_it_names() {
+        let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let folders = ["../../shared/data/statutes", "../../../shared/data/statutes"];
+        let Some(folder) = folders.iter().map(|it| here.join(it)).find(|it| it.is_dir()) else {
+            eprintln!("SKIPPED: the texts of the statutes are not here; quotes were not compared with them");
+            return;
+        };
+        for pack in RuleBook::shipped().unwrap().statutes() {
+            for (id, basis) in bases(pack).into_iter().filter(|(_, basis)| basis.verified) {
+                let title = basis.source.split(" (").next().unwrap();
+                let text = std::fs::read_to_string(folder.join(format!("{title}.md"))).unwrap();
+                assert!(text.contains(basis.quote.as_deref().unwrap()), "{id}: not in {title}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_seen_second_hand_or_remembered_is_never_verified() {
+        for pack in RuleBook::shipped().unwrap().statutes() {
+            for (id, basis) in bases(pack) {
+                assert!(!basis.verified || basis.conf == Confidence::V, "{id}");
+            }
+        }
+        let book = RuleBook::shipped().unwrap();
+        assert_eq!(book.limit(LimitId::KeepAwardFile).unwrap().legal(), None, "办案规则 24 was not read");
+        assert_eq!(book.limit(LimitId::WorkingAge).unwrap().legal(), Some(16));
+    }
+
+    fn pack(name: &str, rows: &str) -> Result<RulePack, PackError> {
+        RulePack::parse(format!("name = \"{name}\"\nversion = \"1\"\n{rows}").as_bytes())
+    }
+
+    fn deadline_toml(length: i32, unit: &str, basis: &str) -> String {
+        format!(
+            "[[deadline]]\nid = \"a.b\"\ntrigger = \"T\"\nlength = {length}\nunit = \"{unit}\"\nroll = \"none\"\n\
+             [deadline.basis]\ncitation = \"c\"\nsource = \"s\"\n{basis}\n"
+        )
+    }
+
+    const UNREAD: &str = "conf = \"M\"\nverified = false";
+
+    #[test]
+    fn a_row_that_claims_to_be_read_must_show_what_was_read() {
+        let refused = |basis: &str| pack("p", &deadline_toml(5, "wd", basis)).is_err();
+        assert!(!refused(UNREAD));
+        assert!(refused("conf = \"V\"\nverified = true"), "no sentence");
+        let digest = Digest::of("五日".as_bytes()).to_string().replace("sha256:", "");
+        let read = |quote: &str, conf: &str| {
+            format!(
+                "conf = \"{conf}\"\nverified = true\nquote = \"{quote}\"\nquoted_text_sha256 = \"{digest}\"\n\
+                 verified_by = \"me\"\nverified_at = \"2026-11-22\""
+            )
+        };
+        assert!(!refused(&read("五日", "V")));
+        assert!(refused(&read("十日", "V")), "another sentence than the one that was read");
+        assert!(refused(&read("五日", "M")), "read, but from memory");
+    }
+
+    #[test]
+    fn a_pack_with_a_misspelt_word_or_an_absurd_number_is_refused() {
+        let ok = deadline_toml(5, "wd", UNREAD);
+        assert!(pack("p", &ok).is_ok());
+        assert!(pack("p", &ok.replace("roll", "rol")).is_err());
+        assert!(pack("p", &ok.replace("\"none\"", "\"forwards\"")).is_err());
+        assert!(pack("p", &format!("{ok}{ok}")).is_err(), "two rows of one id");
+        assert!(pack("p", &deadline_toml(5000, "wd", UNREAD)).is_err());
+        assert!(pack("p", &deadline_toml(-1, "y", UNREAD)).is_err(), "years are not counted backward");
+        assert!(matches!(RulePack::parse(b"\xff"), Err(PackError::NotText)));
+        let error = pack("p", "[[limit]]\nid = \"no.such\"").unwrap_err();
+        assert_eq!(error.to_string(), "cannot read rule pack");
+    }
+
+    #[test]
+    fn a_provinces_row_goes_before_the_nations_even_when_the_nations_is_renewed() {
+        let adopted = |name: &str, length| {
+            Arc::new(Pack::Statutes(pack(name, &deadline_toml(length, "wd", UNREAD)).unwrap()))
+        };
+        let length = |packs: Vec<Arc<Pack>>| RuleBook::new(packs).deadline_row("a.b").unwrap().length;
+        assert_eq!(length(vec![adopted("cn", 5)]), 5);
+        assert_eq!(length(vec![adopted("cn", 5), adopted("cn", 6)]), 6, "the last adopted of one name");
+        assert_eq!(length(vec![adopted("cn", 5), adopted("cn-37", 7)]), 7);
+        let renewed = vec![adopted("cn", 5), adopted("cn-37", 7), adopted("cn", 6)];
+        assert_eq!(length(renewed.clone()), 7);
+        assert_eq!(RuleBook::new(renewed).names().len(), 2, "an old pack is not in force");
+    }
+
+    #[test]
+    fn an_empty_book_names_what_it_lacks() {
+        let missing = RuleBook::default().missing();
+        assert!(missing.contains(&"limit age.working".to_owned()) && missing.len() == LimitId::ALL.len() + 2);
+    }
+
+    #[test]
+    fn the_minimum_wage_is_that_of_the_place_and_the_date() {
+        let row = |region: &str, from: &str, hourly: i64| {
+            format!(
+                "[[minimum_wage]]\nregion = \"{region}\"\nfrom = \"{from}\"\nmonthly_fen = 1\nhourly_fen = {hourly}\n\
+                 [minimum_wage.basis]\ncitation = \"c\"\nsource = \"s\"\n{UNREAD}\n"
+            )
+        };
+        let rows = row("370000", "2023-10-01", 18)
+            + &row("370100", "2023-10-01", 20)
+            + &row("370102", "2025-10-01", 22)
+            + &row("370102", "2023-10-01", 21);
+        let book = RuleBook::new([Arc::new(Pack::Statutes(pack("p", &rows).unwrap()))]);
+        let hourly = |region: &str, date: &str| {
+            let wage = book.minimum_wage(region.parse().unwrap(), date.parse().unwrap());
+            wage.map(|row| row.hourly.0)
+        };
+        assert_eq!(hourly("370102", "2025-09-30"), Some(21));
+        assert_eq!(hourly("370102", "2025-10-01"), Some(22), "it rises during the work");
+        assert_eq!(hourly("370103", "2025-10-01"), Some(20));
+        assert_eq!(hourly("371302", "2025-10-01"), Some(18));
+        assert_eq!(hourly("371302", "2023-09-30"), None);
+        assert_eq!(hourly("320102", "2025-10-01"), None);
+    }
+
+    #[test]
+    fn points_are_whole_capped_and_never_negative() {
+        let term = Term { weight: 2, per: 100, cap: 200 };
+        let points = [(-5, 0), (0, 0), (49, 0), (50, 1), (9_999, 199), (10_000, 200), (i64::MAX, 200)];
+        for (amount, expected) in points {
+            assert_eq!(term.points(amount), expected, "{amount}");
+        }
+    }
+
+    /// A policy that could weigh who somebody is would be refused when it is read.
+    #[test]
+    fn a_policy_knows_no_other_terms() {
+        let (_, _, text) = DEFAULT_PACKS.iter().find(|(_, kind, _)| *kind == PackKind::Policy).unwrap();
+        assert!(PolicyPack::parse(text.as_bytes()).is_ok());
+        let with_age = format!("{text}\n[age]\nweight = 1\nper = 1\ncap = 1\n");
+        assert!(PolicyPack::parse(with_age.as_bytes()).is_err());
+    }
+}

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use linggong_events::employer::EmployerKind;
 use linggong_events::posting::{Finding, PayDue, PayKind, PostingTerms};
-use linggong_events::time::DAY_MS;
+use linggong_events::time::{DAY_MS, MINUTE_MS, Shift};
 
 use crate::pack::{Action, Basis, FieldCheck, LimitId, Office, PostingRule, RuleBook};
 
@@ -224,7 +224,7 @@ fn replaced(text: &str, blocked: &[Hit<'_>], replacing: bool) -> String {
             }
         }
         from = from.max(hit.span.end);
-        if !(replacing && !hit.row.correction.is_empty()) {
+        if !replacing || hit.row.correction.is_empty() {
             from += drop_comma(&mut new, &text[from..]);
         }
     }
@@ -263,17 +263,12 @@ impl<'a> Folded<'a> {
         let mut letters = Vec::new();
         let mut opens = false;
         for (start, c) in text.char_indices() {
-            let c = fold(c);
-            if c.is_alphanumeric() {
-                letters.push(Letter {
-                    folded: c,
-                    start,
-                    end: start + text[start..].chars().next().map_or(0, char::len_utf8),
-                    opens,
-                });
+            let folded = fold(c);
+            if folded.is_alphanumeric() {
+                letters.push(Letter { folded, start, end: start + c.len_utf8(), opens });
                 opens = false;
             } else {
-                opens |= matches!(c, '。' | '.' | '!' | '?' | ';' | '\n' | '\r' | '\u{2028}' | '\u{2029}');
+                opens |= matches!(folded, '。' | '!' | '?' | ';' | '\n' | '\r' | '\u{2028}' | '\u{2029}');
             }
         }
         Folded(letters, text)
@@ -332,7 +327,6 @@ fn fold(c: char) -> char {
         ('報', '报'),
         ('訓', '训'),
         ('資', '资'),
-        ('薪', '薪'),
         ('體', '体'),
         ('檢', '检'),
         ('實', '实'),
@@ -426,11 +420,363 @@ fn days_until_paid(terms: &PostingTerms) -> i64 {
     }
 }
 
-fn touches_night(shift: linggong_events::time::Shift, office: &Office) -> bool {
+fn touches_night(shift: Shift, office: &Office) -> bool {
     let (from, to) = (i64::from(office.night_from_minute), i64::from(office.night_to_minute));
     let night = if from < to { to - from } else { to - from + 1440 };
     let into_night = |minute: i64| (minute - from).rem_euclid(1440);
     let start = into_night(i64::from(shift.start().minute_of_day()));
     // Within the night already, or long enough to reach the next.
-    night > 0 && (start < night || start + shift.minutes() > DAY_MS / 60_000)
+    night > 0 && (start < night || start + shift.minutes() > DAY_MS / MINUTE_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, LazyLock};
+
+    use linggong_events::id::EmployerId;
+    use linggong_events::measure::Fen;
+    use linggong_events::place::Point;
+    use linggong_events::posting::{FillMode, PayTerms, Requirements};
+    use linggong_events::worker::SkillLevel;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::pack::{DEFAULT_PACKS, Pack};
+
+    const JINAN: &str = "370102";
+
+    fn posting(text: &str) -> PostingTerms {
+        let at = |text: &str| text.parse().unwrap();
+        PostingTerms {
+            employer: EmployerId(Uuid::nil()),
+            occupation: "loader".parse().unwrap(),
+            text: text.to_owned(),
+            region: JINAN.parse().unwrap(),
+            place: Point { lat_e6: 36_650_000, lon_e6: 117_000_000 },
+            address: "经十路 1 号".to_owned(),
+            shifts: vec![Shift::new(at("2026-11-23T00:00:00Z"), at("2026-11-23T09:00:00Z")).unwrap()],
+            headcount: 5,
+            pay: PayTerms {
+                pay_kind: PayKind::Day,
+                rate: Fen(20_000),
+                unit: None,
+                usual_day: None,
+                due: PayDue::OnCompletion {},
+            },
+            requirements: Requirements { level: SkillLevel::Helper, certificates: Vec::new() },
+            mode: FillMode::Dispatch,
+            market: None,
+        }
+    }
+
+    fn book() -> RuleBook {
+        static BOOK: LazyLock<RuleBook> = LazyLock::new(|| RuleBook::shipped().unwrap());
+        BOOK.clone()
+    }
+
+    fn check(text: &str) -> Checked {
+        check_posting(&posting(text), EmployerKind::Enterprise, &book())
+    }
+
+    fn rules_of(checked: &Checked, action: Action) -> Vec<String> {
+        checked.findings(action).into_iter().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn discriminating_and_charging_words_are_blocked_with_a_text_that_passes() {
+        let cases = [
+            ("限男性，卸货五小时", "sex.limit", "男女不限，卸货五小时"),
+            ("卸货，男工优先", "sex.limit", "卸货，男女不限"),
+            ("卸货，本地户口优先，日结", "household.registration", "卸货，日结"),
+            ("限本地人，卸货", "household.registration", "卸货"),
+            ("已婚已育，卸货", "family.state", "卸货"),
+            ("卸货，乙肝勿扰", "disease.carrier", "卸货"),
+            ("卸货，不要少数民族。日结", "ethnicity", "卸货。日结"),
+            ("无宗教信仰，卸货", "religion", "卸货"),
+            ("卸货，残疾人勿扰", "disability", "卸货"),
+            ("卸货，押身份证，日结", "document.seized", "卸货，日结"),
+            ("卸货，工具押金100", "fee.charged", "卸货，100"),
+            ("卸货，交保证金", "fee.charged", "卸货"),
+            ("卸货，15岁以上", "age.child", "卸货，年满16周岁"),
+        ];
+        for (text, rule, corrected) in cases {
+            let checked = check(text);
+            assert_eq!(rules_of(&checked, Action::Block), [rule], "{text}");
+            assert_eq!(checked.corrected.as_deref(), Some(corrected), "{text}");
+            assert!(!check(corrected).is_blocked(), "{corrected}");
+        }
+    }
+
+    #[test]
+    fn width_spaces_and_punctuation_hide_nothing_and_the_find_tells_the_original_words() {
+        for (text, words) in [
+            ("卸货 限 男 工", "限 男 工"),
+            ("卸货 限-男", "限-男"),
+            ("卸货 限　男", "限　男"),
+            ("卸货 【限】·【男】", "限】·【男"),
+            ("卸货 押*身*份*證", "押*身*份*證"),
+            ("卸货 １５周岁", "１５周岁"),
+            ("卸货 限\u{200b}男", "限\u{200b}男"),
+        ] {
+            let checked = check(text);
+            let found = checked.found.iter().find(|found| found.action == Action::Block);
+            let found = found.unwrap_or_else(|| panic!("{text} passed"));
+            assert_eq!(found.finding.words, words);
+            assert_eq!(&text[found.span.clone().unwrap()], words);
+        }
+    }
+
+    #[test]
+    fn harmless_words_pass() {
+        for text in [
+            "卸货，男女不限",
+            "卸货，不限，男女均可",
+            "卸货，性别男女不限，无押金，不押身份证，不收任何费用",
+            "工地搬砖，不收费，日结",
+            "卸货，免中介费",
+            "停车收费员两名",
+            "登记时收身份证复印件",
+            "卸货，16岁以下勿扰",
+        ] {
+            let checked = check(text);
+            assert!(!checked.is_blocked() && !checked.needs_review(), "{text}: {:?}", checked.found);
+            assert_eq!(checked.corrected, None);
+        }
+    }
+
+    #[test]
+    fn words_joined_across_a_sentence_go_to_a_person() {
+        let checked = check("卸货，工期有限。男女都要");
+        assert_eq!(rules_of(&checked, Action::Review), ["sex.limit"]);
+        assert!(!checked.is_blocked());
+    }
+
+    #[test]
+    fn doubtful_words_go_to_review() {
+        for (text, rule) in [
+            ("卸货，50岁以下", "age.upper"),
+            ("传单，身高165", "looks"),
+            ("卸货，三天后付", "pay.deferred"),
+            ("卸货，免费培训", "training.offer"),
+            ("高空清洗", "hazard"),
+            ("卸货，通宵", "night.abroad"),
+            ("女工5名，缝纫", "sex.mention"),
+        ] {
+            let checked = check(text);
+            assert_eq!(rules_of(&checked, Action::Review), [rule], "{text}");
+            assert!(!checked.is_blocked(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_household_asking_for_a_woman_cleaner_is_asked_not_blocked() {
+        let posting = posting("家庭保洁，只要女工，半天");
+        let home = check_posting(&posting, EmployerKind::Household, &book());
+        assert_eq!(rules_of(&home, Action::Review), ["sex.limit"]);
+        assert_eq!(home.found[0].correction, "男女不限", "the suggested text");
+        assert!(!home.is_blocked());
+        assert!(check_posting(&posting, EmployerKind::Enterprise, &book()).is_blocked());
+    }
+
+    #[test]
+    fn a_health_certificate_passes_in_catering_and_is_looked_at_elsewhere() {
+        let mut posting = posting("帮厨，须持健康证");
+        posting.occupation = "kitchen_helper".parse().unwrap();
+        assert_eq!(check_posting(&posting, EmployerKind::Enterprise, &book()).found, []);
+        posting.occupation = "loader".parse().unwrap();
+        let elsewhere = check_posting(&posting, EmployerKind::Enterprise, &book());
+        assert_eq!(rules_of(&elsewhere, Action::Review), ["health.certificate"]);
+    }
+
+    #[test]
+    fn work_the_law_keeps_women_from_is_judged_by_a_person_when_the_item_is_named() {
+        assert!(check("架子工，限男性，高空").is_blocked(), "no listed item is named");
+        let named = check("限男性，矿山井下作业");
+        assert!(!named.is_blocked() && rules_of(&named, Action::Review).contains(&"sex.limit".to_owned()));
+    }
+
+    #[test]
+    fn a_provinces_rule_holds_only_there() {
+        let mut posting = posting("卸货，本地户口优先");
+        posting.region = "320102".parse().unwrap();
+        assert!(!check_posting(&posting, EmployerKind::Enterprise, &book()).is_blocked());
+    }
+
+    #[test]
+    fn missing_fields_are_blocked() {
+        let mut posting = posting("");
+        posting.pay.rate = Fen(0);
+        posting.headcount = 0;
+        posting.shifts.clear();
+        let checked = check_posting(&posting, EmployerKind::Enterprise, &book());
+        let all = ["text_missing", "pay_missing", "headcount_missing", "shifts_missing"];
+        assert_eq!(rules_of(&checked, Action::Block), all);
+        assert_eq!(checked.corrected, None, "no word was blocked");
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_blocked_words_has_no_correction() {
+        assert_eq!(check("押金").corrected, None);
+    }
+
+    #[test]
+    fn pay_due_late_goes_to_review_but_not_for_a_household() {
+        let mut posting = posting("卸货");
+        posting.pay.due = PayDue::WithinDays { days: 16 };
+        let unit = check_posting(&posting, EmployerKind::Enterprise, &book());
+        assert_eq!(rules_of(&unit, Action::Review), ["pay_late", "pay_deferred"]);
+        assert_eq!(check_posting(&posting, EmployerKind::Household, &book()).found, []);
+        posting.pay.due = PayDue::OnDate { date: "2026-11-26".parse().unwrap() };
+        assert_eq!(check_posting(&posting, EmployerKind::Enterprise, &book()).found, [], "three days");
+    }
+
+    #[test]
+    fn an_unverified_floor_is_a_hint_and_a_verified_one_blocks() {
+        let mut posting = posting("卸货");
+        posting.pay = PayTerms { pay_kind: PayKind::Hour, rate: Fen(1_700), ..posting.pay };
+        let shipped = check_posting(&posting, EmployerKind::Enterprise, &book());
+        assert_eq!(rules_of(&shipped, Action::Review), ["pay_under_floor"]);
+        assert!(!shipped.is_blocked());
+
+        let book = book_with(&format!(
+            "[[minimum_wage]]\nregion = \"370102\"\nfrom = \"2025-01-01\"\nmonthly_fen = 220000\n\
+             hourly_fen = 2200\n[minimum_wage.basis]\ncitation = \"c\"\nsource = \"s\"\n{}\n",
+            read()
+        ));
+        posting.pay.rate = Fen(2_199);
+        let checked = check_posting(&posting, EmployerKind::Enterprise, &book);
+        assert_eq!(rules_of(&checked, Action::Block), ["pay_under_floor"]);
+        posting.pay.rate = Fen(2_200);
+        assert_eq!(check_posting(&posting, EmployerKind::Enterprise, &book).found, []);
+    }
+
+    #[test]
+    fn an_unlicensed_employer_is_blocked_by_the_nearer_packs_article() {
+        let checked = check_posting(&posting("卸货"), EmployerKind::Unlicensed, &book());
+        assert_eq!(rules_of(&checked, Action::Block), ["employer_unlicensed"]);
+        assert_eq!(checked.found[0].finding.citation, "山东省人力资源市场条例 28");
+        let foreman = check_posting(&posting("卸货"), EmployerKind::Foreman, &book());
+        assert_eq!(rules_of(&foreman, Action::Review), ["employer_foreman"]);
+    }
+
+    #[test]
+    fn night_and_long_shifts_go_to_review() {
+        let shift = |from: &str, to: &str| Shift::new(from.parse().unwrap(), to.parse().unwrap()).unwrap();
+        let review = |shift: Shift| {
+            let mut posting = posting("卸货");
+            posting.shifts = vec![shift];
+            rules_of(&check_posting(&posting, EmployerKind::Enterprise, &book()), Action::Review)
+        };
+        assert_eq!(
+            review(shift("2026-11-22T14:00:00Z", "2026-11-22T18:00:00Z")),
+            ["night_work"],
+            "22:00–02:00"
+        );
+        assert_eq!(review(shift("2026-11-22T10:00:00Z", "2026-11-22T14:01:00Z")), ["night_work"], "to 22:01");
+        assert_eq!(review(shift("2026-11-22T10:00:00Z", "2026-11-22T14:00:00Z")), [""; 0], "18:00–22:00");
+        assert_eq!(
+            review(shift("2026-11-21T22:00:00Z", "2026-11-22T11:00:00Z")),
+            ["long_shift"],
+            "06:00–19:00"
+        );
+    }
+
+    #[test]
+    fn blocked_words_in_the_address_are_looked_at() {
+        let mut posting = posting("卸货");
+        posting.address = "经十路，限男工".to_owned();
+        let checked = check_posting(&posting, EmployerKind::Enterprise, &book());
+        assert_eq!(rules_of(&checked, Action::Review), ["sex.limit"]);
+        assert_eq!((checked.is_blocked(), checked.corrected), (false, None));
+    }
+
+    /// A book of the shipped packs and one rule more.
+    fn book_with(rule: &str) -> RuleBook {
+        let text = format!("name = \"more\"\nversion = \"1\"\n{rule}");
+        let more = Pack::parse(linggong_events::rules::PackKind::Statutes, text.as_bytes()).unwrap();
+        let packs = DEFAULT_PACKS.iter().map(|(_, kind, text)| Pack::parse(*kind, text.as_bytes()).unwrap());
+        RuleBook::new(packs.chain([more]).map(Arc::new))
+    }
+
+    fn rule_toml(basis: &str, correction: &str) -> String {
+        format!(
+            "[[posting_rule]]\nid = \"more\"\naction = \"block\"\npatterns = [\"蓝色\"]\ncorrection = \"{correction}\"\n\
+             [posting_rule.basis]\ncitation = \"c\"\nsource = \"s\"\n{basis}\n"
+        )
+    }
+
+    /// What a row must show to be verified.
+    fn read() -> String {
+        let digest = linggong_events::commit::Digest::of("五日".as_bytes()).to_string();
+        format!(
+            "conf = \"V\"\nverified = true\nquote = \"五日\"\nquoted_text_sha256 = \"{}\"\n\
+             verified_by = \"an officer\"\nverified_at = \"2026-11-22\"",
+            digest.trim_start_matches("sha256:")
+        )
+    }
+
+    #[test]
+    fn a_rule_nobody_verified_never_blocks() {
+        let unread = book_with(&rule_toml("conf = \"M\"\nverified = false", ""));
+        let checked = check_posting(&posting("卸货，蓝色"), EmployerKind::Enterprise, &unread);
+        assert_eq!(
+            (checked.is_blocked(), rules_of(&checked, Action::Review)),
+            (false, vec!["more".to_owned()])
+        );
+        let verified = book_with(&rule_toml(&read(), ""));
+        assert!(check_posting(&posting("卸货，蓝色"), EmployerKind::Enterprise, &verified).is_blocked());
+    }
+
+    #[test]
+    fn a_correction_that_is_itself_blocked_is_removed_in_the_end() {
+        let book = book_with(&rule_toml(&read(), "蓝色蓝色"));
+        let checked = check_posting(&posting("卸货，蓝色，日结"), EmployerKind::Enterprise, &book);
+        assert_eq!(checked.corrected.as_deref(), Some("卸货，日结"));
+    }
+
+    /// Every blocked word of the shipped packs alone is blocked, whatever the exceptions say.
+    #[test]
+    fn every_shipped_word_is_found() {
+        for pack in book().statutes() {
+            for rule in &pack.posting_rules {
+                for word in &rule.patterns {
+                    let checked = check(&format!("卸货。{word}。日结"));
+                    let found = checked.found.iter().any(|found| found.action == rule.action);
+                    assert!(found, "{}: {word}: {:?}", rule.id, checked.found);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// Whatever blocked words, halves of them, noise and exceptions are put together.
+        #[test]
+        fn a_corrected_text_passes_when_checked_again(
+            parts in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..8, 0_usize..7), 1..12),
+        ) {
+            let book = book();
+            let rules: Vec<_> = book.statutes().flat_map(|pack| &pack.posting_rules).collect();
+            let words: Vec<&String> = rules.iter().flat_map(|r| r.patterns.iter().chain(&r.except)).collect();
+            let text: String = parts.iter().map(|(index, cut, glue)| {
+                let word: Vec<char> = index.get(&words).chars().collect();
+                let kept: String = match cut {
+                    0 => word[..word.len() / 2].iter().collect(),
+                    1 => word[word.len() / 2..].iter().collect(),
+                    _ => word.iter().collect(),
+                };
+                kept + ["", "", "，", "。", " ", "限", "卸货"][*glue]
+            }).collect();
+            let checked = check_posting(&posting(&text), EmployerKind::Enterprise, &book);
+            if let Some(corrected) = checked.corrected {
+                let again = check_posting(&posting(&corrected), EmployerKind::Enterprise, &book);
+                prop_assert!(!again.is_blocked(), "{} -> {}: {:?}", text, corrected, again.found);
+            }
+            for found in &checked.found {
+                if let Some(span) = &found.span {
+                    prop_assert_eq!(&text[span.clone()], found.finding.words.as_str());
+                }
+            }
+        }
+    }
 }
