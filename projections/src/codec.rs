@@ -1,0 +1,159 @@
+//! How a row is written: `[magic u8][schema u16][crc32 u32][bincode]`. The only bincode of the crate.
+//!
+//! The checksum covers key, schema and body: a row that stands under another key is not one.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+const MAGIC: u8 = 0xA7;
+const HEADER: usize = 7;
+/// Frozen: another configuration is another magic byte.
+const CONFIG: Configuration<LittleEndian, Varint, Limit<MAX_ROW_BYTES>> =
+    bincode::config::standard().with_limit::<MAX_ROW_BYTES>();
+/// The longest body of a row.
+const MAX_ROW_BYTES: usize = 16 << 20;
+
+/// Why bytes are not the row they should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum BadRow {
+    /// Shorter than a header, or of another magic byte.
+    #[error("it has no header of ours")]
+    Header,
+    /// Written by another version of the view.
+    #[error("it is of another schema")]
+    Schema,
+    /// Its bytes are not those that were written.
+    #[error("its checksum is wrong")]
+    Checksum,
+    /// The checksum is right, but the body is not of the row's form.
+    #[error("its body is not of the row's form")]
+    Body,
+}
+
+/// Writes a row.
+///
+/// # Panics
+/// Where a row type cannot be written by bincode at all; every row type has a test.
+pub(crate) fn encode(schema: u16, key: &[u8], row: &impl Serialize) -> Vec<u8> {
+    let mut bytes = vec![MAGIC, 0, 0, 0, 0, 0, 0];
+    bytes[1..3].copy_from_slice(&schema.to_be_bytes());
+    let body = bincode::serde::encode_to_vec(row, CONFIG)
+        .unwrap_or_else(|error| panic!("a row type that bincode cannot write: {error}"));
+    bytes.extend_from_slice(&body);
+    let sum = checksum(key, &bytes[1..3], &bytes[HEADER..]);
+    bytes[3..HEADER].copy_from_slice(&sum.to_be_bytes());
+    bytes
+}
+
+/// Reads a row back, or says why it is none.
+pub(crate) fn decode<R: DeserializeOwned>(schema: u16, key: &[u8], bytes: &[u8]) -> Result<R, BadRow> {
+    let Some((header, body)) = bytes.split_at_checked(HEADER) else { return Err(BadRow::Header) };
+    if header[0] != MAGIC {
+        return Err(BadRow::Header);
+    }
+    if header[3..] != checksum(key, &header[1..3], body).to_be_bytes() {
+        return Err(BadRow::Checksum);
+    }
+    if header[1..3] != schema.to_be_bytes() {
+        return Err(BadRow::Schema);
+    }
+    match bincode::serde::decode_from_slice(body, CONFIG) {
+        Ok((row, read)) if read == body.len() => Ok(row),
+        Ok(_) | Err(_) => Err(BadRow::Body),
+    }
+}
+
+fn checksum(key: &[u8], schema: &[u8], body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&(key.len() as u32).to_be_bytes());
+    hasher.update(key);
+    hasher.update(schema);
+    hasher.update(body);
+    hasher.finalize()
+}
+
+/// For fields whose own form is made for JSON (absent fields, tagged variants): in a row they stand as JSON text.
+///
+/// bincode is not self-describing, so it cannot read such forms back; towards people nothing changes.
+pub(crate) mod as_written {
+    use serde::de::DeserializeOwned;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return value.serialize(serializer);
+        }
+        let text = serde_json::to_string(value).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+
+    pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        if deserializer.is_human_readable() {
+            return T::deserialize(deserializer);
+        }
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use linggong_events::measure::Fen;
+    use linggong_events::posting::{PayDue, PayKind, PayTerms};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Row {
+        amount: Fen,
+        #[serde(with = "as_written")]
+        pay: PayTerms,
+        note: Option<String>,
+    }
+
+    fn row() -> Row {
+        let pay = PayTerms {
+            pay_kind: PayKind::Day,
+            rate: Fen(28_000),
+            unit: None,
+            usual_day: None,
+            due: PayDue::WithinDays { days: 3 },
+        };
+        Row { amount: Fen(-5), pay, note: None }
+    }
+
+    #[test]
+    fn a_row_reads_back_as_written() {
+        let bytes = encode(3, b"key", &row());
+        assert_eq!(decode::<Row>(3, b"key", &bytes), Ok(row()));
+        assert_eq!(decode::<Row>(4, b"key", &bytes), Err(BadRow::Schema));
+        assert_eq!(decode::<Row>(3, b"kez", &bytes), Err(BadRow::Checksum), "under another key");
+        assert_eq!(decode::<Row>(3, b"key", &bytes[..6]), Err(BadRow::Header));
+    }
+
+    #[test]
+    fn the_bytes_of_a_row_are_frozen() {
+        let bytes = encode(1, b"k", &(7u32, "派工", Some(Fen(300))));
+        assert_eq!(hex::encode(bytes), "a7000136c89e270706e6b4bee5b7a501fb5802");
+    }
+
+    #[test]
+    fn no_flipped_bit_is_read_as_a_row() {
+        let bytes = encode(1, b"key", &row());
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bad = bytes.clone();
+                bad[at] ^= 1 << bit;
+                assert!(decode::<Row>(1, b"key", &bad).is_err(), "byte {at}, bit {bit}");
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Where a view keeps its rows. The only sled of the crate.
+//!
+//! One Db per view and version, one tree, one writer. Readers and the writer never touch sled at the same moment
+//! (a lock stands between them): that gives every read one state of the view, and spares sled the concurrent
+//! use in which it is known to lock up. Nothing is ever acknowledged because sled has it: after a loss of power
+//! the checkpoint is older, together with its rows, and the log is folded on from there.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use linggong_events::measure::Position;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::codec::{self, BadRow};
+use crate::digest::ViewDigest;
+
+/// The key of the checkpoint; tables of views begin at 1.
+const CHECKPOINT: &[u8] = &[0];
+/// What one view may keep in memory.
+const CACHE_BYTES: u64 = 32 << 20;
+
+/// Why a view cannot be read or brought forward.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process has the directory open.
+    #[error("view `{view}` is in use by another process")]
+    Locked {
+        /// The view.
+        view: &'static str,
+    },
+    /// The disk is full, read-only or not ours.
+    #[error("cannot reach the files of view `{view}`")]
+    Io {
+        /// The view.
+        view: &'static str,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The rows cannot be trusted; quarantine the view and fold it from the log again.
+    #[error("view `{view}` is broken: {what}")]
+    Broken {
+        /// The view.
+        view: &'static str,
+        /// What was noticed.
+        what: String,
+    },
+    /// The events do not continue where the view stands.
+    #[error("view `{view}` stands before {expected}, the event given is {found}")]
+    Gap {
+        /// The view.
+        view: &'static str,
+        /// The position it can take next.
+        expected: Position,
+        /// The position given.
+        found: Position,
+    },
+    /// The fold failed on one event; this view stands still before it, the others go on.
+    #[error("view `{view}` cannot take the event at {position}")]
+    Poison {
+        /// The view.
+        view: &'static str,
+        /// The event.
+        position: Position,
+    },
+    /// The view knows events that the log does not have: the log lost its end, or is another log.
+    #[error("view `{view}` stands at {checkpoint}, beyond the head of the log at {head}")]
+    AheadOfLog {
+        /// The view.
+        view: &'static str,
+        /// Where the view stands.
+        checkpoint: Position,
+        /// Where the log ends.
+        head: Position,
+    },
+}
+
+/// A view whose files were put aside because they could not be trusted; it starts again from the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Quarantined {
+    /// The view.
+    pub view: &'static str,
+    /// Why.
+    pub reason: String,
+    /// Where its files are now.
+    pub moved_to: PathBuf,
+}
+
+/// How far a view is, written in the same batch as the rows that it speaks of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    pub(crate) position: Position,
+    /// How many events of unknown types were passed over.
+    pub(crate) unknown: u64,
+    pub(crate) digest: ViewDigest,
+}
+
+/// The rows of one view on disk.
+pub(crate) struct Store {
+    view: &'static str,
+    schema: u16,
+    root: PathBuf,
+    /// None only while the files are being put aside, or after that failed.
+    open: RwLock<Option<Opened>>,
+}
+
+struct Opened {
+    db: sled::Db,
+    checkpoint: Checkpoint,
+}
+
+impl Store {
+    /// Opens the rows of `view` under `root`; what cannot be trusted is put aside and begun anew.
+    pub(crate) fn open(
+        root: &Path,
+        view: &'static str,
+        version: u32,
+    ) -> Result<(Store, Option<Quarantined>), StoreError> {
+        let schema = u16::try_from(version).map_err(|_| broken(view, "its version is out of range"))?;
+        let store = Store { view, schema, root: root.to_owned(), open: RwLock::new(None) };
+        match store.try_open() {
+            Ok(opened) => {
+                *store.lock_to_write() = Some(opened);
+                Ok((store, None))
+            }
+            Err(StoreError::Broken { what, .. }) => {
+                let quarantined = store.quarantine(&what)?;
+                Ok((store, Some(quarantined)))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    pub(crate) fn view(&self) -> &'static str {
+        self.view
+    }
+
+    pub(crate) fn schema(&self) -> u16 {
+        self.schema
+    }
+
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint, StoreError> {
+        self.read(|_, checkpoint| Ok(checkpoint))
+    }
+
+    /// Runs `query` on one state of the view.
+    pub(crate) fn read<T>(
+        &self,
+        query: impl FnOnce(Backing<'_>, Checkpoint) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let opened = open.as_ref().ok_or_else(|| broken(self.view, "its files are put aside"))?;
+        query(Backing::Stored { db: &opened.db, view: self.view }, opened.checkpoint)
+    }
+
+    /// Writes rows and checkpoint, all or nothing.
+    pub(crate) fn write(
+        &self,
+        changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+        position: Position,
+        unknown: u64,
+    ) -> Result<(), StoreError> {
+        let mut open = self.lock_to_write();
+        let opened = open.as_mut().ok_or_else(|| broken(self.view, "its files are put aside"))?;
+        let mut digest = opened.checkpoint.digest;
+        let mut batch = sled::Batch::default();
+        for (key, new) in changes {
+            let old = guarded(self.view, || opened.db.get(&key))?;
+            if old.as_deref() == new.as_deref() {
+                continue;
+            }
+            if let Some(old) = old {
+                digest = digest.minus(&key, &old);
+            }
+            match new {
+                Some(row) => {
+                    digest = digest.plus(&key, &row);
+                    batch.insert(key, row);
+                }
+                None => batch.remove(key),
+            }
+        }
+        let checkpoint = Checkpoint { position, unknown, digest };
+        batch.insert(CHECKPOINT, codec::encode(self.schema, CHECKPOINT, &checkpoint));
+        guarded(self.view, || opened.db.apply_batch(batch))?;
+        opened.checkpoint = checkpoint;
+        Ok(())
+    }
+
+    /// Reads every row and compares their digest with the checkpoint's.
+    pub(crate) fn verify(&self) -> Result<ViewDigest, StoreError> {
+        self.read(|backing, checkpoint| {
+            verify(self.view, backing, checkpoint)?;
+            Ok(checkpoint.digest)
+        })
+    }
+
+    /// Hands what is written so far to the system; not a promise of durability.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        let open = self.lock_to_write();
+        match open.as_ref() {
+            Some(opened) => guarded(self.view, || opened.db.flush()).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn bytes_on_disk(&self) -> Result<u64, StoreError> {
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map_or(Ok(0), |opened| guarded(self.view, || opened.db.size_on_disk()))
+    }
+
+    /// Puts the files aside and begins anew, while no reader looks on.
+    pub(crate) fn quarantine(&self, reason: &str) -> Result<Quarantined, StoreError> {
+        let mut open = self.lock_to_write();
+        // Dropping sled can fail inside as well; the files are moved away either way.
+        let closed = open.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(closed)));
+        let io = |cause| StoreError::Io { view: self.view, cause };
+        let aside = self.root.join("quarantine");
+        std::fs::create_dir_all(&aside).map_err(io)?;
+        let moved_to = (1u32..)
+            .map(|n| aside.join(format!("{}-{n}", self.dir_name())))
+            .find(|path| !path.exists())
+            .ok_or_else(|| broken(self.view, "no free name to put its files aside"))?;
+        std::fs::rename(self.dir(), &moved_to).map_err(io)?;
+        *open = Some(self.try_open()?);
+        Ok(Quarantined { view: self.view, reason: reason.to_owned(), moved_to })
+    }
+
+    fn dir_name(&self) -> String {
+        format!("{}-v{}", self.view, self.schema)
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.root.join(self.dir_name())
+    }
+
+    fn lock_to_write(&self) -> std::sync::RwLockWriteGuard<'_, Option<Opened>> {
+        // A panic while the lock was held left a complete batch or none: sled applies batches atomically.
+        self.open.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_open(&self) -> Result<Opened, StoreError> {
+        let config = sled::Config::new().path(self.dir()).cache_capacity(CACHE_BYTES);
+        let db = guarded(self.view, || config.open())?;
+        let backing = Backing::Stored { db: &db, view: self.view };
+        let checkpoint = match backing.get(CHECKPOINT)? {
+            Some(bytes) => codec::decode(self.schema, CHECKPOINT, &bytes)
+                .map_err(|bad: BadRow| broken(self.view, format!("its checkpoint cannot be read: {bad}")))?,
+            None => Checkpoint::default(),
+        };
+        verify(self.view, backing, checkpoint)?;
+        Ok(Opened { db, checkpoint })
+    }
+}
+
+/// Where rows are read from: the store, or the memory of a refold.
+#[derive(Clone, Copy)]
+pub(crate) enum Backing<'a> {
+    Stored { db: &'a sled::Db, view: &'static str },
+    Memory(&'a BTreeMap<Vec<u8>, Vec<u8>>),
+}
+
+/// A row with its key, or why it could not be had.
+pub(crate) type KeyedRow = Result<(Vec<u8>, Vec<u8>), StoreError>;
+
+impl<'a> Backing<'a> {
+    pub(crate) fn get(self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self {
+            Backing::Stored { db, view } => Ok(guarded(view, || db.get(key))?.map(|row| row.to_vec())),
+            Backing::Memory(rows) => Ok(rows.get(key).cloned()),
+        }
+    }
+
+    /// Rows between two keys, in order or in the reverse order.
+    pub(crate) fn range(
+        self,
+        from: Bound<Vec<u8>>,
+        to: Bound<Vec<u8>>,
+        backward: bool,
+    ) -> Box<dyn Iterator<Item = KeyedRow> + 'a> {
+        match self {
+            Backing::Stored { db, view } => {
+                let mut range = db.range((from, to));
+                Box::new(std::iter::from_fn(move || {
+                    let step = || if backward { range.next_back() } else { range.next() }.transpose();
+                    let found = guarded(view, step).transpose()?;
+                    Some(found.map(|(key, row)| (key.to_vec(), row.to_vec())))
+                }))
+            }
+            Backing::Memory(rows) => {
+                let range = rows.range((from, to)).map(|(key, row)| Ok((key.clone(), row.clone())));
+                if backward { Box::new(range.rev()) } else { Box::new(range) }
+            }
+        }
+    }
+}
+
+pub(crate) fn broken(view: &'static str, what: impl Into<String>) -> StoreError {
+    StoreError::Broken { view, what: what.into() }
+}
+
+fn verify(view: &'static str, backing: Backing<'_>, checkpoint: Checkpoint) -> Result<(), StoreError> {
+    let mut digest = ViewDigest::default();
+    for row in backing.range(Bound::Excluded(CHECKPOINT.to_vec()), Bound::Unbounded, false) {
+        let (key, row) = row?;
+        digest = digest.plus(&key, &row);
+    }
+    if digest == checkpoint.digest {
+        Ok(())
+    } else {
+        Err(broken(view, "its rows are not those that were written"))
+    }
+}
+
+/// Calls sled; it panics on some kinds of rot, which is an answer like any other here.
+fn guarded<T>(view: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(cause))) => Err(of_io(view, cause)),
+        Ok(Err(error)) => Err(broken(view, error.to_string())),
+        Err(_) => Err(broken(view, "sled panicked")),
+    }
+}
+
+/// Tells what the surroundings do (a lock, a full disk) from what the files are.
+fn of_io(view: &'static str, cause: std::io::Error) -> StoreError {
+    use std::io::ErrorKind;
+    if cause.to_string().contains("could not acquire lock") {
+        return StoreError::Locked { view };
+    }
+    let of_the_surroundings = matches!(
+        cause.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::StorageFull
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::QuotaExceeded
+    );
+    if of_the_surroundings { StoreError::Io { view, cause } } else { broken(view, cause.to_string()) }
+}

@@ -1,0 +1,261 @@
+//! Ledgers written by hand, for tests.
+
+use linggong_events::Event;
+use linggong_events::audience::RecordedAudience;
+use linggong_events::employer::{self, EmployerDetails, EmployerKind};
+use linggong_events::envelope::{Channel, Envelope, Meta, RawEnvelope, Recorded};
+use linggong_events::hire::{Agreed, HireTerms, InsuranceDecision};
+use linggong_events::id::{
+    ActorId, CaseId, ClaimId, EmployerId, EntityRef, EventId, HireId, InsuranceId, MarketId, OfferId,
+    OfficeId, PersonId, PostingId, WageId, WorkerId,
+};
+use linggong_events::measure::{Fen, Metres, Position, Version};
+use linggong_events::office::Role;
+use linggong_events::person::{self, Age, AgeBand, KnownPerson};
+use linggong_events::place::Point;
+use linggong_events::posting::{
+    FillMode, PayDue, PayKind, PayTerms, PostingTerms, Published, RelationKind, Requirements,
+};
+use linggong_events::region::Region;
+use linggong_events::rules::DeadlineTrace;
+use linggong_events::time::{Date, HOUR_MS, MINUTE_MS, Shift, Timestamp};
+use linggong_events::worker::{self, Profile, Skill, SkillLevel};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// A log under construction: positions, versions and instants follow each other.
+pub(crate) struct Ledger {
+    pub(crate) events: Vec<Recorded>,
+    now: Timestamp,
+}
+
+impl Ledger {
+    /// An empty log at five in the morning of 2026-11-22 in Shanghai.
+    pub(crate) fn new() -> Ledger {
+        Ledger { events: Vec::new(), now: date("2026-11-22").at_minute(300) }
+    }
+
+    /// Goes on at `minute` of `day`.
+    pub(crate) fn at(&mut self, day: &str, minute: u16) -> &mut Ledger {
+        self.now = date(day).at_minute(minute);
+        self
+    }
+
+    pub(crate) fn record(&mut self, event: impl Into<Event>) -> Position {
+        let event = event.into();
+        let meta = self.next_meta(event.subject(), event.touches());
+        self.push(Recorded::Known(Envelope { meta, event }))
+    }
+
+    pub(crate) fn record_unknown(&mut self, type_name: &str, about: EntityRef) -> Position {
+        let meta = self.next_meta(about, vec![about]);
+        let data = RawValue::from_string(r#"{"what":"unheard of"}"#.into()).unwrap();
+        self.push(Recorded::Unknown(RawEnvelope { meta, type_name: type_name.into(), data }))
+    }
+
+    /// Changes what surrounds an event that was recorded.
+    pub(crate) fn meta_of(&mut self, position: Position, change: impl FnOnce(&mut Meta)) {
+        match &mut self.events[position.0 as usize - 1] {
+            Recorded::Known(envelope) => change(&mut envelope.meta),
+            Recorded::Unknown(raw) => change(&mut raw.meta),
+        }
+    }
+
+    pub(crate) fn id_of(&self, position: Position) -> EventId {
+        self.events[position.0 as usize - 1].meta().id
+    }
+
+    fn push(&mut self, event: Recorded) -> Position {
+        self.now = self.now.plus_ms(MINUTE_MS);
+        self.events.push(event);
+        Position(self.events.len() as u64)
+    }
+
+    fn next_meta(&self, subject: EntityRef, touches: Vec<EntityRef>) -> Meta {
+        let position = self.events.len() as u64 + 1;
+        let before = self.events.iter().filter(|event| event.meta().subject == subject).count() as u64;
+        Meta {
+            id: EventId(Uuid::from_u128(0xE0_0000 + u128::from(position))),
+            source: "/linggong/lg-37/0".into(),
+            subject,
+            time: self.now,
+            position: Position(position),
+            version: Version(before + 1),
+            occurred_at: self.now,
+            received_at: Some(self.now),
+            filed: None,
+            region: region(),
+            actor: actor(1),
+            role: Role::Dispatcher,
+            office: Some(office(1)),
+            on_behalf_of: None,
+            channel: Channel::Window,
+            source_doc: None,
+            based_on: None,
+            command: None,
+            causation: None,
+            correlation: None,
+            touches,
+            audience: RecordedAudience::of(linggong_events::audience::Audience::Never),
+            rules: Vec::new(),
+        }
+    }
+}
+
+macro_rules! ids {
+    ($($name:ident: $id:ident = $base:literal;)*) => {
+        $(pub(crate) fn $name(n: u128) -> $id { $id(Uuid::from_u128($base << 64 | n)) })*
+    };
+}
+
+ids! {
+    market: MarketId = 1;
+    office: OfficeId = 2;
+    person: PersonId = 3;
+    worker: WorkerId = 4;
+    employer: EmployerId = 5;
+    posting: PostingId = 6;
+    offer: OfferId = 7;
+    hire: HireId = 9;
+    wage: WageId = 11;
+    insurance: InsuranceId = 12;
+    claim: ClaimId = 13;
+    case: CaseId = 14;
+    actor: ActorId = 16;
+}
+
+pub(crate) fn region() -> Region {
+    "370102".parse().unwrap()
+}
+
+pub(crate) fn date(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+pub(crate) fn shift(day: &str, from_hour: u16, hours: i64) -> Shift {
+    let start = date(day).at_minute(from_hour * 60);
+    Shift::new(start, start.plus_ms(hours * HOUR_MS)).unwrap()
+}
+
+pub(crate) fn skill(code: &str) -> Skill {
+    Skill { occupation: code.parse().unwrap(), level: SkillLevel::Skilled }
+}
+
+pub(crate) fn profile(codes: &[&str]) -> Profile {
+    Profile {
+        skills: codes.iter().map(|code| skill(code)).collect(),
+        certificates: Vec::new(),
+        place: None,
+        reach: Metres(20_000),
+        expectation: Fen(20_000),
+        available: Vec::new(),
+        declines_ranking: false,
+    }
+}
+
+pub(crate) fn person_registered(n: u128) -> person::Registered {
+    let known = KnownPerson {
+        person: person(n),
+        age: Some(Age { band: AgeBand::From18To59, changes_on: None }),
+        document_verified: true,
+        sealed: Default::default(),
+        tokens: Default::default(),
+        duplicate_suspected: None,
+    };
+    person::Registered { person: person(n), known }
+}
+
+pub(crate) fn worker_registered(n: u128) -> worker::Registered {
+    worker::Registered {
+        worker: worker(n),
+        person: person(n),
+        profile: profile(&["bricklayer"]),
+        document_verified: true,
+        age: None,
+        person_tokens: None,
+    }
+}
+
+pub(crate) fn employer_registered(n: u128, name: &str) -> employer::Registered {
+    let details = EmployerDetails {
+        employer_kind: EmployerKind::Enterprise,
+        name: Some(name.into()),
+        code: None,
+        person: None,
+        principal: None,
+        licence: None,
+        region: region(),
+        place: None,
+    };
+    employer::Registered { employer: employer(n), details }
+}
+
+pub(crate) fn pay() -> PayTerms {
+    PayTerms {
+        pay_kind: PayKind::Day,
+        rate: Fen(28_000),
+        unit: None,
+        usual_day: None,
+        due: PayDue::OnCompletion {},
+    }
+}
+
+pub(crate) fn posting_terms(employer_no: u128, headcount: u16, day: &str) -> PostingTerms {
+    PostingTerms {
+        employer: employer(employer_no),
+        occupation: "bricklayer".parse().unwrap(),
+        text: "砌墙".into(),
+        region: region(),
+        place: Point { lat_e6: 36_650_000, lon_e6: 117_120_000 },
+        address: "历下区工地".into(),
+        shifts: vec![shift(day, 7, 9)],
+        headcount,
+        pay: pay(),
+        requirements: Requirements { level: SkillLevel::Skilled, certificates: Vec::new() },
+        mode: FillMode::Dispatch,
+        market: Some(market(1)),
+    }
+}
+
+pub(crate) fn published(n: u128, terms: PostingTerms) -> Published {
+    Published {
+        posting: posting(n),
+        terms,
+        relation: RelationKind::TaskContract,
+        relation_basis: "按天用工".into(),
+    }
+}
+
+/// Hire `n` of worker `n` for posting 1 of employer 1 on `day`.
+pub(crate) fn agreed(n: u128, day: &str) -> Agreed {
+    let terms = HireTerms {
+        posting: posting(1),
+        worker: worker(n),
+        person_tokens: None,
+        employer: employer(1),
+        employer_code: None,
+        employer_kind: EmployerKind::Enterprise,
+        employer_seat: region(),
+        region: region(),
+        occupation: "bricklayer".parse().unwrap(),
+        shifts: vec![shift(day, 7, 9)],
+        pay: pay(),
+        relation: RelationKind::TaskContract,
+        relation_basis: "按天用工".into(),
+        insurance: InsuranceDecision::ByEmployer,
+    };
+    Agreed { hire: hire(n), revision: 1, terms, mode: FillMode::Dispatch, offer: None }
+}
+
+pub(crate) fn trace(rule: &str, trigger: &str, last_day: &str) -> DeadlineTrace {
+    DeadlineTrace {
+        rule: rule.into(),
+        citation: "劳动保障监察条例17".into(),
+        packs: vec!["cn-national@00".into()],
+        trigger: date(trigger),
+        length: "60 wd".into(),
+        counted_to: date(last_day),
+        last_day: date(last_day),
+        verified: true,
+    }
+}
