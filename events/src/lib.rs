@@ -17,6 +17,7 @@ pub mod insurance;
 pub mod market;
 pub mod matching;
 pub mod measure;
+pub mod merkle;
 pub mod occupation;
 pub mod offer;
 pub mod office;
