@@ -14,6 +14,7 @@ pub mod hire;
 pub mod id;
 pub mod identity;
 pub mod insurance;
+pub mod log;
 pub mod market;
 pub mod matching;
 pub mod measure;
