@@ -6,6 +6,8 @@
 mod audit;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod simulated;
 
 use std::error::Error;
