@@ -10,6 +10,8 @@ pub mod commit;
 pub mod employer;
 pub mod envelope;
 pub mod event;
+#[cfg(feature = "signing")]
+pub mod head;
 pub mod hire;
 pub mod id;
 pub mod identity;
