@@ -10,13 +10,17 @@ pub mod commit;
 pub mod employer;
 pub mod envelope;
 pub mod event;
+#[cfg(feature = "signing")]
+pub mod head;
 pub mod hire;
 pub mod id;
 pub mod identity;
 pub mod insurance;
+pub mod log;
 pub mod market;
 pub mod matching;
 pub mod measure;
+pub mod merkle;
 pub mod occupation;
 pub mod offer;
 pub mod office;

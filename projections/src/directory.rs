@@ -270,7 +270,6 @@ fn of_person(rows: &mut Rows<'_>, event: &PersonEvent) {
             };
             rows.put(person(it.person), &row);
         }
-        PersonEvent::Revised(it) => rows.update(person(it.person), |row| row.known = it.known.clone()),
         PersonEvent::DuplicateSuspected(it) => both(rows, it.person, it.other, |row, other| {
             if !row.suspected.contains(&other) {
                 row.suspected.push(other);
