@@ -3,7 +3,7 @@
 use linggong_events::Event;
 use linggong_events::employer::{EmployerDetails, EmployerEvent};
 use linggong_events::envelope::Meta;
-use linggong_events::id::{EmployerId, KeyId, MarketId, OfficeId, PersonId, RulesId, WorkerId};
+use linggong_events::id::{CommandId, EmployerId, KeyId, MarketId, OfficeId, PersonId, RulesId, WorkerId};
 use linggong_events::market::{MarketEvent, MarketKind};
 use linggong_events::occupation::Occupation;
 use linggong_events::person::{Age, KeyState, KnownPerson, PersonEvent};
@@ -89,6 +89,8 @@ pub struct PersonRow {
     #[serde(with = "as_written")]
     #[schemars(with = "KnownPerson")]
     pub known: KnownPerson,
+    /// The command under which the fields were sealed: they open with its id alone.
+    pub sealed_by: Option<CommandId>,
     /// Records that may be the same human.
     pub suspected: Vec<PersonId>,
     /// Records that an officer found to be the same human.
@@ -180,7 +182,7 @@ impl View for Directory {
         match event {
             Event::Market(event) => of_market(rows, event),
             Event::Worker(event) => of_worker(rows, meta, event),
-            Event::Person(event) => of_person(rows, event),
+            Event::Person(event) => of_person(rows, meta, event),
             Event::Employer(event) => of_employer(rows, meta, event),
             Event::Rules(RulesEvent::Adopted(it)) => {
                 let row = PackRow {
@@ -257,13 +259,14 @@ fn of_worker(rows: &mut Rows<'_>, meta: &Meta, event: &WorkerEvent) {
     }
 }
 
-fn of_person(rows: &mut Rows<'_>, event: &PersonEvent) {
+fn of_person(rows: &mut Rows<'_>, meta: &Meta, event: &PersonEvent) {
     match event {
         PersonEvent::Registered(it) => {
             let suspected = it.known.duplicate_suspected.into_iter().collect();
             let row = PersonRow {
                 person: it.person,
                 known: it.known.clone(),
+                sealed_by: meta.command.as_ref().map(|(command, _)| *command),
                 suspected,
                 linked: Vec::new(),
                 keys: Vec::new(),

@@ -19,6 +19,7 @@ pub mod hiring_ledger;
 pub mod insured;
 pub mod morning_board;
 pub mod open_postings;
+pub mod sources;
 pub mod staff;
 pub mod timeline;
 pub mod wage_protection_board;
@@ -76,6 +77,7 @@ views! {
     insured: insured::Insured,
     morning_board: morning_board::MorningBoard,
     open_postings: open_postings::OpenPostings,
+    sources: sources::Sources,
     staff: staff::Staff,
     timeline: timeline::Timeline,
     wage_protection_board: wage_protection_board::WageProtectionBoard,

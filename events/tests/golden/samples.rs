@@ -349,7 +349,9 @@ fn of_places_and_people() -> Vec<Event> {
 }
 
 fn finding() -> Finding {
-    Finding { rule: "posting.sex".into(), citation: "妇女权益保障法 43".into(), words: "限男".into() }
+    Finding {
+        rule: "posting.sex".into(), citation: "妇女权益保障法 43".into(), words: "限男".into()
+    }
 }
 
 fn of_work() -> Vec<Event> {

@@ -1,0 +1,206 @@
+//! Events as they were written: pages, single ones, causes and effects, timelines, and a live stream.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event as Sse, KeepAlive, Sse as SseResponse};
+use linggong_engine::command::Actor;
+use linggong_events::envelope::Recorded;
+use linggong_events::id::{EntityRef, Kind};
+use linggong_events::log::LogReader;
+use linggong_events::measure::Position;
+use linggong_projections::timeline::Entry;
+use linggong_projections::{Cursor, PageRequest};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio_stream::{Stream, StreamExt as _};
+use uuid::Uuid;
+
+use super::App;
+use super::auth::Asking;
+use super::error::Problem;
+use super::reads::OneQuery;
+use crate::permission::may_see;
+
+/// The most lines that one page looks at.
+const SCAN: u64 = 5_000;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct EventsQuery {
+    after: Option<Position>,
+    limit: Option<u16>,
+    #[serde(rename = "type")]
+    type_prefix: Option<String>,
+    at_least: Option<Position>,
+}
+
+/// The line at `position`, if the actor may see it and its type begins with `prefix`.
+fn visible(app: &App, actor: &Actor, position: Position, prefix: &str) -> Result<Option<Box<RawValue>>, Problem> {
+    let Some(line) = app.log.line(position)? else { return Ok(None) };
+    let recorded = Recorded::from_line(&line)?;
+    let type_name = match &recorded {
+        Recorded::Known(it) => it.event.event_type().short_name(),
+        Recorded::Unknown(raw) => raw.type_name.clone(),
+    };
+    if !type_name.starts_with(prefix) || !may_see(actor, recorded.meta()) {
+        return Ok(None);
+    }
+    // The very bytes that were written, not a copy made anew.
+    let text = String::from_utf8(line).map_err(|error| Problem::internal(&error))?;
+    RawValue::from_string(text).map(Some).map_err(|error| Problem::internal(&error))
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<EventsQuery>,
+) -> Result<Json<Value>, Problem> {
+    app.wait_for(query.at_least).await?;
+    let head = app.partition.head.borrow().position;
+    let limit = usize::from(query.limit.unwrap_or(50).clamp(1, 200));
+    let prefix = query.type_prefix.unwrap_or_default();
+    let (mut items, mut at) = (Vec::new(), query.after.unwrap_or_default());
+    let stop = Position(head.0.min(at.0.saturating_add(SCAN)));
+    while at < stop && items.len() < limit {
+        at = at.next();
+        items.extend(visible(&app, &actor, at, &prefix)?);
+    }
+    let next = (at < head).then_some(at);
+    Ok(Json(json!({ "items": items, "next": next, "position": head })))
+}
+
+pub(super) async fn one(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(position): Path<Position>,
+) -> Result<Json<Box<RawValue>>, Problem> {
+    visible(&app, &actor, position, "")?.map(Json).ok_or_else(Problem::not_found)
+}
+
+pub(super) async fn causes(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(position): Path<Position>,
+) -> Result<Json<Value>, Problem> {
+    visible(&app, &actor, position, "")?.ok_or_else(Problem::not_found)?;
+    let found = app.readers.timeline.causes(position)?;
+    Ok(Json(json!({ "items": seen(&app, &actor, found.value)?, "position": found.position })))
+}
+
+pub(super) async fn effects(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(position): Path<Position>,
+) -> Result<Json<Value>, Problem> {
+    visible(&app, &actor, position, "")?.ok_or_else(Problem::not_found)?;
+    let found = app.readers.timeline.effects(position, &PageRequest::first(200))?;
+    Ok(Json(json!({ "items": seen(&app, &actor, found.value.rows)?, "position": found.position })))
+}
+
+/// The lines behind the entries that the actor may see.
+fn seen(app: &App, actor: &Actor, entries: Vec<Entry>) -> Result<Vec<Box<RawValue>>, Problem> {
+    let mut lines = Vec::new();
+    for entry in entries {
+        lines.extend(visible(app, actor, entry.position, "")?);
+    }
+    Ok(lines)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TimelineQuery {
+    limit: Option<u16>,
+    after: Option<Cursor>,
+    before: Option<Cursor>,
+    order: linggong_projections::Order,
+    at_least: Option<Position>,
+    as_known: Option<String>,
+    as_happened: Option<String>,
+}
+
+pub(super) async fn timeline(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path((kind, id)): Path<(String, Uuid)>,
+    Query(query): Query<TimelineQuery>,
+) -> Result<Json<Value>, Problem> {
+    app.wait_for(query.at_least).await?;
+    let kind: Kind = kind.parse().map_err(|_| Problem::not_found())?;
+    let as_of = OneQuery::moment(query.as_known, query.as_happened).as_of()?;
+    let request = PageRequest {
+        cursor: query.after.or(query.before),
+        limit: query.limit.unwrap_or(50),
+        order: query.order,
+    };
+    let found = app.readers.timeline.touching(EntityRef { kind, id }, &request)?;
+    let mut items = Vec::new();
+    for entry in &found.value.rows {
+        let Some(event) = visible(&app, &actor, entry.position, "")? else { continue };
+        if let Some(as_of) = as_of {
+            let recorded = Recorded::from_line(event.get().as_bytes())?;
+            if !as_of.includes(recorded.meta()) {
+                continue;
+            }
+        }
+        let positions = |entries: Vec<Entry>| entries.into_iter().map(|it| it.position).collect::<Vec<_>>();
+        let causes = positions(app.readers.timeline.causes(entry.position)?.value);
+        let effects = positions(app.readers.timeline.effects(entry.position, &PageRequest::first(50))?.value.rows);
+        items.push(json!({ "event": event, "causes": causes, "effects": effects }));
+    }
+    if items.is_empty() && found.value.next.is_none() && found.value.prev.is_none() {
+        return Err(Problem::not_found());
+    }
+    let (next, prev) = (found.value.next, found.value.prev);
+    Ok(Json(json!({ "items": items, "next": next, "prev": prev, "position": found.position })))
+}
+
+/// Every event that the actor may see, from the one after `Last-Event-ID` or `after` on, and then as they come.
+pub(super) async fn stream(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<SseResponse<impl Stream<Item = Result<Sse, Infallible>>>, Problem> {
+    let last = headers.get("last-event-id").and_then(|it| it.to_str().ok());
+    let last: Option<Position> = match last {
+        Some(text) => Some(text.parse().map_err(|_| Problem::bad_request("`Last-Event-ID` is not a position"))?),
+        None => query.after,
+    };
+    let from = last.unwrap_or_else(|| app.partition.head.borrow().position);
+    let prefix = query.type_prefix.unwrap_or_default();
+    let (sender, receiver) = tokio::sync::mpsc::channel(64);
+    let mut head = app.partition.head.clone();
+    let grants = app.partition.grants.clone();
+    tokio::spawn(async move {
+        let mut at = from;
+        loop {
+            let target = head.borrow_and_update().position;
+            while at < target {
+                at = at.next();
+                // A role taken back ends the stream before the next event.
+                let Ok(actor) = grants.borrow().actor(actor.id, Some(actor.role)) else { return };
+                match visible(&app, &actor, at, &prefix) {
+                    Ok(Some(line)) => {
+                        let event = Sse::default().id(at.to_string()).data(line.get());
+                        if sender.send(Ok(event)).await.is_err() {
+                            return;
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(_) => return,
+                }
+            }
+            tokio::select! {
+                changed = head.changed() => if changed.is_err() { return },
+                () = sender.closed() => return,
+            }
+        }
+    });
+    let events = tokio_stream::wrappers::ReceiverStream::new(receiver).map(|it| it);
+    Ok(SseResponse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+}

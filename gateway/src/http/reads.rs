@@ -1,0 +1,495 @@
+//! Reads of the views: lists in pages, one thing as it stands or as it stood.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use linggong_engine::command::Actor;
+use linggong_engine::matching::{self, Excluded};
+use linggong_events::envelope::Recorded;
+use linggong_events::id::{CaseId, ClaimId, EmployerId, HireId, MarketId, PostingId, WageId, WorkerId};
+use linggong_events::log::LogReader;
+use linggong_events::measure::Position;
+use linggong_events::occupation::Occupation;
+use linggong_events::region::Region;
+use linggong_events::time::{Date, Timestamp};
+use linggong_projections::case_history::{CaseFilter, CaseHistories, ClaimFilter};
+use linggong_projections::hiring_ledger::{HireFilter, HiringLedger};
+use linggong_projections::insured::InsuredFilter;
+use linggong_projections::open_postings::{OpenPostings, PostingFilter};
+use linggong_projections::wage_protection_board::{Bucket, WageFilter, WageProtectionBoard};
+use linggong_projections::{AsOf, At, Cursor, Order, Page, PageRequest, Reader, Source, View, refold};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::App;
+use super::auth::Asking;
+use super::error::Problem;
+use crate::permission::{Reach, Resource, reach};
+
+/// What every list is asked with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ListQuery {
+    pub(super) limit: Option<u16>,
+    pub(super) after: Option<Cursor>,
+    pub(super) before: Option<Cursor>,
+    pub(super) order: Order,
+    pub(super) at_least: Option<Position>,
+    pub(super) region: Option<Region>,
+    pub(super) occupation: Option<Occupation>,
+    pub(super) date: Option<Date>,
+    pub(super) employer: Option<EmployerId>,
+    pub(super) worker: Option<WorkerId>,
+    pub(super) market: Option<MarketId>,
+    pub(super) posting: Option<PostingId>,
+    pub(super) state: Option<String>,
+    pub(super) bucket: Option<Bucket>,
+    pub(super) gaps: Option<bool>,
+    pub(super) by: Option<String>,
+}
+
+impl ListQuery {
+    fn page(&self) -> Result<PageRequest, Problem> {
+        if self.after.is_some() && self.before.is_some() {
+            return Err(Problem::bad_request("`after` and `before` exclude each other"));
+        }
+        let cursor = self.after.clone().or_else(|| self.before.clone());
+        Ok(PageRequest { cursor, limit: self.limit.unwrap_or(50), order: self.order })
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize)]
+pub(super) struct List<T> {
+    items: Vec<T>,
+    next: Option<Cursor>,
+    prev: Option<Cursor>,
+    /// The last event that the list takes into account.
+    position: Position,
+}
+
+impl<T> From<At<Page<T>>> for List<T> {
+    fn from(at: At<Page<T>>) -> List<T> {
+        List { items: at.value.rows, next: at.value.next, prev: at.value.prev, position: at.position }
+    }
+}
+
+/// What somebody may see of a resource: their regions, or what is about themself.
+pub(super) struct Scope {
+    region: Option<Region>,
+    worker: Option<WorkerId>,
+    employer: Option<EmployerId>,
+}
+
+/// Narrows a question to what the actor may see; what they may not see at all is not there.
+pub(super) fn scope(actor: &Actor, resource: Resource, asked: &ListQuery) -> Result<Scope, Problem> {
+    let (mut worker, mut employer) = (asked.worker, asked.employer);
+    match reach(actor.role, resource) {
+        Reach::Nothing => return Err(Problem::not_found()),
+        Reach::Own => {
+            let narrow = actor.worker.is_some() || actor.employer.is_some();
+            if !narrow || worker.is_some_and(|it| Some(it) != actor.worker) && actor.worker.is_some() {
+                return Err(Problem::not_found());
+            }
+            worker = actor.worker.or(worker);
+            if employer.is_some_and(|it| Some(it) != actor.employer) && actor.employer.is_some() {
+                return Err(Problem::not_found());
+            }
+            employer = actor.employer.or(employer);
+            return Ok(Scope { region: asked.region, worker, employer });
+        }
+        Reach::Regions => {}
+    }
+    let region = match asked.region {
+        Some(region) if actor.regions.iter().any(|it| it.covers(region)) => Some(region),
+        Some(_) => return Err(Problem::not_found()),
+        // The smallest division that holds all of the actor's own.
+        None => common(&actor.regions),
+    };
+    Ok(Scope { region, worker, employer })
+}
+
+/// The one region of an actor; of several, only what each question checks row by row.
+fn common(regions: &[Region]) -> Option<Region> {
+    match regions {
+        [one] => Some(*one),
+        _ => None,
+    }
+}
+
+/// Whether one thing may be shown to the actor.
+pub(super) fn may_show(
+    actor: &Actor,
+    resource: Resource,
+    region: Region,
+    worker: Option<WorkerId>,
+    employer: Option<EmployerId>,
+) -> Result<(), Problem> {
+    let shown = match reach(actor.role, resource) {
+        Reach::Nothing => false,
+        Reach::Own => {
+            (actor.worker.is_some() && actor.worker == worker)
+                || (actor.employer.is_some() && actor.employer == employer)
+        }
+        Reach::Regions => actor.regions.iter().any(|it| it.covers(region)),
+    };
+    if shown { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+pub(super) async fn markets(
+    State(app): State<App>,
+    Asking(_): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let found = app.readers.directory.markets(query.region)?;
+    Ok(Json(json!({ "items": found.value, "position": found.position })))
+}
+
+pub(super) async fn board(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(market): Path<MarketId>,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let row = app.readers.directory.market(market)?.value.ok_or_else(Problem::not_found)?;
+    may_show(&actor, Resource::Board, row.region, None, None)?;
+    let date = query.date.unwrap_or_else(|| app.clock.now().date());
+    let board = app.readers.morning_board.board(market, date)?;
+    let queue = app.readers.morning_board.queue(market, date, &Default::default(), &query.page()?)?;
+    Ok(Json(json!({ "market": row, "board": board.value, "queue": List::from(queue), "position": board.position })))
+}
+
+pub(super) async fn postings(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let review = match query.state.as_deref() {
+        None | Some("open") => false,
+        Some("review") => true,
+        Some(_) => return Err(Problem::bad_request("`state` is `open` or `review`")),
+    };
+    let resource = if review { Resource::Review } else { Resource::Postings };
+    let scope = scope(&actor, resource, &query)?;
+    let filter = PostingFilter {
+        region: scope.region.filter(|_| review || query.region.is_some()),
+        occupation: query.occupation,
+        date: query.date,
+        market: query.market,
+        employer: query.employer,
+        ..PostingFilter::default()
+    };
+    let page = query.page()?;
+    let found = if review {
+        app.readers.open_postings.under_review(&filter, &page)?
+    } else {
+        app.readers.open_postings.open(&filter, &page)?
+    };
+    to_json(List::from(found))
+}
+
+pub(super) async fn hires(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let scope = scope(&actor, Resource::Hires, &query)?;
+    let filter = HireFilter {
+        region: scope.region,
+        occupation: query.occupation,
+        from: query.date,
+        until: query.date,
+        worker: scope.worker,
+        employer: scope.employer,
+        posting: query.posting,
+    };
+    to_json(List::from(app.readers.hiring_ledger.hires(&filter, &query.page()?)?))
+}
+
+pub(super) async fn wages(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let scope = scope(&actor, Resource::Wages, &query)?;
+    let filter = WageFilter {
+        region: scope.region,
+        employer: scope.employer,
+        worker: scope.worker,
+        bucket: query.bucket,
+        paid_too: query.state.as_deref() == Some("all"),
+        ..WageFilter::default()
+    };
+    let today = app.clock.now().date();
+    to_json(List::from(app.readers.wage_protection_board.wages(today, &filter, &query.page()?)?))
+}
+
+pub(super) async fn arrears(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let scope = scope(&actor, Resource::Arrears, &query)?;
+    let today = app.clock.now().date();
+    let board = &app.readers.wage_protection_board;
+    let filter =
+        WageFilter { region: scope.region, employer: scope.employer, worker: scope.worker, ..WageFilter::default() };
+    match query.by.as_deref() {
+        None | Some("age") => to_json(board.ageing(today, &filter)?),
+        Some("region") => to_json(board.regions(today, scope.region)?),
+        Some("employer") => to_json(List::from(board.employers(&query.page()?)?)),
+        Some(_) => Err(Problem::bad_request("`by` is `age`, `region` or `employer`")),
+    }
+}
+
+pub(super) async fn insurances(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let scope = scope(&actor, Resource::Insurances, &query)?;
+    let filter = InsuredFilter {
+        region: scope.region,
+        worker: scope.worker,
+        employer: scope.employer,
+        ..InsuredFilter::default()
+    };
+    let page = query.page()?;
+    let found = if query.gaps == Some(true) {
+        app.readers.insured.gaps(&filter, &page)?
+    } else {
+        app.readers.insured.hires(&filter, &page)?
+    };
+    to_json(List::from(found))
+}
+
+pub(super) async fn claims(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let scope = scope(&actor, Resource::Cases, &query)?;
+    let filter = ClaimFilter { region: scope.region, worker: scope.worker, employer: scope.employer, ..ClaimFilter::default() };
+    to_json(List::from(app.readers.case_history.claims(&filter, &query.page()?)?))
+}
+
+pub(super) async fn cases(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let scope = scope(&actor, Resource::Cases, &query)?;
+    let filter = CaseFilter { region: scope.region, worker: scope.worker, employer: scope.employer, ..CaseFilter::default() };
+    let page = query.page()?;
+    let due = query.state.as_deref() == Some("due");
+    let found =
+        if due { app.readers.case_history.due(&filter, &page)? } else { app.readers.case_history.cases(&filter, &page)? };
+    to_json(List::from(found))
+}
+
+/// What one thing is asked with: as it stands, or as it stood on a named axis.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OneQuery {
+    pub(super) at_least: Option<Position>,
+    as_known: Option<String>,
+    as_happened: Option<String>,
+    worker: Option<WorkerId>,
+}
+
+impl OneQuery {
+    /// The moment asked for; a bare date without an axis or an hour is no moment.
+    pub(super) fn as_of(&self) -> Result<Option<AsOf>, Problem> {
+        let instant = |text: &str| {
+            let parsed: Result<Timestamp, _> = text.parse();
+            parsed.map_err(|_| Problem::bad_request("give an instant with its offset, such as 2026-11-22T08:00:00+08:00"))
+        };
+        match (&self.as_known, &self.as_happened) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(Problem::bad_request("`as_known` and `as_happened` exclude each other")),
+            (None, Some(text)) => Ok(Some(AsOf::Happened(instant(text)?))),
+            (Some(text), None) => match text.parse::<Position>() {
+                Ok(position) => Ok(Some(AsOf::KnownAt(position))),
+                Err(_) => Ok(Some(AsOf::Known(instant(text)?))),
+            },
+        }
+    }
+}
+
+/// Folds the events of `sources` up to the moment, with the code of the stored view.
+fn as_it_stood<V: View>(app: &App, sources: &[Source], as_of: AsOf) -> Result<Reader<V>, Problem> {
+    let positions = app.readers.timeline.positions(sources)?.value;
+    let mut events: Vec<Recorded> = Vec::new();
+    for position in positions {
+        let line = app.log.line(position)?.ok_or_else(Problem::not_found)?;
+        let event = Recorded::from_line(&line)?;
+        if as_of.includes(event.meta()) {
+            events.push(event);
+        }
+    }
+    Ok(refold::<V>(&events))
+}
+
+/// Shows one row of a view, now or as it stood.
+macro_rules! one {
+    ($name:ident, $id:ty, $resource:ident, $reader:ident: $View:ty, $get:ident, |$row:ident| $who:expr) => {
+        pub(super) async fn $name(
+            State(app): State<App>,
+            Asking(actor): Asking,
+            Path(id): Path<$id>,
+            Query(query): Query<OneQuery>,
+        ) -> Answer<Value> {
+            app.wait_for(query.at_least).await?;
+            let as_of = query.as_of()?;
+            let stored = app.readers.$reader.$get(id)?;
+            let $row = stored.value.as_ref().ok_or_else(Problem::not_found)?;
+            let (region, worker, employer) = $who;
+            may_show(&actor, Resource::$resource, region, worker, employer)?;
+            let Some(as_of) = as_of else { return to_json(stored) };
+            let then: Reader<$View> = as_it_stood(&app, &$row.sources(), as_of)?;
+            let found = then.$get(id)?;
+            if found.value.is_none() {
+                return Err(Problem::not_found());
+            }
+            to_json(found)
+        }
+    };
+}
+
+one!(posting, PostingId, Postings, open_postings: OpenPostings, posting, |row| (row.region(), None, Some(row.employer())));
+one!(hire, HireId, Hires, hiring_ledger: HiringLedger, hire, |row| (row.region, Some(row.worker), Some(row.employer)));
+one!(wage, WageId, Wages, wage_protection_board: WageProtectionBoard, wage,
+    |row| (row.region, Some(row.worker), Some(row.employer)));
+
+pub(super) async fn case(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(id): Path<CaseId>,
+    Query(query): Query<OneQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let as_of = query.as_of()?;
+    let stored = app.readers.case_history.case(id)?;
+    let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
+    may_show(&actor, Resource::Cases, history.case.region, Some(history.case.worker), None)?;
+    let Some(as_of) = as_of else { return to_json(stored) };
+    let then: Reader<CaseHistories> = as_it_stood(&app, &history.case.sources(), as_of)?;
+    let found = then.case(id)?;
+    if found.value.is_none() { Err(Problem::not_found()) } else { to_json(found) }
+}
+
+pub(super) async fn claim(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(id): Path<ClaimId>,
+    Query(query): Query<OneQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let as_of = query.as_of()?;
+    let stored = app.readers.case_history.claim(id)?;
+    let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
+    may_show(&actor, Resource::Cases, history.claim.region, Some(history.claim.worker), None)?;
+    let Some(as_of) = as_of else { return to_json(stored) };
+    let then: Reader<CaseHistories> = as_it_stood(&app, &history.claim.sources(), as_of)?;
+    let found = then.claim(id)?;
+    if found.value.is_none() { Err(Problem::not_found()) } else { to_json(found) }
+}
+
+pub(super) async fn worker(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(id): Path<WorkerId>,
+    Query(query): Query<OneQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let found = app.readers.directory.worker(id)?;
+    let own = actor.worker == Some(id) && reach(actor.role, Resource::Directory) == Reach::Own;
+    let any = reach(actor.role, Resource::Directory) == Reach::Regions;
+    if found.value.is_none() || !(own || any) {
+        return Err(Problem::not_found());
+    }
+    to_json(found)
+}
+
+pub(super) async fn employer(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(id): Path<EmployerId>,
+    Query(query): Query<OneQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let found = app.readers.directory.employer(id)?;
+    let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
+    may_show(&actor, Resource::Directory, row.details.region, None, Some(id))?;
+    to_json(found)
+}
+
+/// Why a worker was or was not proposed; without one, how many each rule excludes.
+pub(super) async fn explain(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(id): Path<PostingId>,
+    Query(query): Query<OneQuery>,
+) -> Answer<Value> {
+    let own = match reach(actor.role, Resource::Explain) {
+        Reach::Nothing => return Err(Problem::not_found()),
+        Reach::Own => true,
+        Reach::Regions => false,
+    };
+    if own && (query.worker.is_none() || query.worker != actor.worker) {
+        return Err(Problem::not_found());
+    }
+    let worker = query.worker;
+    let answer = app.partition.ask(move |partition, now| match worker {
+        Some(worker) => matching::explain(partition.state(), id, worker, now, partition.rules()).map(|it| json!(it)),
+        None => {
+            let ranking = matching::rank(partition.state(), id, id.0, 0, now, partition.rules());
+            let unknown = || linggong_engine::refusal::Refusal::Unknown { entity: id.into() };
+            ranking.ok_or_else(unknown).map(|it| json!({ "considered": it.considered, "excluded": it.excluded }))
+        }
+    });
+    let mut answer = answer.await??;
+    if let Some(rule) = answer.get("excluded").and_then(Value::as_str).and_then(words_of) {
+        answer["words"] = json!(rule);
+    }
+    Ok(Json(answer))
+}
+
+fn words_of(rule: &str) -> Option<[&'static str; 2]> {
+    let key = format!("Excluded.{rule}");
+    let zh = crate::glossary::label("codes", &key, crate::glossary::Lang::Zh)?;
+    let en = crate::glossary::label("codes", &key, crate::glossary::Lang::En)?;
+    let _ = Excluded::NotAvailable;
+    Some([zh, en])
+}
+
+pub(super) fn to_json(value: impl Serialize) -> Answer<Value> {
+    serde_json::to_value(value).map(Json).map_err(|error| Problem::internal(&error))
+}
+
+impl App {
+    /// Waits until the views have caught up with `position`, two seconds at most.
+    pub(super) async fn wait_for(&self, position: Option<Position>) -> Result<(), Problem> {
+        let Some(position) = position else { return Ok(()) };
+        let mut caught_up = self.projections.position.clone();
+        let waiting = caught_up.wait_for(|at| *at >= position);
+        match tokio::time::timeout(std::time::Duration::from_secs(2), waiting).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => {
+                let detail = format!("the views have not reached position {position} yet");
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", detail).retry_after(1))
+            }
+        }
+    }
+}

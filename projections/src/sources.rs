@@ -1,0 +1,68 @@
+//! 来源: which rows of an imported form are on record already.
+
+use linggong_events::Event;
+use linggong_events::envelope::{Meta, RawEnvelope};
+use linggong_events::measure::Position;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::key::{Key, Table};
+use crate::projection::{At, Reader};
+use crate::store::StoreError;
+use crate::view::{Rows, View};
+
+/// Every row of every source file that an event came from.
+pub struct Sources;
+
+/// One row of a source file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceRow {
+    /// Where in the file: `sheet!row`.
+    pub place: String,
+    /// The first event that came from it.
+    pub first: Position,
+    /// How many events came from it.
+    pub events: u32,
+}
+
+const ROWS: Table<SourceRow> = Table::new(1);
+
+fn file(digest: &str) -> Key<SourceRow> {
+    ROWS.key().word(digest)
+}
+
+impl View for Sources {
+    const NAME: &'static str = "sources";
+    const VERSION: u32 = 1;
+
+    fn apply(rows: &mut Rows<'_>, meta: &Meta, _: &Event) {
+        count(rows, meta);
+    }
+
+    fn apply_unknown(rows: &mut Rows<'_>, raw: &RawEnvelope) {
+        count(rows, &raw.meta);
+    }
+}
+
+/// A source is written `sha256:…#sheet!row`.
+fn count(rows: &mut Rows<'_>, meta: &Meta) {
+    let Some((digest, place)) = meta.source_doc.as_deref().and_then(|it| it.split_once('#')) else { return };
+    let key = || file(digest).word(place);
+    let mut row = rows.get(&key()).unwrap_or_else(|| SourceRow {
+        place: place.to_owned(),
+        first: meta.position,
+        events: 0,
+    });
+    row.events = row.events.saturating_add(1);
+    rows.put(key(), &row);
+}
+
+impl Reader<Sources> {
+    /// The rows of the file with that digest (`sha256:…`) that are on record.
+    pub fn rows(&self, digest: &str) -> Result<At<Vec<SourceRow>>, StoreError> {
+        if digest.contains('\0') {
+            return self.read(|_| Ok(Vec::new()));
+        }
+        self.read(|snapshot| snapshot.all(file(digest)))
+    }
+}
