@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use linggong_engine::command::Actor;
-use linggong_engine::matching::{self, Excluded};
+use linggong_engine::matching;
 use linggong_events::envelope::Recorded;
 use linggong_events::id::{CaseId, ClaimId, EmployerId, HireId, MarketId, PostingId, WageId, WorkerId};
 use linggong_events::log::LogReader;
@@ -309,6 +309,11 @@ pub(super) struct OneQuery {
 }
 
 impl OneQuery {
+    /// A question that is only about a moment.
+    pub(super) fn moment(as_known: Option<String>, as_happened: Option<String>) -> OneQuery {
+        OneQuery { as_known, as_happened, ..OneQuery::default() }
+    }
+
     /// The moment asked for; a bare date without an axis or an hour is no moment.
     pub(super) fn as_of(&self) -> Result<Option<AsOf>, Problem> {
         let instant = |text: &str| {
@@ -367,7 +372,7 @@ macro_rules! one {
     };
 }
 
-one!(posting, PostingId, Postings, open_postings: OpenPostings, posting, |row| (row.region(), None, Some(row.employer())));
+one!(posting, PostingId, Postings, open_postings: OpenPostings, posting, |row| (row.terms.region, None, Some(row.terms.employer)));
 one!(hire, HireId, Hires, hiring_ledger: HiringLedger, hire, |row| (row.region, Some(row.worker), Some(row.employer)));
 one!(wage, WageId, Wages, wage_protection_board: WageProtectionBoard, wage,
     |row| (row.region, Some(row.worker), Some(row.employer)));
@@ -382,7 +387,7 @@ pub(super) async fn case(
     let as_of = query.as_of()?;
     let stored = app.readers.case_history.case(id)?;
     let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
-    may_show(&actor, Resource::Cases, history.case.region, Some(history.case.worker), None)?;
+    may_show(&actor, Resource::Cases, history.case.region, history.case.worker, None)?;
     let Some(as_of) = as_of else { return to_json(stored) };
     let then: Reader<CaseHistories> = as_it_stood(&app, &history.case.sources(), as_of)?;
     let found = then.case(id)?;
@@ -470,7 +475,6 @@ fn words_of(rule: &str) -> Option<[&'static str; 2]> {
     let key = format!("Excluded.{rule}");
     let zh = crate::glossary::label("codes", &key, crate::glossary::Lang::Zh)?;
     let en = crate::glossary::label("codes", &key, crate::glossary::Lang::En)?;
-    let _ = Excluded::NotAvailable;
     Some([zh, en])
 }
 

@@ -1,0 +1,208 @@
+//! The HTTP surface: one generic command route, reads, events, and what operators need.
+
+mod auth;
+mod commands;
+mod error;
+mod events;
+mod ops;
+mod reads;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use linggong_events::head::{HeadKey, SignedHead};
+use linggong_events::log::embedded::EmbeddedReader;
+use linggong_events::log::{Audit, LogReader};
+use linggong_events::measure::Position;
+use linggong_events::time::Date;
+use linggong_projections::Readers;
+use serde_json::{Value, json};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+pub use commands::ReceiptAnswer;
+pub use error::{CODES, Problem};
+
+use crate::clock::Clock;
+use crate::identity::Tokens;
+use crate::packs::PackStore;
+use crate::partition_task::PartitionHandle;
+use crate::projection_task::ProjectionsHandle;
+use crate::vault::Vault;
+
+/// The most bytes of one piece of evidence.
+const EVIDENCE_BYTES: usize = crate::vault::MAX_EVIDENCE_BYTES;
+
+/// Everything a request may need: handles to the tasks, readers, the vault.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+pub struct Parts {
+    /// The one clock.
+    pub clock: Clock,
+    /// The partition.
+    pub partition: PartitionHandle,
+    /// The log.
+    pub log: EmbeddedReader,
+    /// The views.
+    pub readers: Readers,
+    /// The thread that brings them forward.
+    pub projections: ProjectionsHandle,
+    /// Whose token is whose.
+    pub tokens: Tokens,
+    /// The store of rule packs.
+    pub packs: PackStore,
+    /// The one that renders metrics.
+    pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    /// The key that signs heads.
+    pub head_key: HeadKey,
+    /// Whether this is a demo log: every answer says so.
+    pub demo: bool,
+    /// The limits of requests.
+    pub limits: Limits,
+    /// Only ever taken on a blocking thread.
+    pub vault: Mutex<Vault>,
+    /// What was checked of the log so far, for signed heads.
+    pub audit: Mutex<Audit>,
+}
+
+/// How much a request may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Time.
+    pub request: Duration,
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// An app of these parts.
+    pub fn new(parts: Parts) -> App {
+        App(Arc::new(parts))
+    }
+
+    fn vault(&self) -> MutexGuard<'_, Vault> {
+        // A panic while the vault was held cannot leave it half written: every record is whole or absent.
+        self.vault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The signed head of the log as it is now, after every event up to it was checked.
+    async fn tree_head(&self) -> Result<String, Problem> {
+        let app = self.clone();
+        let signed = tokio::task::spawn_blocking(move || {
+            let mut audit = app.audit.lock().unwrap_or_else(PoisonError::into_inner);
+            for commit in app.log.commits(audit.head().commit + 1) {
+                audit.commit(&commit?).map_err(|error| Problem::internal(&error))?;
+            }
+            Ok(SignedHead::sign(&audit, &app.head_key).text().to_owned())
+        });
+        signed.await.map_err(|error| Problem::internal(&error))?
+    }
+
+    /// 日结单 of a civil date.
+    async fn day_sheet(&self, date: Date) -> Result<Value, Problem> {
+        let signed = self.tree_head().await?;
+        let app = self.clone();
+        let counted = tokio::task::spawn_blocking(move || {
+            let (mut count, mut first, mut last) = (0u64, None, Position::default());
+            for commit in app.log.commits(1) {
+                for event in commit?.events() {
+                    let event = event?;
+                    if event.meta().time.date() == date {
+                        count += 1;
+                        first.get_or_insert(event.meta().position);
+                        last = event.meta().position;
+                    }
+                }
+            }
+            Ok::<_, Problem>((count, first, last))
+        });
+        let (count, first, last) = counted.await.map_err(|error| Problem::internal(&error))??;
+        let vault = self.clone();
+        let access = tokio::task::spawn_blocking(move || vault.vault().access_head());
+        let access = access.await.map_err(|error| Problem::internal(&error))?;
+        let lines = [
+            format!("零工市场日结单  {date}{}", if self.demo { "  (演示数据)" } else { "" }),
+            format!("当日事件 {count} 条, 序号 {} 至 {last}", first.unwrap_or_default()),
+            format!("查阅记录第 {} 号, 摘要 {}", access.commit, access.digest),
+            "经办人签字: ______________    复核人签字: ______________".to_owned(),
+        ];
+        Ok(json!({
+            "date": date, "count": count, "first": first, "last": last, "signed_head": signed,
+            "access_log": { "commit": access.commit, "digest": access.digest },
+            "sheet": lines.join("\n"), "demo": self.demo,
+        }))
+    }
+}
+
+/// Every route.
+pub fn router(app: App) -> Router {
+    let limits = app.limits;
+    let demo = HeaderValue::from_static(if app.demo { "demo" } else { "production" });
+    Router::new()
+        .route("/v1/commands", get(crate::openapi::registry))
+        .route("/v1/commands/{name}", post(commands::give))
+        .route("/v1/receipts/{command}", get(commands::receipt))
+        .route("/v1/markets", get(reads::markets))
+        .route("/v1/markets/{market}/board", get(reads::board))
+        .route("/v1/postings", get(reads::postings))
+        .route("/v1/postings/{id}", get(reads::posting))
+        .route("/v1/postings/{id}/explain", get(reads::explain))
+        .route("/v1/hires", get(reads::hires))
+        .route("/v1/hires/{id}", get(reads::hire))
+        .route("/v1/wages", get(reads::wages))
+        .route("/v1/wages/summary", get(reads::arrears))
+        .route("/v1/wages/{id}", get(reads::wage))
+        .route("/v1/insurances", get(reads::insurances))
+        .route("/v1/claims", get(reads::claims))
+        .route("/v1/claims/{id}", get(reads::claim))
+        .route("/v1/cases", get(reads::cases))
+        .route("/v1/cases/{id}", get(reads::case))
+        .route("/v1/workers/{id}", get(reads::worker))
+        .route("/v1/employers/{id}", get(reads::employer))
+        .route("/v1/persons/{id}/open", post(ops::open_person))
+        .route("/v1/timelines/{kind}/{id}", get(events::timeline))
+        .route("/v1/events", get(events::list))
+        .route("/v1/events/stream", get(events::stream))
+        .route("/v1/events/{position}", get(events::one))
+        .route("/v1/events/{position}/causes", get(events::causes))
+        .route("/v1/events/{position}/effects", get(events::effects))
+        .route("/v1/evidence", post(ops::store_evidence).layer(DefaultBodyLimit::max(EVIDENCE_BYTES)))
+        .route("/v1/accesses", get(ops::accesses))
+        .route("/v1/packs", put(ops::store_pack))
+        .route("/v1/sources/{digest}", get(ops::source))
+        .route("/v1/log/head", get(ops::head))
+        .route("/v1/log/seal-day", get(ops::seal_day))
+        .route("/v1/projections", get(ops::projections))
+        .route("/v1/projections/{name}/rebuild", post(ops::rebuild))
+        .route("/v1/schemas", get(crate::openapi::schemas))
+        .route("/v1/schemas/{name}", get(crate::openapi::schema))
+        .route("/v1/openapi.json", get(|| async { Json(crate::openapi::document()) }))
+        .route("/healthz", get(ops::alive))
+        .route("/readyz", get(ops::ready))
+        .route("/metrics", get(ops::metrics))
+        .with_state(app)
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .layer(axum::middleware::from_fn(error::in_the_readers_language))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request))
+        .layer(CatchPanicLayer::new())
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(SetResponseHeaderLayer::overriding(HeaderName::from_static("linggong-log"), demo))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+}
