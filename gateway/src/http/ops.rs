@@ -44,6 +44,7 @@ pub(super) async fn open_person(
         return Err(Problem::not_found());
     }
     let row = app.readers.directory.person(person)?.value.ok_or_else(Problem::not_found)?;
+    let sealed_by = row.sealed_by.ok_or_else(Problem::not_found)?;
     let purpose = Purpose {
         actor: actor.id,
         role: actor.role,
@@ -57,7 +58,7 @@ pub(super) async fn open_person(
         let mut clear = Map::new();
         for field in opening.fields {
             let Some(sealed) = row.known.sealed.get(&field) else { continue };
-            let text = vault.open_sealed(sealed, row.sealed_by, person_label(field), &purpose)?;
+            let text = vault.open_sealed(sealed, sealed_by, person_label(field), &purpose)?;
             clear.insert(person_label(field).to_owned(), Value::from(text.expose()));
         }
         Ok(clear)

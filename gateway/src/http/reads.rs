@@ -208,6 +208,7 @@ pub(super) async fn hires(
         worker: scope.worker,
         employer: scope.employer,
         posting: query.posting,
+        ..HireFilter::default()
     };
     to_json(List::from(app.readers.hiring_ledger.hires(&filter, &query.page()?)?))
 }

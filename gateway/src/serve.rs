@@ -1,0 +1,412 @@
+//! Putting it together: log, partition, views, vault and HTTP in one process, started in order, stopped in order.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use linggong_engine::pack::DEFAULT_PACKS;
+use linggong_engine::partition::{Fault, Output, Partition, Setting, founding_id};
+use linggong_engine::rules::rules_id;
+use linggong_events::audience::Department;
+use linggong_events::commit::{CommitError, Digest};
+use linggong_events::event::Event;
+use linggong_events::head::{BadKey, HeadKey};
+use linggong_events::id::{ActorId, OfficeId, new_id};
+use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader, OpenError, Options};
+use linggong_events::log::{AppendError, Audit, Author, EventLog, LogReader, ReadError};
+use linggong_events::office::{Grant, Registered, Role, RoleGranted};
+use linggong_events::region::Region;
+use linggong_events::rules::Adopted;
+use linggong_projections::StoreError;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::{App, Limits, Parts, router};
+use crate::identity::{TokenError, Tokens};
+use crate::packs::{PackStore, PackStoreError};
+use crate::vault::{Vault, VaultError, VaultSettings};
+use crate::{partition_task, projection_task};
+
+/// How long requests under way may take once the process is asked to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why the server did not start.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// A file or folder cannot be used.
+    #[error("cannot use `{}`", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+    /// The log was not opened.
+    #[error("the log was not opened")]
+    Log(#[from] OpenError),
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Read(#[from] ReadError),
+    /// The log did not take its first commits.
+    #[error("the log does not take commits")]
+    Append(#[from] AppendError),
+    /// A commit could not be built.
+    #[error("a commit cannot be built")]
+    Commit(#[from] CommitError),
+    /// The engine cannot run on this log.
+    #[error("the engine cannot run on this log")]
+    Engine(#[from] Fault),
+    /// The log is of the other sort: demo logs have a clock of their own and prove nothing.
+    #[error("`{}` holds a {found} log and is not served as a {asked} one", path.display())]
+    Sort {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds.
+        found: &'static str,
+        /// What was asked for.
+        asked: &'static str,
+    },
+    /// The rules in force lack something that the engine needs.
+    #[error("the rules in force lack {}", missing.join(", "))]
+    Rules {
+        /// What.
+        missing: Vec<String>,
+    },
+    /// The packs cannot be read.
+    #[error(transparent)]
+    Packs(#[from] PackStoreError),
+    /// The views cannot be opened.
+    #[error("the views cannot be opened")]
+    Views(#[from] StoreError),
+    /// The vault cannot be opened.
+    #[error("the vault cannot be opened")]
+    Vault(#[from] VaultError),
+    /// The tokens cannot be read.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
+    /// The key of signed heads cannot be used.
+    #[error("the key `{}` is not 32 bytes", path.display())]
+    HeadKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The name of the log is none that a key may have.
+    #[error("the name of the log cannot name a key")]
+    Name(#[from] BadKey),
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> ServeError + use<> {
+    let path = path.to_owned();
+    move |cause| ServeError::Io { path, cause }
+}
+
+/// Who may act from a log's first moment on.
+#[derive(Clone, Debug)]
+pub struct Founder {
+    /// The name of the credential, and of its token file.
+    pub label: &'static str,
+    /// What they may be.
+    pub role: Role,
+}
+
+/// The two keepers with whom every production log begins; they grant all other roles, each confirming the other's.
+pub const KEEPERS: &[Founder] = &[
+    Founder { label: "keeper1", role: Role::Keeper },
+    Founder { label: "keeper2", role: Role::Keeper },
+];
+
+/// The whole staff of a demo.
+pub const DEMO_STAFF: &[Founder] = &[
+    Founder { label: "keeper1", role: Role::Keeper },
+    Founder { label: "keeper2", role: Role::Keeper },
+    Founder { label: "clerk", role: Role::Clerk },
+    Founder { label: "dispatcher", role: Role::Dispatcher },
+    Founder { label: "reviewer", role: Role::Reviewer },
+    Founder { label: "manager", role: Role::MarketManager },
+    Founder { label: "crew", role: Role::CrewLeader },
+    Founder { label: "gate", role: Role::Gate },
+    Founder { label: "insurer", role: Role::Insurer },
+    Founder { label: "officer", role: Role::CaseOfficer },
+    Founder { label: "officer2", role: Role::CaseOfficer },
+    Founder { label: "lead", role: Role::CaseLead },
+    Founder { label: "mediator", role: Role::Mediator },
+    Founder { label: "auditor", role: Role::Auditor },
+    Founder { label: "privacy", role: Role::PrivacyOfficer },
+];
+
+/// The actor behind a label of a log's beginning.
+pub fn founder_id(log: &str, label: &str) -> ActorId {
+    ActorId(new_id(founding_id(log), &format!("actor:{label}"), 0))
+}
+
+/// The office with which a log begins.
+pub fn founding_office(log: &str) -> OfficeId {
+    OfficeId(new_id(founding_id(log), "office", 0))
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether the log had to be begun.
+    pub is_new: bool,
+    /// The clock, to be driven where the log is a demo.
+    pub clock: Clock,
+    /// The partition.
+    pub partition: partition_task::PartitionHandle,
+    /// The projections.
+    pub projections: projection_task::ProjectionsHandle,
+    stop: watch::Sender<bool>,
+    server: tokio::task::JoinHandle<io::Result<()>>,
+    ticker: tokio::task::JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Stops in order: no new requests, those under way finish, what is decided is written, views catch up.
+    pub async fn stop(self) -> io::Result<()> {
+        self.stop.send_replace(true);
+        let served = tokio::time::timeout(GRACE, self.server).await;
+        self.ticker.abort();
+        self.partition.stop().await;
+        let threads = self.threads;
+        drop(self.partition);
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|it| drop(it.join())));
+        let _ = joined.await;
+        match served {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Waits until the server ends by itself, which it does only when it breaks.
+    pub async fn broken(&self) {
+        let mut stopped = self.partition.stopped.clone();
+        let _ = stopped.wait_for(Option::is_some).await;
+    }
+}
+
+/// Starts everything and returns once requests are answered.
+pub async fn start(config: &Config, clock: Clock, demo: bool) -> Result<Running, ServeError> {
+    let data = config.data.clone();
+    fs::create_dir_all(&data).map_err(at(&data))?;
+    let packs = PackStore::open(data.join("packs")).map_err(at(&data.join("packs")))?;
+    for (_, kind, text) in DEFAULT_PACKS {
+        packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).map_err(at(&data.join("packs")))?;
+    }
+    let (log, partition, is_new) = open_log(config, &packs, &clock, demo)?;
+    let missing = partition.rules().missing();
+    if !missing.is_empty() {
+        return Err(ServeError::Rules { missing });
+    }
+    let reader = log.reader();
+    let (partition, writer) =
+        partition_task::start(partition, log, clock.clone(), config.queue).map_err(at(&data))?;
+
+    let views = linggong_projections::open_all(&data.join("views"))?;
+    for quarantined in &views.quarantined {
+        tracing::warn!(?quarantined, "a view could not be trusted and is built anew");
+    }
+    let readers = views.readers;
+    let runtime = tokio::runtime::Handle::current();
+    let (projections, projector) =
+        projection_task::start(views.projections, reader.clone(), partition.head.clone(), runtime)
+            .map_err(at(&data))?;
+
+    let founders = if demo { DEMO_STAFF } else { KEEPERS };
+    make_tokens(config, founders)?;
+    let app = App::new(Parts {
+        clock: clock.clone(),
+        partition: partition.clone(),
+        log: reader,
+        readers,
+        projections: projections.clone(),
+        tokens: Tokens::read(&config.tokens_file())?,
+        packs,
+        metrics: metrics_handle(),
+        head_key: head_key(config)?,
+        demo,
+        limits: Limits { body_bytes: config.body_bytes, request: Duration::from_secs(config.request_seconds) },
+        vault: Mutex::new(Vault::open(&VaultSettings {
+            directory: data.join("vault"),
+            master_key: config.vault_key_file(),
+            log: config.log.clone(),
+            demo,
+        })?),
+        audit: Mutex::new(Audit::default()),
+    });
+    let listener = TcpListener::bind(config.listen).await.map_err(at(&data))?;
+    let address = listener.local_addr().map_err(at(&data))?;
+    let (stop, mut stopping) = watch::channel(false);
+    let server = tokio::spawn(async move {
+        let asked = async move { drop(stopping.wait_for(|it| *it).await) };
+        axum::serve(listener, router(app)).with_graceful_shutdown(asked).await
+    });
+    let ticking = partition.clone();
+    let ticker = tokio::spawn(async move {
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            every.tick().await;
+            ticking.tick();
+        }
+    });
+    tracing::info!(%address, demo, is_new, "linggong serves");
+    let threads = vec![writer, projector];
+    Ok(Running { address, is_new, clock, partition, projections, stop, server, ticker, threads })
+}
+
+/// Opens or begins the log, replays it, and takes the partition over.
+fn open_log(
+    config: &Config,
+    packs: &PackStore,
+    clock: &Clock,
+    demo: bool,
+) -> Result<(EmbeddedLog, Partition, bool), ServeError> {
+    let dir = config.data.join("log");
+    let options = Options { segment_bytes: config.segment_bytes, ..Options::default() };
+    let author =
+        Author { log: config.log.clone(), partition: 0, software: env!("CARGO_PKG_VERSION").to_owned() };
+    let begun = dir.join("head").exists() || dir.join("segments").exists();
+    let mut log = if begun { EmbeddedLog::open(&dir, options)? } else { EmbeddedLog::create(&dir, options)? };
+    if log.head().commit == 0 {
+        log.append(&author.genesis(demo)?)?;
+    }
+    check_sort(&log.reader(), &config.data, demo)?;
+    let setting = Setting {
+        log: config.log.clone(),
+        partition: 0,
+        software: author.software.clone(),
+        region: config.region,
+    };
+    let mut partition = Partition::new(setting, packs.load()?);
+    for commit in log.reader().commits(1) {
+        partition.replay(&commit?)?;
+    }
+    let takeover = author.takeover(&log.head(), clock.offset_ms())?;
+    log.append(&takeover)?;
+    partition.replay(&takeover)?;
+    let is_new = partition_task::is_new(partition.state());
+    if is_new {
+        let founders = if demo { DEMO_STAFF } else { KEEPERS };
+        partition.found(founding_events(config, founders), clock.now())?;
+        while let Some(Output::Append(commit)) = partition.poll_output() {
+            log.append(&commit)?;
+            partition.handle(linggong_engine::partition::Input::Committed, clock.now())?;
+        }
+    }
+    Ok((log, partition, is_new))
+}
+
+fn check_sort(reader: &EmbeddedReader, path: &Path, demo: bool) -> Result<(), ServeError> {
+    let word = |demo: bool| if demo { "demo" } else { "production" };
+    let first = reader.commits(1).next().transpose()?;
+    let found = first.and_then(|it| it.header().genesis.clone()).is_some_and(|it| it.demo);
+    if found == demo {
+        return Ok(());
+    }
+    Err(ServeError::Sort { path: path.to_owned(), found: word(found), asked: word(demo) })
+}
+
+/// The office, who may act from the start, and the rules that this software ships.
+pub fn founding_events(config: &Config, founders: &[Founder]) -> Vec<Event> {
+    let office = founding_office(&config.log);
+    let (name, region) = (config.office.clone(), config.region);
+    let mut events: Vec<Event> = vec![Registered { office, name, region, department: Department::Hrss }.into()];
+    for founder in founders {
+        let grant = founding_grant(&config.log, founder, region);
+        events.push(RoleGranted { office, grant, basis: "建库时设立".into() }.into());
+    }
+    for (name, pack_kind, text) in DEFAULT_PACKS {
+        let adopted = Adopted {
+            rules: rules_id(*pack_kind, name),
+            name: (*name).to_owned(),
+            pack_kind: *pack_kind,
+            digest: Digest::of(text.as_bytes()).to_string(),
+            reason: "建库时采用".into(),
+        };
+        events.push(adopted.into());
+    }
+    events
+}
+
+fn founding_grant(log: &str, founder: &Founder, region: Region) -> Grant {
+    Grant {
+        actor: founder_id(log, founder.label),
+        role: founder.role,
+        regions: vec![region],
+        person: None,
+        worker: None,
+        employer: None,
+        market: None,
+        department: None,
+    }
+}
+
+/// Makes a token for each founder where there is no token file yet; each stands in a file that only its owner reads.
+fn make_tokens(config: &Config, founders: &[Founder]) -> Result<(), ServeError> {
+    let path = config.tokens_file();
+    if path.exists() {
+        return Ok(());
+    }
+    let folder = config.data.join("tokens");
+    fs::create_dir_all(&folder).map_err(at(&folder))?;
+    let mut made: Vec<(&str, ActorId, String)> = Vec::new();
+    for founder in founders {
+        let token = hex::encode(secret().map_err(at(&folder))?);
+        write_secret(&folder.join(format!("{}.token", founder.label)), token.as_bytes())?;
+        made.push((founder.label, founder_id(&config.log, founder.label), token));
+    }
+    let listed: Vec<(&str, ActorId, &str)> = made.iter().map(|(label, id, token)| (*label, *id, token.as_str())).collect();
+    Tokens::write(&path, &listed)?;
+    Ok(())
+}
+
+fn head_key(config: &Config) -> Result<HeadKey, ServeError> {
+    let path = config.data.join("head.key");
+    if !path.exists() {
+        write_secret(&path, &secret().map_err(at(&path))?)?;
+    }
+    let bytes = fs::read(&path).map_err(at(&path))?;
+    let secret: [u8; 32] = bytes.try_into().map_err(|_| ServeError::HeadKey { path })?;
+    Ok(HeadKey::new(&format!("linggong/{}/0", config.log), &secret)?)
+}
+
+fn secret() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), ServeError> {
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(at(path))
+}
+
+/// One recorder serves the whole process, however many servers a test starts in it.
+fn metrics_handle() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let made = HANDLE.get_or_init(|| {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another recorder takes the metrics of this process");
+        }
+        handle
+    });
+    made.clone()
+}
