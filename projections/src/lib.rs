@@ -11,6 +11,8 @@ mod projection;
 mod store;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub mod case_history;

@@ -23,6 +23,10 @@ const CHECKPOINT: &[u8] = &[0];
 /// What one view may keep in memory.
 const CACHE_BYTES: u64 = 32 << 20;
 
+/// How often a lock that is held is tried, and how long between two attempts.
+const LOCK_ATTEMPTS: u32 = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Why a view cannot be read or brought forward.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -245,8 +249,7 @@ impl Store {
     }
 
     fn try_open(&self) -> Result<Opened, StoreError> {
-        let config = sled::Config::new().path(self.dir()).cache_capacity(CACHE_BYTES);
-        let db = guarded(self.view, || config.open())?;
+        let db = open_db(self.view, &self.dir())?;
         let backing = Backing::Stored { db: &db, view: self.view };
         let checkpoint = match backing.get(CHECKPOINT)? {
             Some(bytes) => codec::decode(self.schema, CHECKPOINT, &bytes)
@@ -317,6 +320,18 @@ fn verify(view: &'static str, backing: Backing<'_>, checkpoint: Checkpoint) -> R
     }
 }
 
+/// Opens sled; its own threads may hold the lock for moments after a Db was dropped, so a held lock is tried again.
+fn open_db(view: &'static str, dir: &Path) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES);
+    for _ in 1..LOCK_ATTEMPTS {
+        match guarded(view, || config.open()) {
+            Err(StoreError::Locked { .. }) => std::thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    guarded(view, || config.open())
+}
+
 /// Calls sled; it panics on some kinds of rot, which is an answer like any other here.
 fn guarded<T>(view: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(call)) {
@@ -341,4 +356,10 @@ fn of_io(view: &'static str, cause: std::io::Error) -> StoreError {
             | ErrorKind::QuotaExceeded
     );
     if of_the_surroundings { StoreError::Io { view, cause } } else { broken(view, cause.to_string()) }
+}
+
+/// Writes a row past the store, as rot or a stranger would.
+#[cfg(test)]
+pub(crate) fn vandalise(dir: &Path, key: &[u8], row: &[u8]) {
+    open_db("vandalised", dir).unwrap().insert(key, row).unwrap();
 }
