@@ -557,6 +557,8 @@ const CASES_BY_TIME: Table<()> = Table::new(5);
 const CASES_BY_DUE: Table<()> = Table::new(6);
 /// When it was filed, claim.
 const CLAIMS_BY_TIME: Table<()> = Table::new(7);
+/// The case of a number.
+const NUMBERS: Table<CaseId> = Table::new(8);
 
 fn case(id: CaseId) -> Key<CaseRow> {
     CASES.key().id(id.0)
@@ -897,6 +899,9 @@ fn change_case(rows: &mut Rows<'_>, meta: &Meta, id: CaseId, change: impl FnOnce
     if let Some(key) = due(&row) {
         rows.put(key, &());
     }
+    for number in [&row.number, &row.filing_number].into_iter().flatten() {
+        rows.put(NUMBERS.key().word(number), &id);
+    }
     rows.put(case(id), &row);
 }
 
@@ -952,6 +957,11 @@ impl Reader<CaseHistories> {
             let steps = steps(snapshot, entities.chain(case.claims.iter().map(|id| (*id).into())))?;
             Ok(Some(CaseHistory { case, claims, steps }))
         })
+    }
+
+    /// The case that was accepted, refused or filed under `number`.
+    pub fn numbered(&self, number: &str) -> Result<At<Option<CaseId>>, StoreError> {
+        self.read(|snapshot| snapshot.get(&NUMBERS.key().word(number)))
     }
 
     /// A claim with every step.
@@ -1273,5 +1283,7 @@ mod tests {
         assert!(view.cases(&of(testing::office(1)), &page).unwrap().value.rows.is_empty());
         let accepted = ClaimFilter { state: Some(ClaimState::Accepted), ..ClaimFilter::default() };
         assert_eq!(view.claims(&accepted, &page).unwrap().value.rows.len(), 2);
+        let numbered = view.numbered("历下人社监受〔2026〕1号").unwrap().value;
+        assert_eq!(numbered, Some(testing::case(1)));
     }
 }

@@ -83,6 +83,23 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the rows cannot be trusted, so that putting them aside and folding the log again helps.
+    ///
+    /// It never helps where the log is shorter than the view (an alarm: look at the log first), where an event
+    /// cannot be taken, where the disk is full or where somebody else has the files.
+    pub fn calls_for_rebuild(&self) -> bool {
+        match self {
+            StoreError::Broken { .. } => true,
+            StoreError::Locked { .. }
+            | StoreError::Io { .. }
+            | StoreError::Gap { .. }
+            | StoreError::Poison { .. }
+            | StoreError::AheadOfLog { .. } => false,
+        }
+    }
+}
+
 /// A view whose files were put aside because they could not be trusted; it starts again from the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quarantined {
@@ -230,7 +247,10 @@ impl Store {
             .map(|n| aside.join(format!("{}-{n}", self.dir_name())))
             .find(|path| !path.exists())
             .ok_or_else(|| broken(self.view, "no free name to put its files aside"))?;
-        std::fs::rename(self.dir(), &moved_to).map_err(io)?;
+        // Nothing is there where an earlier attempt got this far and could not begin anew.
+        if self.dir().exists() {
+            std::fs::rename(self.dir(), &moved_to).map_err(io)?;
+        }
         *open = Some(self.try_open()?);
         Ok(Quarantined { view: self.view, reason: reason.to_owned(), moved_to })
     }

@@ -223,6 +223,7 @@ fn a_view_beyond_the_head_of_the_log_is_an_alarm_and_keeps_its_rows() {
     assert!(view.check_head(Position(10)).is_ok() && view.check_head(Position(11)).is_ok());
     let alarm = view.check_head(Position(9)).unwrap_err();
     assert_eq!(alarm.to_string(), "view `timeline` stands at 10, beyond the head of the log at 9");
+    assert!(!alarm.calls_for_rebuild(), "the rows may be all that is left of what the log lost");
     assert_eq!(view.checkpoint().unwrap(), Position(10));
 }
 
@@ -298,6 +299,19 @@ fn a_row_refolded_from_its_own_events_is_the_stored_row() {
     let grants = readers.staff.grants(testing::actor(1)).unwrap().value;
     let refolded = refold::<staff::Staff>(events(staff::sources(testing::office(1))));
     assert_eq!(refolded.grants(testing::actor(1)).unwrap().value, grants);
+}
+
+#[test]
+fn the_schema_of_a_row_is_that_of_its_json() {
+    let schema = schemars::schema_for!(Page<wage_protection_board::AgedWage>);
+    let text = serde_json::to_string(&schema).unwrap();
+    for property in ["bucket", "due_on", "outstanding", "next"] {
+        assert!(text.contains(&format!("\"{property}\":")), "{property}");
+    }
+    let hire = serde_json::to_value(schemars::schema_for!(hiring_ledger::HireRow)).unwrap();
+    assert_eq!(hire["properties"]["pay"]["$ref"], "#/$defs/PayTerms", "embedded forms are their own");
+    let case = serde_json::to_value(schemars::schema_for!(case_history::CaseHistory)).unwrap();
+    assert!(case["properties"]["steps"].is_object());
 }
 
 fn copied(from: &Path) -> TempDir {
