@@ -594,23 +594,23 @@ impl View for CaseHistories {
             | Event::Insurance(_)
             | Event::Rules(_) => {}
         }
-        let data = event.data().ok().and_then(|raw| serde_json::from_str(raw.get()).ok());
-        add_step(rows, meta, event.event_type().schema_name(), data, true);
+        if meta.touches.iter().any(is_ours) {
+            let data = event.data().ok().and_then(|raw| serde_json::from_str(raw.get()).ok());
+            add_step(rows, meta, event.event_type().schema_name(), data, true);
+        }
     }
 
     fn apply_unknown(rows: &mut Rows<'_>, raw: &RawEnvelope) {
         let name = raw.type_name.strip_prefix(TYPE_PREFIX).unwrap_or(&raw.type_name);
-        add_step(rows, &raw.meta, name.to_owned(), serde_json::from_str(raw.data.get()).ok(), false);
+        if raw.meta.touches.iter().any(is_ours) {
+            let data = serde_json::from_str(raw.data.get()).ok();
+            add_step(rows, &raw.meta, name.to_owned(), data, false);
+        }
     }
 }
 
 /// Adds an event to the history of every claim and case that it touches.
 fn add_step(rows: &mut Rows<'_>, meta: &Meta, type_name: String, data: Option<Value>, known: bool) {
-    let of_ours = |entity: &&EntityRef| entity.kind == Kind::Claim || entity.kind == Kind::Case;
-    let touched: Vec<EntityRef> = meta.touches.iter().filter(of_ours).copied().collect();
-    if touched.is_empty() {
-        return;
-    }
     let row = Step {
         position: meta.position,
         event: meta.id,
@@ -631,9 +631,13 @@ fn add_step(rows: &mut Rows<'_>, meta: &Meta, type_name: String, data: Option<Va
         corrected_by: None,
     };
     rows.put(EVENTS.key().id(meta.id.0), &meta.position);
-    for entity in touched {
-        rows.put(step(entity, meta.position), &row);
+    for entity in meta.touches.iter().filter(|it| is_ours(it)) {
+        rows.put(step(*entity, meta.position), &row);
     }
+}
+
+fn is_ours(entity: &EntityRef) -> bool {
+    entity.kind == Kind::Claim || entity.kind == Kind::Case
 }
 
 fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
