@@ -296,6 +296,10 @@ fn a_row_refolded_from_its_own_events_is_the_stored_row() {
     let refolded = refold::<case_history::CaseHistories>(events(case.case.sources()));
     assert_eq!(refolded.case(testing::case(1)).unwrap().value, Some(case));
 
+    let claim = readers.case_history.claim(testing::claim(1)).unwrap().value.unwrap();
+    let refolded = refold::<case_history::CaseHistories>(events(claim.claim.sources()));
+    assert_eq!(refolded.claim(testing::claim(1)).unwrap().value, Some(claim));
+
     let grants = readers.staff.grants(testing::actor(1)).unwrap().value;
     let refolded = refold::<staff::Staff>(events(staff::sources(testing::office(1))));
     assert_eq!(refolded.grants(testing::actor(1)).unwrap().value, grants);
