@@ -557,6 +557,8 @@ const CASES_BY_TIME: Table<()> = Table::new(5);
 const CASES_BY_DUE: Table<()> = Table::new(6);
 /// When it was filed, claim.
 const CLAIMS_BY_TIME: Table<()> = Table::new(7);
+/// The case of a number.
+const NUMBERS: Table<CaseId> = Table::new(8);
 
 fn case(id: CaseId) -> Key<CaseRow> {
     CASES.key().id(id.0)
@@ -592,23 +594,23 @@ impl View for CaseHistories {
             | Event::Insurance(_)
             | Event::Rules(_) => {}
         }
-        let data = event.data().ok().and_then(|raw| serde_json::from_str(raw.get()).ok());
-        add_step(rows, meta, event.event_type().schema_name(), data, true);
+        if meta.touches.iter().any(is_ours) {
+            let data = event.data().ok().and_then(|raw| serde_json::from_str(raw.get()).ok());
+            add_step(rows, meta, event.event_type().schema_name(), data, true);
+        }
     }
 
     fn apply_unknown(rows: &mut Rows<'_>, raw: &RawEnvelope) {
         let name = raw.type_name.strip_prefix(TYPE_PREFIX).unwrap_or(&raw.type_name);
-        add_step(rows, &raw.meta, name.to_owned(), serde_json::from_str(raw.data.get()).ok(), false);
+        if raw.meta.touches.iter().any(is_ours) {
+            let data = serde_json::from_str(raw.data.get()).ok();
+            add_step(rows, &raw.meta, name.to_owned(), data, false);
+        }
     }
 }
 
 /// Adds an event to the history of every claim and case that it touches.
 fn add_step(rows: &mut Rows<'_>, meta: &Meta, type_name: String, data: Option<Value>, known: bool) {
-    let of_ours = |entity: &&EntityRef| entity.kind == Kind::Claim || entity.kind == Kind::Case;
-    let touched: Vec<EntityRef> = meta.touches.iter().filter(of_ours).copied().collect();
-    if touched.is_empty() {
-        return;
-    }
     let row = Step {
         position: meta.position,
         event: meta.id,
@@ -629,9 +631,13 @@ fn add_step(rows: &mut Rows<'_>, meta: &Meta, type_name: String, data: Option<Va
         corrected_by: None,
     };
     rows.put(EVENTS.key().id(meta.id.0), &meta.position);
-    for entity in touched {
-        rows.put(step(entity, meta.position), &row);
+    for entity in meta.touches.iter().filter(|it| is_ours(it)) {
+        rows.put(step(*entity, meta.position), &row);
     }
+}
+
+fn is_ours(entity: &EntityRef) -> bool {
+    entity.kind == Kind::Claim || entity.kind == Kind::Case
 }
 
 fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
@@ -897,6 +903,9 @@ fn change_case(rows: &mut Rows<'_>, meta: &Meta, id: CaseId, change: impl FnOnce
     if let Some(key) = due(&row) {
         rows.put(key, &());
     }
+    for number in [&row.number, &row.filing_number].into_iter().flatten() {
+        rows.put(NUMBERS.key().word(number), &id);
+    }
     rows.put(case(id), &row);
 }
 
@@ -952,6 +961,11 @@ impl Reader<CaseHistories> {
             let steps = steps(snapshot, entities.chain(case.claims.iter().map(|id| (*id).into())))?;
             Ok(Some(CaseHistory { case, claims, steps }))
         })
+    }
+
+    /// The case that was accepted, refused or filed under `number`.
+    pub fn numbered(&self, number: &str) -> Result<At<Option<CaseId>>, StoreError> {
+        self.read(|snapshot| snapshot.get(&NUMBERS.key().word(number)))
     }
 
     /// A claim with every step.
@@ -1273,5 +1287,7 @@ mod tests {
         assert!(view.cases(&of(testing::office(1)), &page).unwrap().value.rows.is_empty());
         let accepted = ClaimFilter { state: Some(ClaimState::Accepted), ..ClaimFilter::default() };
         assert_eq!(view.claims(&accepted, &page).unwrap().value.rows.len(), 2);
+        let numbered = view.numbered("历下人社监受〔2026〕1号").unwrap().value;
+        assert_eq!(numbered, Some(testing::case(1)));
     }
 }

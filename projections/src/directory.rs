@@ -4,6 +4,7 @@ use linggong_events::Event;
 use linggong_events::employer::{EmployerDetails, EmployerEvent};
 use linggong_events::envelope::Meta;
 use linggong_events::id::{CommandId, EmployerId, KeyId, MarketId, OfficeId, PersonId, RulesId, WorkerId};
+use linggong_events::identity::OrgCode;
 use linggong_events::market::{MarketEvent, MarketKind};
 use linggong_events::occupation::Occupation;
 use linggong_events::person::{Age, KeyState, KnownPerson, PersonEvent};
@@ -157,6 +158,8 @@ const EMPLOYERS: Table<EmployerRow> = Table::new(4);
 const WORKERS_OF_PERSON: Table<()> = Table::new(5);
 /// By name of the pack.
 const PACKS: Table<PackRow> = Table::new(6);
+/// By 统一社会信用代码.
+const CODES: Table<EmployerId> = Table::new(7);
 
 fn market(id: MarketId) -> Key<MarketRow> {
     MARKETS.key().id(id.0)
@@ -262,15 +265,17 @@ fn of_worker(rows: &mut Rows<'_>, meta: &Meta, event: &WorkerEvent) {
 fn of_person(rows: &mut Rows<'_>, meta: &Meta, event: &PersonEvent) {
     match event {
         PersonEvent::Registered(it) => {
-            let suspected = it.known.duplicate_suspected.into_iter().collect();
-            let row = PersonRow {
+            // Told again, the facts and sealed fields are the newer ones; links and keys stay.
+            let mut row = rows.get(&person(it.person)).unwrap_or_else(|| PersonRow {
                 person: it.person,
                 known: it.known.clone(),
-                sealed_by: meta.command.as_ref().map(|(command, _)| *command),
-                suspected,
+                sealed_by: None,
+                suspected: it.known.duplicate_suspected.into_iter().collect(),
                 linked: Vec::new(),
                 keys: Vec::new(),
-            };
+            });
+            row.known = it.known.clone();
+            row.sealed_by = meta.command.as_ref().map(|(command, _)| *command);
             rows.put(person(it.person), &row);
         }
         PersonEvent::DuplicateSuspected(it) => both(rows, it.person, it.other, |row, other| {
@@ -310,9 +315,15 @@ fn of_employer(rows: &mut Rows<'_>, meta: &Meta, event: &EmployerEvent) {
                 registered_at: meta.time,
             };
             rows.put(employer(it.employer), &row);
+            index_code(rows, it.employer, &it.details);
         }
         EmployerEvent::Changed(it) => {
+            let before = rows.get(&employer(it.employer)).and_then(|row| row.details.code);
+            if let Some(code) = before {
+                rows.remove(CODES.key().word(code.as_str()));
+            }
             rows.update(employer(it.employer), |row| row.details = it.details.clone());
+            index_code(rows, it.employer, &it.details);
         }
         EmployerEvent::Restricted(it) => rows.update(employer(it.employer), |row| {
             let (authority, basis, until) = (it.authority.clone(), it.basis.clone(), it.until);
@@ -321,6 +332,12 @@ fn of_employer(rows: &mut Rows<'_>, meta: &Meta, event: &EmployerEvent) {
         EmployerEvent::RestrictionLifted(it) => {
             rows.update(employer(it.employer), |row| row.restriction = None);
         }
+    }
+}
+
+fn index_code(rows: &mut Rows<'_>, id: EmployerId, details: &EmployerDetails) {
+    if let Some(code) = &details.code {
+        rows.put(CODES.key().word(code.as_str()), &id);
     }
 }
 
@@ -391,6 +408,11 @@ impl Reader<Directory> {
         self.read(|snapshot| snapshot.get(&employer(id)))
     }
 
+    /// The employer of that 统一社会信用代码.
+    pub fn employer_of_code(&self, code: &OrgCode) -> Result<At<Option<EmployerId>>, StoreError> {
+        self.read(|snapshot| snapshot.get(&CODES.key().word(code.as_str())))
+    }
+
     /// Employers, of one region where it is named.
     pub fn employers(
         &self,
@@ -439,6 +461,25 @@ mod tests {
         ledger.record(RestrictionLifted { employer, basis: "决定书6号".into() });
         let row = refold::<Directory>(&ledger.events).employer(employer).unwrap().value.unwrap();
         assert_eq!(row.restriction, None);
+    }
+
+    #[test]
+    fn an_employer_is_found_by_its_code_and_not_by_one_it_gave_up() {
+        let (old, new) = ("91350100M000100Y43", "91370102M000200X0J");
+        let employer = testing::employer(1);
+        let mut registered = testing::employer_registered(1, "甲建筑公司");
+        registered.details.code = Some(old.parse().unwrap());
+        let mut details = registered.details.clone();
+        let mut ledger = Ledger::new();
+        ledger.record(registered);
+        let found = |ledger: &Ledger, code: &str| {
+            let view = refold::<Directory>(&ledger.events);
+            view.employer_of_code(&code.parse().unwrap()).unwrap().value
+        };
+        assert_eq!(found(&ledger, old), Some(employer));
+        details.code = Some(new.parse().unwrap());
+        ledger.record(Changed { employer, details });
+        assert_eq!((found(&ledger, old), found(&ledger, new)), (None, Some(employer)));
     }
 
     #[test]

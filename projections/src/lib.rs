@@ -1,7 +1,7 @@
 //! What can be read: folds over the log into rows that can always be rebuilt.
 //!
 //! A view is one file: its rows, its fold, its questions. It is named after its reader's question, registered in
-//! [`views!`] below, and run by the gateway through [`AnyProjection`]. Nothing here decides anything.
+//! `views!` below, and run by the gateway through [`AnyProjection`]. Nothing here decides anything.
 
 mod codec;
 mod digest;
@@ -11,6 +11,8 @@ mod projection;
 mod store;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub mod case_history;

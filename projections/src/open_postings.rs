@@ -67,8 +67,10 @@ pub struct PostingRow {
     pub held: u16,
     /// Places without a hire.
     pub free: u16,
-    /// What rules found, where it went to review.
+    /// What rules found, for a person to look at.
     pub findings: Vec<Finding>,
+    /// Whether a person has still to look: before it is shown, or afterwards where it was struck on the spot.
+    pub review_pending: bool,
     /// What the reviewer or the employer said at its last turn.
     pub reason: Option<String>,
     /// When it was first recorded.
@@ -175,18 +177,23 @@ fn of_posting(rows: &mut Rows<'_>, meta: &Meta, event: &PostingEvent) {
     match event {
         PostingEvent::Published(it) => {
             let relation = (it.relation, it.relation_basis.clone());
-            begin(rows, meta, PostingState::Open, it.posting, &it.terms, relation, Vec::new());
+            let findings = it.review_after.clone().unwrap_or_default();
+            begin(rows, meta, PostingState::Open, it.posting, &it.terms, relation, findings);
         }
         PostingEvent::ReviewRequested(it) => {
             let (relation, findings) = ((it.relation, it.relation_basis.clone()), it.findings.clone());
             begin(rows, meta, PostingState::UnderReview, it.posting, &it.terms, relation, findings);
         }
         PostingEvent::Approved(it) => change(rows, meta, it.posting, |row| {
-            row.state = PostingState::Open;
+            if row.state == PostingState::UnderReview {
+                row.state = PostingState::Open;
+            }
+            row.review_pending = false;
             row.reason = Some(it.reason.clone());
         }),
         PostingEvent::Rejected(it) => change(rows, meta, it.posting, |row| {
             row.state = PostingState::Rejected;
+            row.review_pending = false;
             row.reason = Some(it.reason.clone());
         }),
         PostingEvent::Changed(it) => change(rows, meta, it.posting, |row| row.terms = it.terms.clone()),
@@ -197,6 +204,7 @@ fn of_posting(rows: &mut Rows<'_>, meta: &Meta, event: &PostingEvent) {
         }),
         PostingEvent::Withdrawn(it) => change(rows, meta, it.posting, |row| {
             row.state = PostingState::Withdrawn;
+            row.review_pending = false;
             row.reason = Some(it.reason.clone());
         }),
         PostingEvent::Expired(it) => change(rows, meta, it.posting, |row| row.state = PostingState::Expired),
@@ -260,6 +268,7 @@ fn begin(
         taken: 0,
         held: 0,
         free: terms.headcount,
+        review_pending: !findings.is_empty() || state == PostingState::UnderReview,
         findings,
         reason: None,
         recorded_at: meta.time,
@@ -282,10 +291,11 @@ fn change(rows: &mut Rows<'_>, meta: &Meta, id: PostingId, change: impl FnOnce(&
 }
 
 fn list(rows: &mut Rows<'_>, row: &PostingRow) {
-    match row.state {
-        PostingState::Open => rows.put(listed(&OPEN, row), &()),
-        PostingState::UnderReview => rows.put(listed(&REVIEW, row), &()),
-        PostingState::Filled | PostingState::Rejected | PostingState::Withdrawn | PostingState::Expired => {}
+    if row.state == PostingState::Open {
+        rows.put(listed(&OPEN, row), &());
+    }
+    if row.review_pending {
+        rows.put(listed(&REVIEW, row), &());
     }
 }
 
@@ -437,6 +447,28 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_that_lets_little_through_still_leads_to_the_end_of_the_list() {
+        let mut ledger = Ledger::new();
+        for n in 1..=90 {
+            let mut terms = posting_terms(1, 1, DAY);
+            if n == 88 {
+                terms.occupation = "painter".parse().unwrap();
+            }
+            ledger.record(published(n, terms));
+        }
+        let view = refold::<OpenPostings>(&ledger.events);
+        let painters = PostingFilter { occupation: "painter".parse().ok(), ..PostingFilter::default() };
+        let mut page = view.open(&painters, &PageRequest::first(10)).unwrap().value;
+        assert!(page.rows.is_empty() && page.next.is_some(), "handed out short, with a way on");
+        let mut found = Vec::new();
+        while let Some(next) = page.next {
+            page = view.open(&painters, &PageRequest::first(10).at(Some(next))).unwrap().value;
+            found.extend(page.rows.iter().map(|row| row.posting));
+        }
+        assert_eq!(found, [testing::posting(88)]);
+    }
+
+    #[test]
     fn what_is_under_review_is_shown_to_the_reviewer_alone() {
         let mut ledger = Ledger::new();
         let finding = Finding {
@@ -464,6 +496,27 @@ mod tests {
         ledger.record(Rejected { posting: testing::posting(2), reason: "限性别".into() });
         assert!(review(&ledger).is_empty());
         assert_eq!(open(&ledger, &PostingFilter::default()).len(), 1);
+    }
+
+    #[test]
+    fn what_was_struck_on_the_spot_is_looked_at_afterwards_though_it_is_filled() {
+        let mut ledger = Ledger::new();
+        let finding =
+            Finding { rule: "posting.text".into(), citation: String::new(), words: "夜班".into() };
+        let mut struck = published(1, posting_terms(1, 1, DAY));
+        struck.review_after = Some(vec![finding]);
+        ledger.record(struck);
+        ledger.record(Filled { posting: testing::posting(1) });
+        let review = |ledger: &Ledger| {
+            let view = refold::<OpenPostings>(&ledger.events);
+            view.under_review(&PostingFilter::default(), &PageRequest::first(10)).unwrap().value.rows
+        };
+        assert_eq!(review(&ledger)[0].state, PostingState::Filled);
+        ledger.record(Approved { posting: testing::posting(1), reason: "无问题".into() });
+        assert!(review(&ledger).is_empty());
+        let view = refold::<OpenPostings>(&ledger.events);
+        let state = view.posting(testing::posting(1)).unwrap().value.unwrap().state;
+        assert_eq!(state, PostingState::Filled, "a look afterwards opens nothing");
     }
 
     #[test]

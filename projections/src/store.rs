@@ -23,6 +23,10 @@ const CHECKPOINT: &[u8] = &[0];
 /// What one view may keep in memory.
 const CACHE_BYTES: u64 = 32 << 20;
 
+/// How often a lock that is held is tried, and how long between two attempts.
+const LOCK_ATTEMPTS: u32 = 50;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Why a view cannot be read or brought forward.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -77,6 +81,23 @@ pub enum StoreError {
         /// Where the log ends.
         head: Position,
     },
+}
+
+impl StoreError {
+    /// Whether the rows cannot be trusted, so that putting them aside and folding the log again helps.
+    ///
+    /// It never helps where the log is shorter than the view (an alarm: look at the log first), where an event
+    /// cannot be taken, where the disk is full or where somebody else has the files.
+    pub fn calls_for_rebuild(&self) -> bool {
+        match self {
+            StoreError::Broken { .. } => true,
+            StoreError::Locked { .. }
+            | StoreError::Io { .. }
+            | StoreError::Gap { .. }
+            | StoreError::Poison { .. }
+            | StoreError::AheadOfLog { .. } => false,
+        }
+    }
 }
 
 /// A view whose files were put aside because they could not be trusted; it starts again from the log.
@@ -226,7 +247,10 @@ impl Store {
             .map(|n| aside.join(format!("{}-{n}", self.dir_name())))
             .find(|path| !path.exists())
             .ok_or_else(|| broken(self.view, "no free name to put its files aside"))?;
-        std::fs::rename(self.dir(), &moved_to).map_err(io)?;
+        // Nothing is there where an earlier attempt got this far and could not begin anew.
+        if self.dir().exists() {
+            std::fs::rename(self.dir(), &moved_to).map_err(io)?;
+        }
         *open = Some(self.try_open()?);
         Ok(Quarantined { view: self.view, reason: reason.to_owned(), moved_to })
     }
@@ -245,8 +269,7 @@ impl Store {
     }
 
     fn try_open(&self) -> Result<Opened, StoreError> {
-        let config = sled::Config::new().path(self.dir()).cache_capacity(CACHE_BYTES);
-        let db = guarded(self.view, || config.open())?;
+        let db = open_db(self.view, &self.dir())?;
         let backing = Backing::Stored { db: &db, view: self.view };
         let checkpoint = match backing.get(CHECKPOINT)? {
             Some(bytes) => codec::decode(self.schema, CHECKPOINT, &bytes)
@@ -317,6 +340,18 @@ fn verify(view: &'static str, backing: Backing<'_>, checkpoint: Checkpoint) -> R
     }
 }
 
+/// Opens sled; its own threads may hold the lock for moments after a Db was dropped, so a held lock is tried again.
+fn open_db(view: &'static str, dir: &Path) -> Result<sled::Db, StoreError> {
+    let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES);
+    for _ in 1..LOCK_ATTEMPTS {
+        match guarded(view, || config.open()) {
+            Err(StoreError::Locked { .. }) => std::thread::sleep(LOCK_PAUSE),
+            other => return other,
+        }
+    }
+    guarded(view, || config.open())
+}
+
 /// Calls sled; it panics on some kinds of rot, which is an answer like any other here.
 fn guarded<T>(view: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(call)) {
@@ -341,4 +376,10 @@ fn of_io(view: &'static str, cause: std::io::Error) -> StoreError {
             | ErrorKind::QuotaExceeded
     );
     if of_the_surroundings { StoreError::Io { view, cause } } else { broken(view, cause.to_string()) }
+}
+
+/// Writes a row past the store, as rot or a stranger would.
+#[cfg(test)]
+pub(crate) fn vandalise(dir: &Path, key: &[u8], row: &[u8]) {
+    open_db("vandalised", dir).unwrap().insert(key, row).unwrap();
 }

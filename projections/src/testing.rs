@@ -1,25 +1,31 @@
 //! Ledgers written by hand, for tests.
 
 use linggong_events::Event;
-use linggong_events::audience::RecordedAudience;
+use linggong_events::audience::{Audience, Department, RecordedAudience};
+use linggong_events::case::{self, Conclusion, Deadline};
+use linggong_events::claim::{self, ClaimItem, ClaimOutcome, Track};
 use linggong_events::employer::{self, EmployerDetails, EmployerKind};
 use linggong_events::envelope::{Channel, Envelope, Meta, RawEnvelope, Recorded};
-use linggong_events::hire::{Agreed, HireTerms, InsuranceDecision};
+use linggong_events::hire::{self, Agreed, AssertedBy, HireTerms, InsuranceDecision};
 use linggong_events::id::{
     ActorId, CaseId, ClaimId, EmployerId, EntityRef, EventId, HireId, InsuranceId, MarketId, OfferId,
     OfficeId, PersonId, PostingId, WageId, WorkerId,
 };
+use linggong_events::insurance::{self, PremiumPayer};
+use linggong_events::market::{self, MarketKind};
 use linggong_events::measure::{Fen, Metres, Position, Version};
-use linggong_events::office::Role;
+use linggong_events::offer;
+use linggong_events::office::{self, Grant, Role};
 use linggong_events::person::{self, Age, AgeBand, KnownPerson};
 use linggong_events::place::Point;
 use linggong_events::posting::{
-    FillMode, PayDue, PayKind, PayTerms, PostingTerms, Published, RelationKind, Requirements,
+    self, FillMode, PayDue, PayKind, PayTerms, PostingTerms, Published, RelationKind, Requirements,
 };
 use linggong_events::region::Region;
 use linggong_events::rules::DeadlineTrace;
 use linggong_events::time::{Date, HOUR_MS, MINUTE_MS, Shift, Timestamp};
-use linggong_events::worker::{self, Profile, Skill, SkillLevel};
+use linggong_events::wage::{self, PayMeans, WageBasis};
+use linggong_events::worker::{self, ArrivalMeans, Profile, Skill, SkillLevel};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -96,7 +102,7 @@ impl Ledger {
             causation: None,
             correlation: None,
             touches,
-            audience: RecordedAudience::of(linggong_events::audience::Audience::Never),
+            audience: RecordedAudience::of(Audience::Never),
             rules: Vec::new(),
         }
     }
@@ -223,6 +229,7 @@ pub(crate) fn published(n: u128, terms: PostingTerms) -> Published {
         terms,
         relation: RelationKind::TaskContract,
         relation_basis: "按天用工".into(),
+        review_after: None,
     }
 }
 
@@ -258,4 +265,166 @@ pub(crate) fn trace(rule: &str, trigger: &str, last_day: &str) -> DeadlineTrace 
         last_day: date(last_day),
         verified: true,
     }
+}
+
+/// A morning and what came of it: every kind of entity, one unpaid wage, its claim and its case.
+pub(crate) fn morning() -> Ledger {
+    const DAY: &str = "2026-11-22";
+    let mut ledger = Ledger::new();
+    let (market, office, employer) = (market(1), office(1), employer(1));
+    ledger.record(market::Registered {
+        market,
+        name: "历下零工市场".into(),
+        region: region(),
+        place: Point { lat_e6: 36_650_000, lon_e6: 117_120_000 },
+        market_kind: MarketKind::PublicBenefit,
+        operator: None,
+    });
+    ledger.record(office::Registered {
+        office,
+        name: "历下区人社局".into(),
+        region: region(),
+        department: Department::Hrss,
+    });
+    let grant = Grant {
+        actor: actor(1),
+        role: Role::Dispatcher,
+        regions: vec![region()],
+        person: None,
+        worker: None,
+        employer: None,
+        market: Some(market),
+        department: None,
+    };
+    ledger.record(office::RoleGranted { office, grant, basis: "任命书".into() });
+    ledger.record(employer_registered(1, "甲建筑公司"));
+    for n in 1..=6 {
+        ledger.record(person_registered(n));
+        ledger.record(worker_registered(n));
+        ledger.record(worker::Arrived {
+            worker: worker(n),
+            market,
+            queue_no: n as u32,
+            date: date(DAY),
+            means: ArrivalMeans::Card,
+            until: date(DAY).at_minute(600),
+        });
+    }
+    ledger.record(published(1, posting_terms(1, 4, DAY)));
+    let posting = posting(1);
+    for n in 1..=4 {
+        let (offer, hire, worker, wage) = (offer(n), hire(n), worker(n), wage(n));
+        ledger.record(offer::Made {
+            offer,
+            posting,
+            worker,
+            mode: FillMode::Dispatch,
+            expires: date(DAY).at_minute(420),
+            proposed_by: None,
+            override_reason: None,
+        });
+        ledger.record(offer::Accepted { offer, posting, worker });
+        ledger.record(agreed(n, DAY));
+        ledger.record(worker::Left { worker, market });
+        let insurance = insurance(n);
+        ledger.record(insurance::Applied {
+            insurance,
+            hire,
+            worker,
+            employer,
+            insurer: "某保险".into(),
+            product: "日结意外险".into(),
+            premium: Fen(300),
+            payer: PremiumPayer::Employer,
+        });
+        if n == 4 {
+            let at = date(DAY).at_minute(430);
+            ledger.record(hire::SentHome {
+                hire,
+                posting,
+                worker,
+                employer,
+                at,
+                asserted_by: AssertedBy::Worker,
+            });
+            continue;
+        }
+        let at = date(DAY).at_minute(420);
+        ledger.record(hire::Started { hire, worker, employer, at, asserted_by: AssertedBy::Gate });
+        let basis = "完工".into();
+        let asserted_by = AssertedBy::Desk;
+        ledger.record(hire::Ended { hire, posting, worker, employer, date: date(DAY), basis, asserted_by });
+        ledger.record(wage::Due {
+            wage,
+            hire,
+            worker,
+            employer,
+            amount: Fen(28_000),
+            outstanding: Fen(28_000),
+            basis: WageBasis::Attendance,
+            due_on: date(DAY),
+            trace: trace("wage.completion", DAY, DAY),
+        });
+    }
+    ledger.record(posting::Filled { posting });
+    ledger.record(worker::WentHomeUnhired { worker: worker(5), market, date: date(DAY) });
+    ledger.at("2026-11-23", 0);
+    let (hire, worker, wage, claim, case) = (hire(1), worker(1), wage(1), claim(1), case(1));
+    let outstanding = Fen(28_000);
+    ledger.record(wage::Overdue { wage, hire, worker, employer, outstanding, due_on: date(DAY) });
+    ledger.record(claim::Registered {
+        claim,
+        worker,
+        employer,
+        office,
+        items: vec![ClaimItem {
+            wage: Some(wage),
+            hire: Some(hire),
+            amount: outstanding,
+            from: date(DAY),
+            until: date(DAY),
+        }],
+        total: outstanding,
+        filed_at: date("2026-11-23").at_minute(540),
+        suggested_track: Track::Supervision,
+        safe_date: date("2027-11-23"),
+        receipt_text: "回执".into(),
+        statement: None,
+        external: None,
+        by_mandate_of: None,
+    });
+    ledger.record(case::Accepted {
+        case,
+        claims: vec![claim],
+        worker,
+        employer,
+        office,
+        number: "1号".into(),
+        track: Track::Supervision,
+        deadlines: vec![Deadline {
+            rule: "sup.investigate".into(),
+            last_day: date("2027-02-20"),
+            safe_day: date("2027-02-19"),
+            trace: trace("sup.investigate", "2026-11-23", "2027-02-20"),
+        }],
+    });
+    ledger.record_unknown("cn.linggong.case.appraised.v1", case.into());
+    ledger.record(wage::Paid {
+        wage,
+        hire,
+        worker,
+        employer,
+        amount: outstanding,
+        outstanding: Fen::ZERO,
+        means: PayMeans::Cash,
+        at: date("2026-11-24").at_minute(600),
+        evidence: "sha256:aa".into(),
+    });
+    let (amount, left) = (outstanding, Fen::ZERO);
+    ledger.record(case::PaymentSeen { case, claim, amount, outstanding: left });
+    let conclusion = Conclusion::Paid;
+    ledger.record(case::Closed { case, conclusion, reason: "已付清".into(), outstanding: left });
+    let outcome = ClaimOutcome::Paid;
+    ledger.record(claim::Closed { claim, outcome, outstanding: left, case: Some(case) });
+    ledger
 }

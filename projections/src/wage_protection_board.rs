@@ -54,8 +54,8 @@ pub struct WageRow {
     pub payments: Vec<Payment>,
     /// Times that payment was demanded, the oldest first.
     pub demands: Vec<Demand>,
-    /// Claims about it that are not closed.
-    pub claims: Vec<ClaimId>,
+    /// Claims about it, the oldest first.
+    pub claims: Vec<WageClaim>,
     /// Entries that were corrected.
     pub corrections: Vec<WageCorrection>,
     /// Its last event.
@@ -103,6 +103,15 @@ pub struct Demand {
     pub proof: Option<String>,
 }
 
+/// A claim about a wage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WageClaim {
+    /// The claim.
+    pub claim: ClaimId,
+    /// Whether it is neither closed nor withdrawn.
+    pub pending: bool,
+}
+
 /// A correction of an earlier entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WageCorrection {
@@ -118,7 +127,7 @@ impl WageRow {
     /// What a refold of this row needs.
     pub fn sources(&self) -> Vec<Source> {
         let own = [Source::Touching(self.wage.into()), Source::Own(self.employer.into())];
-        own.into_iter().chain(self.claims.iter().map(|claim| Source::Own((*claim).into()))).collect()
+        own.into_iter().chain(self.claims.iter().map(|it| Source::Own(it.claim.into()))).collect()
     }
 
     /// How old the debt is on `today`.
@@ -241,7 +250,7 @@ impl WageFilter {
             && self.employer.is_none_or(|it| it == row.employer)
             && self.worker.is_none_or(|it| it == row.worker)
             && self.bucket.is_none_or(|it| it == row.bucket(today))
-            && self.claimed.is_none_or(|it| it != row.claims.is_empty())
+            && self.claimed.is_none_or(|it| it == row.claims.iter().any(|claim| claim.pending))
             && (self.paid_too || is_open(row))
     }
 }
@@ -424,8 +433,9 @@ fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
             });
             for id in wages {
                 change(rows, meta, id, |row| {
-                    if !row.claims.contains(&it.claim) {
-                        row.claims.push(it.claim);
+                    let known = row.claims.iter().any(|claim| claim.claim == it.claim);
+                    if !known {
+                        row.claims.push(WageClaim { claim: it.claim, pending: true });
                     }
                 });
             }
@@ -448,7 +458,11 @@ fn settle(rows: &mut Rows<'_>, meta: &Meta, claim: ClaimId) {
     rows.remove(CLAIMS.key().id(claim.0));
     total(rows, id, |row| row.pending_claims = row.pending_claims.saturating_sub(1));
     for id in rows.get(&CLAIMED.key().id(claim.0)).unwrap_or_default() {
-        change(rows, meta, id, |row| row.claims.retain(|it| *it != claim));
+        change(rows, meta, id, |row| {
+            for it in row.claims.iter_mut().filter(|it| it.claim == claim) {
+                it.pending = false;
+            }
+        });
     }
 }
 
@@ -791,7 +805,8 @@ mod tests {
         ledger.record(claimed(1, &[1]));
         let claimed = WageFilter { claimed: Some(true), ..WageFilter::default() };
         let rows = wages(&ledger, DUE, claimed);
-        assert_eq!((rows.len(), rows[0].wage.claims.as_slice()), (1, [testing::claim(1)].as_slice()));
+        let pending = WageClaim { claim: testing::claim(1), pending: true };
+        assert_eq!((rows.len(), rows[0].wage.claims.as_slice()), (1, [pending].as_slice()));
         assert_eq!((employer(&ledger, 1).claims, employer(&ledger, 1).pending_claims), (1, 1));
 
         let withdrawn =
