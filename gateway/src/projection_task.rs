@@ -83,7 +83,7 @@ pub fn start<R: LogReader>(
                     tracing::error!(view = projection.name(), trouble = %crate::chain(&trouble), "a view cannot go on");
                     standing.trouble = Some(crate::chain(&trouble));
                     // What cannot be read is put aside and built anew: nobody gets an answer from it.
-                    if trouble.is_store() && standing.rebuilt < 3 && projection.rebuild("its rows cannot be trusted").is_ok() {
+                    if trouble.calls_for_rebuild() && standing.rebuilt < 3 && projection.rebuild("its rows cannot be trusted").is_ok() {
                         standing.rebuilt += 1;
                     }
                 }
@@ -122,9 +122,10 @@ enum Trouble {
 }
 
 impl Trouble {
-    fn is_store(&self) -> bool {
+    /// Whether the rows cannot be trusted. A view ahead of its log is an alarm, never a reason to start anew.
+    fn calls_for_rebuild(&self) -> bool {
         match self {
-            Trouble::Store(_) => true,
+            Trouble::Store(error) => error.calls_for_rebuild(),
             Trouble::Log(_) | Trouble::Event(_) => false,
         }
     }

@@ -1,1 +1,151 @@
-//! Support
+//! What tests of the whole share: a real server on a free port, with a clock that the test drives.
+
+use std::path::PathBuf;
+
+use linggong_events::time::Timestamp;
+use linggong_gateway::clock::Clock;
+use linggong_gateway::config::Config;
+use linggong_gateway::serve::{self, Running};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A demo server in a folder of its own, and the tokens of its staff.
+pub struct Server {
+    /// Its folder; gone when the server is.
+    pub folder: tempfile::TempDir,
+    /// The server.
+    pub running: Running,
+    config: Config,
+}
+
+/// An answer of the server.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The body, where it is JSON.
+    pub body: Value,
+    /// The body as it came.
+    pub text: String,
+}
+
+impl Server {
+    /// Starts a new demo log whose clock stands at `at`.
+    pub async fn start(at: &str) -> Server {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let config = Config {
+            data: folder.path().join("data"),
+            listen: ([127, 0, 0, 1], 0).into(),
+            segment_bytes: 1 << 20,
+            ..Config::default()
+        };
+        let clock = Clock::driven(instant(at));
+        let running = serve::start(&config, clock, true).await.expect("the server starts");
+        Server { folder, running, config }
+    }
+
+    /// Stops and starts again on the same folder, the clock standing where it stood.
+    pub async fn restart(self) -> Server {
+        let Server { folder, running, config } = self;
+        let clock = running.clock.clone();
+        running.stop().await.expect("the server stops");
+        let running = serve::start(&config, clock, true).await.expect("the server starts again");
+        Server { folder, running, config }
+    }
+
+    /// The folder of log, views and vault.
+    pub fn data(&self) -> PathBuf {
+        self.config.data.clone()
+    }
+
+    /// Moves the clock, and lets everything that is due by then happen.
+    pub async fn time_passes_to(&self, at: &str) {
+        self.running.clock.set(instant(at));
+        self.running.partition.tick();
+        // A question is answered after the tick, which was sent before it.
+        self.running.partition.ask(|_, _| ()).await.expect("the partition answers");
+    }
+
+    /// The token of a member of the demo's staff.
+    pub fn token(&self, who: &str) -> String {
+        std::fs::read_to_string(self.data().join(format!("tokens/{who}.token"))).expect("a token of the staff")
+    }
+
+    /// Gives a command under a new key.
+    pub async fn command(&self, who: &str, name: &str, body: Value) -> Answer {
+        self.command_with_key(who, name, self.running.clock.new_key(), body).await
+    }
+
+    /// Gives a command under a key of the test's choice.
+    pub async fn command_with_key(&self, who: &str, name: &str, key: Uuid, body: Value) -> Answer {
+        let key = key.to_string();
+        let headers = [("idempotency-key", key.as_str())];
+        self.send("POST", &format!("/v1/commands/{name}"), Some(&self.token(who)), &headers, Some(body.to_string())).await
+    }
+
+    /// Reads.
+    pub async fn get(&self, who: &str, path: &str) -> Answer {
+        self.send("GET", path, Some(&self.token(who)), &[], None).await
+    }
+
+    /// Sends anything at all.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Answer {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.running.address))
+            .header("content-type", "application/json")
+            .header("accept-language", "en");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(body.unwrap_or_default()).expect("a request that can be sent");
+        let answered = tokio::task::spawn_blocking(move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+            let mut response = agent.run(request).expect("an answer");
+            let text = response.body_mut().read_to_string().expect("a body of text");
+            let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+            Answer { status: response.status().as_u16(), body, text }
+        });
+        answered.await.expect("the request ends")
+    }
+}
+
+impl Answer {
+    /// The answer of an accepted command or read.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        self.body
+    }
+
+    /// Asserts a refusal by status and code.
+    #[track_caller]
+    pub fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
+        self.body
+    }
+}
+
+/// The id of the first entity of `kind` that a receipt names.
+#[track_caller]
+pub fn id_of(receipt: &Value, kind: &str) -> String {
+    let subjects = receipt["events"].as_array().into_iter().flatten().filter_map(|it| it["subject"].as_str());
+    let mut ids = subjects.filter_map(|it| it.split_once('/')).filter(|(it, _)| *it == kind);
+    ids.next().map(|(_, id)| id.to_owned()).unwrap_or_else(|| panic!("no {kind} in {receipt}"))
+}
+
+/// An instant as tests write it.
+#[track_caller]
+pub fn instant(text: &str) -> Timestamp {
+    text.parse().expect("an instant with its offset")
+}

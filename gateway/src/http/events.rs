@@ -14,9 +14,8 @@ use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
 use linggong_projections::timeline::Entry;
 use linggong_projections::{Cursor, PageRequest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use tokio_stream::{Stream, StreamExt as _};
 use uuid::Uuid;
 
@@ -39,6 +38,26 @@ pub(super) struct EventsQuery {
     at_least: Option<Position>,
 }
 
+/// Events as answers carry them: each in the very bytes that were written.
+#[derive(Debug, Serialize)]
+pub(super) struct Events<T> {
+    items: Vec<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev: Option<String>,
+    /// The last event that the answer takes into account.
+    position: Position,
+}
+
+/// One event of a timeline, with the positions of what caused it and what it caused.
+#[derive(Debug, Serialize)]
+pub(super) struct Moment {
+    event: Box<RawValue>,
+    causes: Vec<Position>,
+    effects: Vec<Position>,
+}
+
 /// The line at `position`, if the actor may see it and its type begins with `prefix`.
 fn visible(app: &App, actor: &Actor, position: Position, prefix: &str) -> Result<Option<Box<RawValue>>, Problem> {
     let Some(line) = app.log.line(position)? else { return Ok(None) };
@@ -59,7 +78,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Asking(actor): Asking,
     Query(query): Query<EventsQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Events<Box<RawValue>>>, Problem> {
     app.wait_for(query.at_least).await?;
     let head = app.partition.head.borrow().position;
     let limit = usize::from(query.limit.unwrap_or(50).clamp(1, 200));
@@ -70,8 +89,8 @@ pub(super) async fn list(
         at = at.next();
         items.extend(visible(&app, &actor, at, &prefix)?);
     }
-    let next = (at < head).then_some(at);
-    Ok(Json(json!({ "items": items, "next": next, "position": head })))
+    let next = (at < head).then(|| at.to_string());
+    Ok(Json(Events { items, next, prev: None, position: head }))
 }
 
 pub(super) async fn one(
@@ -86,20 +105,22 @@ pub(super) async fn causes(
     State(app): State<App>,
     Asking(actor): Asking,
     Path(position): Path<Position>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Events<Box<RawValue>>>, Problem> {
     visible(&app, &actor, position, "")?.ok_or_else(Problem::not_found)?;
     let found = app.readers.timeline.causes(position)?;
-    Ok(Json(json!({ "items": seen(&app, &actor, found.value)?, "position": found.position })))
+    let items = seen(&app, &actor, found.value)?;
+    Ok(Json(Events { items, next: None, prev: None, position: found.position }))
 }
 
 pub(super) async fn effects(
     State(app): State<App>,
     Asking(actor): Asking,
     Path(position): Path<Position>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Events<Box<RawValue>>>, Problem> {
     visible(&app, &actor, position, "")?.ok_or_else(Problem::not_found)?;
     let found = app.readers.timeline.effects(position, &PageRequest::first(200))?;
-    Ok(Json(json!({ "items": seen(&app, &actor, found.value.rows)?, "position": found.position })))
+    let items = seen(&app, &actor, found.value.rows)?;
+    Ok(Json(Events { items, next: None, prev: None, position: found.position }))
 }
 
 /// The lines behind the entries that the actor may see.
@@ -128,7 +149,7 @@ pub(super) async fn timeline(
     Asking(actor): Asking,
     Path((kind, id)): Path<(String, Uuid)>,
     Query(query): Query<TimelineQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Events<Moment>>, Problem> {
     app.wait_for(query.at_least).await?;
     let kind: Kind = kind.parse().map_err(|_| Problem::not_found())?;
     let as_of = OneQuery::moment(query.as_known, query.as_happened).as_of()?;
@@ -150,13 +171,14 @@ pub(super) async fn timeline(
         let positions = |entries: Vec<Entry>| entries.into_iter().map(|it| it.position).collect::<Vec<_>>();
         let causes = positions(app.readers.timeline.causes(entry.position)?.value);
         let effects = positions(app.readers.timeline.effects(entry.position, &PageRequest::first(50))?.value.rows);
-        items.push(json!({ "event": event, "causes": causes, "effects": effects }));
+        items.push(Moment { event, causes, effects });
     }
     if items.is_empty() && found.value.next.is_none() && found.value.prev.is_none() {
         return Err(Problem::not_found());
     }
-    let (next, prev) = (found.value.next, found.value.prev);
-    Ok(Json(json!({ "items": items, "next": next, "prev": prev, "position": found.position })))
+    let cursor = |cursor: Option<Cursor>| cursor.map(|it| it.to_string());
+    let (next, prev) = (cursor(found.value.next), cursor(found.value.prev));
+    Ok(Json(Events { items, next, prev, position: found.position }))
 }
 
 /// Every event that the actor may see, from the one after `Last-Event-ID` or `after` on, and then as they come.

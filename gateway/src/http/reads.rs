@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::auth::Asking;
 use super::error::Problem;
+use crate::glossary::{self, Lang};
 use crate::permission::{Reach, Resource, reach};
 
 /// What every list is asked with.
@@ -473,10 +474,8 @@ pub(super) async fn explain(
 }
 
 fn words_of(rule: &str) -> Option<[&'static str; 2]> {
-    let key = format!("Excluded.{rule}");
-    let zh = crate::glossary::label("codes", &key, crate::glossary::Lang::Zh)?;
-    let en = crate::glossary::label("codes", &key, crate::glossary::Lang::En)?;
-    Some([zh, en])
+    let word = |lang| glossary::label("exclusions", rule, lang);
+    Some([word(Lang::Zh)?, word(Lang::En)?])
 }
 
 pub(super) fn to_json(value: impl Serialize) -> Answer<Value> {
