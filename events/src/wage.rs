@@ -128,6 +128,8 @@ events! {
             /// The sum as it was written.
             was: Fen,
             /// The sum as it is right.
+            is: Fen,
+            /// What the wage comes to afterwards.
             amount: Fen,
             outstanding: Fen, reason: String,
         }
