@@ -546,6 +546,7 @@ pub(crate) fn due(state: &State, deadline: &Deadline, rules: &RuleBook) -> Vec<E
 #[cfg(test)]
 mod tests {
     use linggong_events::employer::EmployerKind;
+    use linggong_events::hire::Ended;
 
     use super::*;
     use crate::testing::*;
@@ -675,6 +676,26 @@ mod tests {
             .but(|state| no_longer_expect(state, HIRE))
             .when_time_is("2026-12-31 12:00")
             .then_nothing();
+    }
+
+    #[test]
+    fn a_hire_that_ended_early_presumes_the_shifts_before_its_end_alone() {
+        let days = ["2026-11-22", "2026-11-23", "2026-11-24"];
+        let shifts = days.map(|day| shift(&format!("{day} 07:00"), &format!("{day} 17:00")));
+        let ended = Ended {
+            hire: HIRE,
+            posting: terms().posting,
+            worker: WORKER,
+            employer: EMPLOYER,
+            date: "2026-11-23".parse().unwrap(),
+            basis: "the wall stands".into(),
+            asserted_by: AssertedBy::Worker,
+        };
+        let given = hired_on(EmployerKind::Unlicensed, HireTerms { shifts: shifts.into(), ..terms() });
+        let given = given.at("2026-11-23 18:00").happened(ended);
+        assert_eq!(given.state.wages.len(), 1, "the first day is presumed already");
+        let given = given.at("2026-12-31 12:00");
+        assert_eq!(given.state.wages.len(), 2);
     }
 
     #[test]

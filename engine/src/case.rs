@@ -1005,6 +1005,16 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_nobody_read_in_its_statute_warns_and_does_not_lapse() {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let given = given.at("2026-12-20 09:00").under(RuleBook::shipped().unwrap());
+        let accepted = given.by(officer()).when(accept(claim));
+        let Event::Case(CaseEvent::Accepted(it)) = accepted.first().event else { panic!() };
+        assert!(!it.deadlines[0].trace.verified, "sup.accept rests on a text that nobody has read yet");
+        accepted.given().when_time_is("2026-12-31 09:00").then_nothing();
+    }
+
+    #[test]
     fn what_is_met_neither_warns_nor_lapses() {
         let (case, _, given) = filed();
         let given =

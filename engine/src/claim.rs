@@ -496,10 +496,8 @@ mod tests {
     }
 
     fn registered(then: &Then) -> Registered {
-        match then.first().event {
-            Event::Claim(ClaimEvent::Registered(it)) => it,
-            other => panic!("{other:?}"),
-        }
+        let Event::Claim(ClaimEvent::Registered(it)) = then.first().event else { panic!("not registered") };
+        it
     }
 
     #[test]

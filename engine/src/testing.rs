@@ -101,6 +101,18 @@ impl Given {
         self
     }
 
+    /// Something else has happened.
+    pub(crate) fn happened(mut self, event: impl Into<Event>) -> Given {
+        self.record(vec![event.into()]);
+        self
+    }
+
+    /// Other rules are in force.
+    pub(crate) fn under(mut self, rules: RuleBook) -> Given {
+        self.rules = rules;
+        self
+    }
+
     /// No pack was adopted.
     pub(crate) fn without_rules(mut self) -> Given {
         self.rules = RuleBook::default();
@@ -217,7 +229,7 @@ impl Given {
 #[derive(Debug)]
 pub(crate) enum Expected {
     Name(&'static str),
-    Event(Event),
+    Event(Box<Event>),
 }
 
 impl From<&'static str> for Expected {
@@ -228,7 +240,7 @@ impl From<&'static str> for Expected {
 
 impl From<Event> for Expected {
     fn from(event: Event) -> Expected {
-        Expected::Event(event)
+        Expected::Event(Box::new(event))
     }
 }
 
@@ -243,7 +255,7 @@ impl Then {
         let expected: Vec<Expected> = expected.into_iter().map(Into::into).collect();
         let is = |(event, expected): (&Event, &Expected)| match expected {
             Expected::Name(name) => event.event_type().short_name() == *name,
-            Expected::Event(expected) => event == expected,
+            Expected::Event(expected) => *event == **expected,
         };
         let all = happened.len() == expected.len() && happened.iter().zip(&expected).all(is);
         assert!(all, "happened: {happened:#?}\nexpected: {expected:#?}");

@@ -468,7 +468,8 @@ fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Eve
         employer: known.employer,
         corrects: it.corrects,
         was,
-        amount: it.amount,
+        is: it.amount,
+        amount: after.amount,
         outstanding: after.outstanding(),
         reason: it.reason.clone(),
     };
@@ -515,9 +516,7 @@ pub(crate) fn evolve(state: &mut State, event: &WageEvent, meta: &Meta) {
         WageEvent::ReceiptConfirmed(it) => {
             change(state, it.wage, meta, |wage| wage.received = Some((meta.id, it.amount)));
         }
-        WageEvent::Corrected(it) => {
-            change(state, it.wage, meta, |wage| wage.put_right(it.corrects, it.amount))
-        }
+        WageEvent::Corrected(it) => change(state, it.wage, meta, |wage| wage.put_right(it.corrects, it.is)),
         WageEvent::Overdue(it) => {
             if let Some(wage) = state.wages.get_mut(&it.wage)
                 && let Some(at) = wage.overdue_at.take()
