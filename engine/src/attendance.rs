@@ -1,30 +1,740 @@
-//! interim
-use crate::command::{Context, commands};
-use crate::refusal::Refusal;
-use crate::rules::RuleBook;
-use crate::state::{Deadline, State};
-use linggong_events::attendance::AttendanceEvent;
+//! 考勤: what each side says about presence. Words live side by side; the earlier are never overwritten.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linggong_events::attendance::{
+    AttendanceEvent, Contradicted, Corrected, OverlapFlagged, SignedIn, SignedOut,
+};
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::id::HireId;
+use linggong_events::hire::{AssertedBy, HireEvent, HireTerms};
+use linggong_events::id::{AttendanceId, CommandId, EventId, HireId, Kind, WageId, WorkerId, new_id};
+use linggong_events::measure::Fen;
+use linggong_events::office::Role;
+use linggong_events::posting::PayKind;
+use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
+use linggong_events::wage::WageBasis;
 
-commands! { /// interim
-   AttendanceCommand: Attendance { /// interim
-Interim = "interim", [] => {} } }
+use crate::command::{Actor, Context, commands};
+use crate::hire::{Hire, Stage};
+use crate::refusal::Refusal;
+use crate::rules::RuleBook;
+use crate::state::{Deadline, Due, State};
+use crate::worker::asserted_by;
+use crate::{text, wage};
+
+/// Noon of the day after a shift: until then somebody should have signed out of it (domain.md §8).
+const PRESUMED_AT_MINUTE: u16 = 12 * 60;
+
+commands! {
+    /// What can be asked about presence.
+    AttendanceCommand: Attendance {
+        /// 签到: says when work began, which is the instant of occurrence.
+        SignIn = "sign_in", [Worker, Employer, CrewLeader, Gate, Clerk, Dispatcher, MarketManager] => {
+            hire: HireId,
+        } + optional {
+            /// Which shift of the hire, from 0; absent: the nearest.
+            shift: u32,
+        }
+        /// 签退: says when work ended, which is the instant of occurrence, and what was done.
+        SignOut = "sign_out", [Worker, Employer, CrewLeader, Gate, Clerk, Dispatcher, MarketManager] => {
+            hire: HireId, break_minutes: u16,
+        } + optional {
+            /// Which shift of the hire, from 0; absent: the nearest.
+            shift: u32,
+            /// Pieces done, for piece-work.
+            pieces: u32,
+        }
+        /// Says that one's own earlier words were wrong.
+        Correct = "correct", [Worker, Employer, CrewLeader, Clerk, Dispatcher, MarketManager] => {
+            attendance: AttendanceId, corrects: EventId, at: Timestamp, reason: String,
+        } + optional { break_minutes: u16, pieces: u32 }
+    }
+}
+
+/// What is said about presence on one shift of a hire.
 #[derive(Clone, Debug)]
 pub(crate) struct Attendance {
     pub(crate) hire: HireId,
+    pub(crate) worker: WorkerId,
+    /// Which shift of the hire, from 0.
+    pub(crate) index: u32,
+    pub(crate) shift: Shift,
+    said: BTreeMap<AssertedBy, Said>,
+    /// Which event said what, so that it can be corrected.
+    words: BTreeMap<EventId, (AssertedBy, Word)>,
+    contradictions: BTreeSet<(AssertedBy, AssertedBy)>,
+    overlaps: BTreeSet<HireId>,
+    presumed_at: Option<Timestamp>,
 }
-pub(crate) fn decide(_: &State, command: &AttendanceCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let _ = command;
-    Ok(Vec::new())
+
+/// The newest words of one side.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    signed_in: Option<Timestamp>,
+    signed_out: Option<Out>,
 }
-pub(crate) fn evolve(_: &mut State, _: &AttendanceEvent, _: &Meta) {}
-pub(crate) fn follow_up(_: &State, _: &AttendanceEvent, _: &Meta, _: &RuleBook) -> Vec<Event> {
-    Vec::new()
+
+/// When somebody left, and what was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Out {
+    at: Timestamp,
+    break_minutes: u16,
+    pieces: Option<u32>,
 }
-pub(crate) fn due(_: &State, _: &Deadline, _: &RuleBook) -> Vec<Event> {
-    Vec::new()
+
+/// What an event was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    In,
+    Out,
 }
-pub(crate) fn expect(_: &mut State, _: HireId) {}
-pub(crate) fn no_longer_expect(_: &mut State, _: HireId) {}
+
+/// The attendance of the `shift`-th shift of `hire`.
+pub fn attendance_id(hire: HireId, shift: u32) -> AttendanceId {
+    AttendanceId(new_id(CommandId(hire.0), Kind::Attendance.name(), shift))
+}
+
+/// Whose words an actor's are. A crew leader is neither side, so one's words replace nobody's.
+fn said_by(actor: &Actor) -> AssertedBy {
+    if actor.role == Role::CrewLeader { AssertedBy::CrewLeader } else { asserted_by(actor) }
+}
+
+/// Refuses whoever has no relation to a hire: worker and employer act on their own, others in their regions.
+pub(crate) fn check_side(actor: &Actor, terms: &HireTerms) -> Result<(), Refusal> {
+    actor.check_worker(terms.worker)?;
+    actor.check_employer(terms.employer)?;
+    if matches!(actor.role, Role::Worker | Role::Employer) {
+        return Ok(());
+    }
+    actor.check_region(terms.region)
+}
+
+/// Refuses whoever speaks for a worker without being that worker or naming them as the one spoken for.
+pub(crate) fn check_mandate(state: &State, worker: WorkerId, context: &Context<'_>) -> Result<(), Refusal> {
+    if context.actor.role == Role::Worker {
+        return context.actor.check_worker(worker);
+    }
+    let person = state.workers.get(&worker).ok_or_else(|| Refusal::unknown(worker))?.person;
+    let linked = |other| state.persons.get(&person).is_some_and(|it| it.linked.contains(&other));
+    match context.about.on_behalf_of {
+        Some(named) if named == person || linked(named) => Ok(()),
+        Some(_) | None => Err(Refusal::bad_field("on_behalf_of", "does not name the worker")),
+    }
+}
+
+impl Attendance {
+    /// The stretch that `said` asserts, once it says when work ended; a missing sign-in is the shift's start.
+    fn stretch(&self, said: &Said) -> Option<(Timestamp, Timestamp)> {
+        let out = said.signed_out?;
+        Some((said.signed_in.unwrap_or(self.shift.start()), out.at))
+    }
+
+    /// The minutes to be paid by what `said` asserts: coming early is not work, staying is.
+    fn minutes(&self, said: &Said) -> Option<i64> {
+        let (from, until) = self.stretch(said)?;
+        let ms = until.ms() - from.max(self.shift.start()).ms();
+        let rest = i64::from(said.signed_out?.break_minutes);
+        Some(((ms + MINUTE_MS - 1) / MINUTE_MS - rest).max(0))
+    }
+
+    /// What the pay comes to by what `said` asserts.
+    fn earned(&self, hire: &Hire, said: &Said) -> Option<Fen> {
+        let (pay, out) = (&hire.terms.pay, said.signed_out?);
+        match pay.pay_kind {
+            PayKind::Day => Some(pay.rate),
+            PayKind::Hour => Some(wage::by_minutes(pay.rate, self.minutes(said)?)),
+            PayKind::Piece => pay.rate.times(i64::from(out.pieces?)),
+            PayKind::Task => None,
+        }
+    }
+
+    /// The civil date on which the shift was over: its own end, or a later sign-out.
+    pub(crate) fn completed_on(&self) -> Date {
+        let outs = self.said.values().filter_map(|it| it.signed_out).map(|out| out.at.date());
+        outs.max().map_or(end_date(self.shift), |date| date.max(end_date(self.shift)))
+    }
+}
+
+/// The civil date on which a shift ends; one that ends at midnight ends on the day before it.
+pub(crate) fn end_date(shift: Shift) -> Date {
+    shift.end().plus_ms(-1).date()
+}
+
+impl State {
+    pub(crate) fn attendance(&self, id: AttendanceId) -> Result<&Attendance, Refusal> {
+        self.attendances.get(&id).ok_or_else(|| Refusal::unknown(id))
+    }
+}
+
+/// From now on somebody should sign out of each shift of the hire; called when its terms are as they are.
+pub(crate) fn expect(state: &mut State, hire_id: HireId) {
+    let Some(hire) = state.hires.get(&hire_id) else { return };
+    let (worker, pay_kind, shifts) = (hire.terms.worker, hire.terms.pay.pay_kind, hire.terms.shifts.clone());
+    let last = shifts.iter().map(|it| it.end()).max();
+    for (index, shift) in (0..).zip(shifts) {
+        let id = attendance_id(hire_id, index);
+        presume_not(state, id);
+        // A task is paid once, so its end alone is presumed.
+        let pays = pay_kind != PayKind::Task || Some(shift.end()) == last;
+        let due = pays && !state.wages.contains_key(&wage::wage_id(hire_id, pay_kind, index));
+        let presumed_at = due.then(|| end_date(shift).plus_days(1).at_minute(PRESUMED_AT_MINUTE));
+        let attendance = state.attendances.entry(id).or_insert_with(|| Attendance {
+            hire: hire_id,
+            worker,
+            index,
+            shift,
+            said: BTreeMap::new(),
+            words: BTreeMap::new(),
+            contradictions: BTreeSet::new(),
+            overlaps: BTreeSet::new(),
+            presumed_at: None,
+        });
+        let was_on = attendance.shift.work_date();
+        attendance.shift = shift;
+        attendance.presumed_at = presumed_at;
+        if let Some(known) = state.attended.get_mut(&(worker, was_on)) {
+            known.remove(&id);
+        }
+        state.attended.entry((worker, shift.work_date())).or_default().insert(id);
+        if let Some(at) = presumed_at {
+            state.expect_by(at, id, Due::WagePresumed);
+        }
+    }
+}
+
+/// Nobody need sign out any more: the hire will not take place, or its terms are about to change.
+pub(crate) fn no_longer_expect(state: &mut State, hire_id: HireId) {
+    for index in 0..shift_count(state, hire_id) {
+        presume_not(state, attendance_id(hire_id, index));
+    }
+}
+
+/// A hire that ended early: shifts that would begin later are no longer expected, earlier ones still are.
+pub(crate) fn after(state: &mut State, event: &HireEvent) {
+    match event {
+        HireEvent::Ended(it) => {
+            for index in 0..shift_count(state, it.hire) {
+                let id = attendance_id(it.hire, index);
+                if state.attendances.get(&id).is_some_and(|known| known.shift.work_date() > it.date) {
+                    presume_not(state, id);
+                }
+            }
+        }
+        HireEvent::Agreed(_)
+        | HireEvent::AgreementSigned(_)
+        | HireEvent::Started(_)
+        | HireEvent::Changed(_)
+        | HireEvent::Withdrawn(_)
+        | HireEvent::Cancelled(_)
+        | HireEvent::NoShow(_)
+        | HireEvent::SentHome(_)
+        | HireEvent::Replaced(_)
+        | HireEvent::FollowedUp(_)
+        | HireEvent::InjuryReported(_) => {}
+    }
+}
+
+/// A wage is on the books, so it need not be presumed.
+pub(crate) fn settled(state: &mut State, hire_id: HireId, wage: WageId) {
+    let Some(pay_kind) = state.hires.get(&hire_id).map(|it| it.terms.pay.pay_kind) else { return };
+    for index in 0..shift_count(state, hire_id) {
+        if wage::wage_id(hire_id, pay_kind, index) == wage {
+            presume_not(state, attendance_id(hire_id, index));
+        }
+    }
+}
+
+fn shift_count(state: &State, hire: HireId) -> u32 {
+    state.hires.get(&hire).map_or(0, |it| u32::try_from(it.terms.shifts.len()).unwrap_or(u32::MAX))
+}
+
+fn presume_not(state: &mut State, id: AttendanceId) {
+    if let Some(at) = state.attendances.get_mut(&id).and_then(|it| it.presumed_at.take()) {
+        state.expect_not(at, id, Due::WagePresumed);
+    }
+}
+
+pub(crate) fn decide(
+    state: &State,
+    command: &AttendanceCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        AttendanceCommand::SignIn(it) => sign_in(state, it, context),
+        AttendanceCommand::SignOut(it) => sign_out(state, it, context),
+        AttendanceCommand::Correct(it) => correct(state, it, context),
+    }
+}
+
+/// Words are taken whatever became of the hire: a worker may contradict a no-show.
+fn sign_in(state: &State, it: &SignIn, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (at, by) = (context.occurred_at(), said_by(context.actor));
+    let (attendance, known) = place(state, it.hire, it.shift, at, context.actor)?;
+    let said = known.said.get(&by).copied().unwrap_or_default();
+    match said.signed_in {
+        Some(earlier) if earlier == at => return Ok(Vec::new()),
+        Some(earlier) => {
+            return Err(Refusal::not_possible(
+                attendance,
+                format!("signed into at {earlier}: correct that instead"),
+            ));
+        }
+        None => {}
+    }
+    if said.signed_out.is_some_and(|out| at >= out.at) {
+        return Err(Refusal::bad_field("occurred_at", "is not before the sign-out"));
+    }
+    let (worker, date) = (known.worker, known.shift.work_date());
+    Ok(vec![SignedIn { attendance, hire: it.hire, worker, date, at, asserted_by: by }.into()])
+}
+
+fn sign_out(state: &State, it: &SignOut, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (at, by) = (context.occurred_at(), said_by(context.actor));
+    let (attendance, known) = place(state, it.hire, it.shift, at, context.actor)?;
+    let said = known.said.get(&by).copied().unwrap_or_default();
+    let out = Out { at, break_minutes: it.break_minutes, pieces: it.pieces };
+    match said.signed_out {
+        Some(earlier) if earlier == out => return Ok(Vec::new()),
+        Some(earlier) => {
+            let is = format!("signed out of at {}: correct that instead", earlier.at);
+            return Err(Refusal::not_possible(attendance, is));
+        }
+        None => {}
+    }
+    check_out(known, said.signed_in, out)?;
+    let piece_work = state.hire(it.hire)?.terms.pay.pay_kind == PayKind::Piece;
+    if piece_work && it.pieces.is_none() && by != AssertedBy::Gate {
+        return Err(Refusal::bad_field("pieces", "is needed for piece-work"));
+    }
+    Ok(vec![
+        SignedOut {
+            attendance,
+            hire: it.hire,
+            worker: known.worker,
+            date: known.shift.work_date(),
+            at,
+            asserted_by: by,
+            break_minutes: it.break_minutes,
+            pieces: it.pieces,
+        }
+        .into(),
+    ])
+}
+
+/// A side corrects its own words only; those of others stay as they are.
+fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    text::check("reason", &it.reason, text::LINE)?;
+    let known = state.attendance(it.attendance)?;
+    check_side(context.actor, &state.hire(known.hire)?.terms)?;
+    let not_here = || Refusal::bad_field("corrects", "is no words about this attendance");
+    let (by, word) = *known.words.get(&it.corrects).ok_or_else(not_here)?;
+    let own = said_by(context.actor);
+    // Nobody else speaks for a gate, so the desk puts its readings right.
+    if by != own && !(by == AssertedBy::Gate && own == AssertedBy::Desk) {
+        return Err(Refusal::NotYours { entity: it.attendance.into() });
+    }
+    if it.at > context.now {
+        return Err(Refusal::InTheFuture { at: it.at });
+    }
+    let said = known.said.get(&by).copied().unwrap_or_default();
+    match (word, said.signed_out) {
+        (Word::In, Some(out)) if it.at >= out.at => {
+            return Err(Refusal::bad_field("at", "is not before the sign-out"));
+        }
+        (Word::In, Some(_) | None) => {}
+        (Word::Out, out) => {
+            check_out(known, said.signed_in, corrected_out(out, it.at, it.break_minutes, it.pieces))?
+        }
+    }
+    let (attendance, hire, worker) = (it.attendance, known.hire, known.worker);
+    let (corrects, at, reason) = (it.corrects, it.at, it.reason.clone());
+    let (break_minutes, pieces) = (it.break_minutes, it.pieces);
+    let asserted_by = by;
+    Ok(vec![
+        Corrected { attendance, hire, worker, corrects, at, reason, asserted_by, break_minutes, pieces }
+            .into(),
+    ])
+}
+
+fn corrected_out(was: Option<Out>, at: Timestamp, break_minutes: Option<u16>, pieces: Option<u32>) -> Out {
+    Out {
+        at,
+        break_minutes: break_minutes.or(was.map(|out| out.break_minutes)).unwrap_or_default(),
+        pieces: pieces.or(was.and_then(|out| out.pieces)),
+    }
+}
+
+/// Work ends after it began, and rest is no longer than work.
+fn check_out(known: &Attendance, signed_in: Option<Timestamp>, out: Out) -> Result<(), Refusal> {
+    let from = signed_in.unwrap_or(known.shift.start());
+    if out.at <= from {
+        return Err(Refusal::bad_field("occurred_at", "is not after the beginning of work"));
+    }
+    if i64::from(out.break_minutes) * MINUTE_MS > out.at.ms() - from.ms() {
+        return Err(Refusal::bad_field("break_minutes", "is longer than the work"));
+    }
+    Ok(())
+}
+
+/// The attendance that words about `at` belong to: the named shift of the hire, or the nearest.
+fn place<'a>(
+    state: &'a State,
+    hire_id: HireId,
+    shift: Option<u32>,
+    at: Timestamp,
+    actor: &Actor,
+) -> Result<(AttendanceId, &'a Attendance), Refusal> {
+    let hire = state.hire(hire_id)?;
+    check_side(actor, &hire.terms)?;
+    let away = |shift: &Shift| (shift.start().ms() - at.ms()).max(at.ms() - shift.end().ms()).max(0);
+    let nearest = (0..).zip(&hire.terms.shifts).min_by_key(|(_, it)| away(it)).map(|(index, _)| index);
+    let none = || Refusal::bad_field("shift", "is none of this hire");
+    let id = attendance_id(hire_id, shift.or(nearest).ok_or_else(none)?);
+    let known = state.attendances.get(&id).ok_or_else(none)?;
+    if away(&known.shift) > Shift::MAX_MINUTES * MINUTE_MS {
+        return Err(Refusal::bad_field("occurred_at", "is days away from any shift of this hire"));
+    }
+    Ok((id, known))
+}
+
+pub(crate) fn evolve(state: &mut State, event: &AttendanceEvent, meta: &Meta) {
+    match event {
+        AttendanceEvent::SignedIn(it) => {
+            if let Some(known) = state.attendances.get_mut(&it.attendance) {
+                known.words.insert(meta.id, (it.asserted_by, Word::In));
+                known.said.entry(it.asserted_by).or_default().signed_in = Some(it.at);
+            }
+        }
+        AttendanceEvent::SignedOut(it) => {
+            if let Some(known) = state.attendances.get_mut(&it.attendance) {
+                let out = Out { at: it.at, break_minutes: it.break_minutes, pieces: it.pieces };
+                known.words.insert(meta.id, (it.asserted_by, Word::Out));
+                known.said.entry(it.asserted_by).or_default().signed_out = Some(out);
+            }
+        }
+        AttendanceEvent::Corrected(it) => {
+            if let Some(known) = state.attendances.get_mut(&it.attendance)
+                && let Some((by, word)) = known.words.get(&it.corrects).copied()
+            {
+                known.words.insert(meta.id, (by, word));
+                // What contradicted the old words need not contradict the new ones.
+                known.contradictions.retain(|(first, second)| *first != by && *second != by);
+                let said = known.said.entry(by).or_default();
+                match word {
+                    Word::In => said.signed_in = Some(it.at),
+                    Word::Out => {
+                        said.signed_out =
+                            Some(corrected_out(said.signed_out, it.at, it.break_minutes, it.pieces));
+                    }
+                }
+            }
+        }
+        AttendanceEvent::Contradicted(it) => {
+            if let Some(known) = state.attendances.get_mut(&it.attendance) {
+                known.contradictions.insert((it.first, it.second));
+            }
+        }
+        AttendanceEvent::OverlapFlagged(it) => {
+            if let Some(known) = state.attendances.get_mut(&it.attendance) {
+                known.overlaps.insert(it.other);
+            }
+        }
+    }
+}
+
+pub(crate) fn follow_up(state: &State, event: &AttendanceEvent, _: &Meta, rules: &RuleBook) -> Vec<Event> {
+    let (id, by) = match event {
+        AttendanceEvent::SignedIn(it) => (it.attendance, it.asserted_by),
+        AttendanceEvent::SignedOut(it) => (it.attendance, it.asserted_by),
+        AttendanceEvent::Corrected(it) => (it.attendance, it.asserted_by),
+        AttendanceEvent::Contradicted(_) | AttendanceEvent::OverlapFlagged(_) => return Vec::new(),
+    };
+    let Some(known) = state.attendances.get(&id) else { return Vec::new() };
+    let mut events = contradictions(known, id, by, rules);
+    let contradicted = !events.is_empty() || !known.contradictions.is_empty();
+    events.extend(overlaps(state, known, id));
+    if let Some((amount, basis)) = determine(state, known, contradicted) {
+        events.extend(wage::earned(state, known, amount, basis, rules));
+    }
+    events
+}
+
+/// Whom the words of `by` contradict that they did not contradict before.
+fn contradictions(known: &Attendance, id: AttendanceId, by: AssertedBy, rules: &RuleBook) -> Vec<Event> {
+    let tolerated = rules.office().map_or(0, |office| i64::from(office.attendance_tolerance_minutes));
+    let Some(own) = known.said.get(&by) else { return Vec::new() };
+    let mut events = Vec::new();
+    for (other, said) in known.said.iter().filter(|(other, _)| **other != by) {
+        let (first, second) = (by.min(*other), by.max(*other));
+        let (minutes_apart, pieces_apart) = apart(own, said);
+        let differ = i64::from(minutes_apart) > tolerated || pieces_apart.is_some();
+        if differ && !known.contradictions.contains(&(first, second)) {
+            let (attendance, hire, worker) = (id, known.hire, known.worker);
+            events.push(
+                Contradicted { attendance, hire, worker, first, second, minutes_apart, pieces_apart }.into(),
+            );
+        }
+    }
+    events
+}
+
+/// How far apart two sides are where both say something: in minutes, and in pieces where these differ.
+fn apart(a: &Said, b: &Said) -> (u32, Option<u32>) {
+    let between = |a: Timestamp, b: Timestamp| a.ms().abs_diff(b.ms()) / MINUTE_MS as u64;
+    let ins = a.signed_in.zip(b.signed_in).map_or(0, |(a, b)| between(a, b));
+    let outs = a.signed_out.zip(b.signed_out);
+    let ends =
+        outs.map_or(0, |(a, b)| between(a.at, b.at).max(a.break_minutes.abs_diff(b.break_minutes).into()));
+    let pieces = outs.and_then(|(a, b)| a.pieces.zip(b.pieces)).map(|(a, b)| a.abs_diff(b));
+    (u32::try_from(ins.max(ends)).unwrap_or(u32::MAX), pieces.filter(|apart| *apart > 0))
+}
+
+/// Other hires of the worker at which somebody asserts the same minutes; nothing is cancelled for it.
+fn overlaps(state: &State, known: &Attendance, id: AttendanceId) -> Vec<Event> {
+    let stretches =
+        |it: &Attendance| it.said.values().filter_map(|said| it.stretch(said)).collect::<Vec<_>>();
+    let own = stretches(known);
+    let date = known.shift.work_date();
+    let mut others = BTreeSet::new();
+    // A shift is at most two days long, so nothing farther off can share a minute with it.
+    let near = (known.worker, date.plus_days(-3))..=(known.worker, date.plus_days(3));
+    for other in
+        state.attended.range(near).flat_map(|(_, ids)| ids).filter_map(|id| state.attendances.get(id))
+    {
+        let shares =
+            |(from, until): &(Timestamp, Timestamp)| own.iter().any(|own| own.0 < *until && *from < own.1);
+        if other.hire != known.hire
+            && !known.overlaps.contains(&other.hire)
+            && stretches(other).iter().any(shares)
+        {
+            others.insert(other.hire);
+        }
+    }
+    let (hire, worker) = (known.hire, known.worker);
+    others.into_iter().map(|other| OverlapFlagged { attendance: id, hire, other, worker }.into()).collect()
+}
+
+/// What the words come to: the best of what nobody contradicts; the terms of the hire where somebody does.
+///
+/// A machine finds no fact between two contradicting sides. What they agreed before is the one thing that both
+/// have said; an officer adjusts it. So the result does not depend on whose words came first.
+fn determine(state: &State, known: &Attendance, contradicted: bool) -> Option<(Fen, WageBasis)> {
+    let hire = state.hires.get(&known.hire)?;
+    match hire.stage {
+        Stage::Agreed | Stage::Started { .. } | Stage::Ended { .. } => {}
+        Stage::Void(_) => return None,
+    }
+    let asserted: Vec<Fen> = known.said.values().filter_map(|said| known.earned(hire, said)).collect();
+    let best = *asserted.iter().max()?;
+    if !contradicted {
+        return Some((best, WageBasis::Attendance));
+    }
+    match wage::by_terms(&hire.terms.pay, known.shift) {
+        Some(amount) => Some((amount, WageBasis::HireTerms)),
+        // Piece-work whose usual day nobody stated: the count that no side denies.
+        None => asserted.iter().min().map(|least| (*least, WageBasis::Attendance)),
+    }
+}
+
+pub(crate) fn due(state: &State, deadline: &Deadline, rules: &RuleBook) -> Vec<Event> {
+    let id = AttendanceId(deadline.entity.id);
+    let presumed = state.attendances.get(&id).and_then(|known| wage::presumed(state, id, known, rules));
+    presumed.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use linggong_events::employer::EmployerKind;
+    use linggong_events::hire::Ended;
+
+    use super::*;
+    use crate::testing::*;
+
+    const SHIFT: &str = "2026-11-22 07:00";
+
+    fn id() -> AttendanceId {
+        attendance_id(HIRE, 0)
+    }
+
+    fn sign_in() -> SignIn {
+        SignIn { hire: HIRE, shift: None }
+    }
+
+    fn sign_out() -> SignOut {
+        SignOut { hire: HIRE, break_minutes: 0, shift: None, pieces: None }
+    }
+
+    fn hourly() -> HireTerms {
+        HireTerms { pay: pay(PayKind::Hour, 2_000), ..terms() }
+    }
+
+    fn amount(given: &Given) -> (Fen, WageBasis) {
+        let wage = &given.state.wages[&wage::wage_id(HIRE, PayKind::Hour, 0)];
+        (wage.amount, wage.basis)
+    }
+
+    #[test]
+    fn one_side_that_nobody_contradicts_makes_the_wage_due() {
+        let out = hired(EmployerKind::Unlicensed)
+            .at("2026-11-22 07:00")
+            .by(worker())
+            .and(sign_in())
+            .at("2026-11-22 17:05")
+            .when(sign_out());
+        let given = out.then(["attendance.signed_out", "wage.due"]);
+        assert!(!expects(&given.state, id()), "it need not be presumed any more");
+    }
+
+    #[test]
+    fn a_word_that_was_said_is_not_said_again() {
+        hired(EmployerKind::Unlicensed)
+            .at("2026-11-22 07:10")
+            .by(worker())
+            .of(SHIFT)
+            .and(sign_in())
+            .of(SHIFT)
+            .when(sign_in())
+            .then_nothing()
+            .when(sign_in())
+            .then_refused("not_possible");
+    }
+
+    #[test]
+    fn somebody_elses_worker_or_employer_says_nothing_here() {
+        let stranger = Actor { worker: Some(WorkerId(uuid::Uuid::from_u128(9))), ..worker() };
+        hired(EmployerKind::Unlicensed).at(SHIFT).by(stranger).when(sign_in()).then_refused("not_yours");
+        let far = Actor { regions: vec!["310101".parse().unwrap()], ..actor(Role::Gate, 0) };
+        hired(EmployerKind::Unlicensed).at(SHIFT).by(far).when(sign_in()).then_refused("outside_region");
+    }
+
+    #[test]
+    fn contradicting_words_lead_to_the_terms_whoever_spoke_first() {
+        let words = [(worker(), "2026-11-22 20:00"), (employer(), "2026-11-22 12:00")];
+        let said = |order: [usize; 2]| {
+            let mut given = hired_on(EmployerKind::Unlicensed, hourly()).at("2026-11-22 21:00");
+            for (actor, out) in order.map(|n| words[n].clone()) {
+                given = given.by(actor).of(out).when(sign_out()).given();
+            }
+            amount(&given)
+        };
+        assert_eq!(said([0, 1]), (Fen(20_000), WageBasis::HireTerms));
+        assert_eq!(said([1, 0]), said([0, 1]));
+    }
+
+    #[test]
+    fn a_small_difference_is_no_contradiction() {
+        let given = hired_on(EmployerKind::Unlicensed, hourly())
+            .at("2026-11-22 21:00")
+            .by(worker())
+            .of("2026-11-22 17:30")
+            .and(sign_out())
+            .by(employer())
+            .of("2026-11-22 17:00")
+            .when(sign_out())
+            .then(["attendance.signed_out"]);
+        assert_eq!(amount(&given), (Fen(21_000), WageBasis::Attendance));
+    }
+
+    #[test]
+    fn a_correction_that_ends_a_contradiction_brings_attendance_back() {
+        let wrong = hired_on(EmployerKind::Unlicensed, hourly())
+            .at("2026-11-22 21:00")
+            .by(worker())
+            .of("2026-11-22 17:00")
+            .and(sign_out())
+            .by(employer())
+            .of("2026-11-22 12:00")
+            .when(sign_out());
+        let correct = Correct {
+            attendance: id(),
+            corrects: wrong.first().meta.id,
+            at: at("2026-11-22 17:10"),
+            reason: "typed the wrong hour".into(),
+            break_minutes: None,
+            pieces: None,
+        };
+        let given = wrong.then(["attendance.signed_out", "attendance.contradicted", "wage.adjusted"]);
+        let given = given.by(worker()).when(correct.clone()).then_refused("not_yours");
+        let given = given.by(employer()).when(correct).then(["attendance.corrected", "wage.adjusted"]);
+        assert_eq!(amount(&given), (Fen(20_334), WageBasis::Attendance));
+    }
+
+    #[test]
+    fn nobody_signs_out_so_the_wage_is_presumed_at_noon_of_the_next_day() {
+        let given = hired(EmployerKind::Unlicensed)
+            .when_time_is("2026-11-23 11:59")
+            .then_nothing()
+            .when_time_is("2026-11-23 12:00")
+            .then(["wage.presumed_due", "wage.overdue"]);
+        assert!(!expects(&given.state, id()));
+    }
+
+    #[test]
+    fn a_hire_that_will_not_take_place_presumes_no_wage() {
+        hired(EmployerKind::Unlicensed)
+            .but(|state| no_longer_expect(state, HIRE))
+            .when_time_is("2026-12-31 12:00")
+            .then_nothing();
+    }
+
+    #[test]
+    fn a_hire_that_ended_early_presumes_the_shifts_before_its_end_alone() {
+        let days = ["2026-11-22", "2026-11-23", "2026-11-24"];
+        let shifts = days.map(|day| shift(&format!("{day} 07:00"), &format!("{day} 17:00")));
+        let ended = Ended {
+            hire: HIRE,
+            posting: terms().posting,
+            worker: WORKER,
+            employer: EMPLOYER,
+            date: "2026-11-23".parse().unwrap(),
+            basis: "the wall stands".into(),
+            asserted_by: AssertedBy::Worker,
+        };
+        let given = hired_on(EmployerKind::Unlicensed, HireTerms { shifts: shifts.into(), ..terms() });
+        let given = given.at("2026-11-23 18:00").happened(ended);
+        assert_eq!(given.state.wages.len(), 1, "the first day is presumed already");
+        let given = given.at("2026-12-31 12:00");
+        assert_eq!(given.state.wages.len(), 2);
+    }
+
+    #[test]
+    fn words_that_come_days_later_replace_the_presumption() {
+        let given = hired_on(EmployerKind::Unlicensed, hourly())
+            .at("2026-11-24 09:00")
+            .by(worker())
+            .of("2026-11-22 15:00")
+            .when(sign_out())
+            .then(["attendance.signed_out", "wage.adjusted"]);
+        assert_eq!(amount(&given), (Fen(16_000), WageBasis::Attendance));
+    }
+
+    #[test]
+    fn two_hires_asserted_for_the_same_minutes_are_flagged_and_both_stay() {
+        let other = HireId(uuid::Uuid::from_u128(0xc2));
+        let afternoon = HireTerms { shifts: vec![shift("2026-11-22 16:00", "2026-11-22 18:00")], ..terms() };
+        let given = hired(EmployerKind::Unlicensed)
+            .hired(other, afternoon)
+            .at("2026-11-22 19:00")
+            .by(worker())
+            .of("2026-11-22 17:00")
+            .and(sign_out())
+            .of("2026-11-22 18:00")
+            .when(SignOut { hire: other, ..sign_out() })
+            .then(["attendance.signed_out", "attendance.overlap_flagged", "wage.due"]);
+        assert_eq!(given.state.wages.len(), 2, "nothing is cancelled by machine");
+    }
+
+    #[test]
+    fn piece_work_is_paid_by_the_piece() {
+        let pieces = HireTerms { pay: pay(PayKind::Piece, 150), ..terms() };
+        let given = hired_on(EmployerKind::Unlicensed, pieces)
+            .at("2026-11-22 17:00")
+            .by(worker())
+            .when(sign_out())
+            .then_refused("bad_field")
+            .when(SignOut { pieces: Some(60), ..sign_out() })
+            .then(["attendance.signed_out", "wage.due"]);
+        assert_eq!(amount(&given), (Fen(9_000), WageBasis::Attendance));
+    }
+}

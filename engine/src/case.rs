@@ -1,28 +1,1131 @@
-//! interim
-use crate::command::{Context, commands};
-use crate::refusal::Refusal;
-use crate::rules::RuleBook;
-use crate::state::{Deadline, State};
-use linggong_events::case::CaseEvent;
+//! 案件: what an office does about claims. Deadlines warn and lapse by themselves; they never close a case.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linggong_events::case::{
+    Accepted, Assigned, CaseEvent, Closed, Conclusion, Corrected, Deadline as Period, DeadlineLapsed,
+    DeadlineMet, DeadlineWarned, DirectedElsewhere, DocumentIssued, Extended, Filed, FilingProposed,
+    Mediated, MediationFailed, Refused, ReopenProposed, Reopened, ServiceMode, SettlementPaper,
+    SupplementAsked,
+};
+use linggong_events::claim::Track;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::id::OfficeId;
+use linggong_events::id::{ActorId, CaseId, ClaimId, EmployerId, EventId, Kind, OfficeId, WorkerId};
+use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
+use linggong_events::office::{Role, SeriesKind};
+use linggong_events::rules::DeadlineTrace;
+use linggong_events::time::{Date, Timestamp};
 
-commands! { /// interim
-   CaseCommand: Case { /// interim
-Interim = "interim", [] => {} } }
+use crate::claim::{Answer, Claim};
+use crate::command::{Actor, Context, commands};
+use crate::refusal::Refusal;
+use crate::rules::RuleBook;
+use crate::state::{Deadline, Due, State};
+use crate::{deadline, text};
+
+/// The deadline by which a claimant is to supply what is missing.
+const SUPPLEMENT: &str = "supplement";
+
+commands! {
+    /// What can be asked about cases.
+    CaseCommand: Case {
+        /// 受理: takes on claims of one worker against one employer.
+        Accept = "accept", [CaseOfficer, CaseLead, Mediator] => { claims: Vec<ClaimId>, track: Track }
+        /// 不予受理, in writing.
+        Refuse = "refuse", [CaseOfficer, CaseLead, Mediator] => { claim: ClaimId, reason: String }
+        /// 补正: asks the claimant for what is missing.
+        AskSupplement = "ask_supplement", [CaseOfficer, CaseLead, Mediator] => { claim: ClaimId, missing: String, due: Date }
+        /// 告知他处: shows the way to another body or court.
+        DirectElsewhere = "direct_elsewhere", [CaseOfficer, CaseLead, Mediator] => { claim: ClaimId, to: String, reason: String }
+        /// Asks for 立案.
+        ProposeFiling = "file.propose", [CaseOfficer, CaseLead] => { case: CaseId, reason: String }
+        /// 立案, by a second officer.
+        ConfirmFiling = "file.confirm", [CaseOfficer, CaseLead] => { case: CaseId }
+        /// Names the officer who answers for it.
+        Assign = "assign", [CaseLead] => { case: CaseId, officer: ActorId, reason: String }
+        /// Records a document that went out, and how it was served.
+        IssueDocument = "issue_document", [CaseOfficer, CaseLead, Mediator] => {
+            case: CaseId, document: String, number: String, digest: String, served: ServiceMode, served_at: Timestamp,
+        } + optional {
+            /// By when its addressee is to act.
+            due: Date,
+        }
+        /// Approves a longer period, as the rules allow it; for a document's own date, as the officer sets it.
+        Extend = "extend", [CaseLead] => { case: CaseId, rule: String, reason: String } + optional { last_day: Date }
+        /// Says that what a deadline was for is done.
+        MeetDeadline = "meet_deadline", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, rule: String }
+        /// 调解 reached terms for one claim; the paper with the claimant's consent is in the vault.
+        Mediate = "mediate", [CaseOfficer, CaseLead, Mediator] => {
+            case: CaseId, claim: ClaimId, amount: Fen, pay_by: Date, paper: SettlementPaper, document: String,
+        }
+        /// 调解不成.
+        FailMediation = "fail_mediation", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, reason: String }
+        /// 结案.
+        Close = "close", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, conclusion: Conclusion, reason: String }
+        /// Asks to take a closed case up again.
+        ProposeReopening = "reopen.propose", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, reason: String }
+        /// Takes it up again, by a second officer.
+        ConfirmReopening = "reopen.confirm", [CaseOfficer, CaseLead] => { case: CaseId }
+        /// 更正: says what an earlier entry should have said; the entry stays readable.
+        Correct = "correct", [CaseOfficer, CaseLead, Mediator] => {
+            case: CaseId, corrects: EventId, was: String, is: String, reason: String,
+        }
+    }
+}
+
+/// A case as it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) office: OfficeId,
+    pub(crate) worker: WorkerId,
+    pub(crate) employer: EmployerId,
+    pub(crate) claims: BTreeSet<ClaimId>,
+    pub(crate) stage: Stage,
+    pub(crate) officer: Option<ActorId>,
+    filing_proposed: Option<ActorId>,
+    reopening_proposed: Option<(ActorId, String)>,
+    deadlines: BTreeMap<String, Running>,
+    documents: BTreeSet<String>,
+    /// Every entry, so that a correction points at one.
+    entries: BTreeSet<EventId>,
 }
-pub(crate) fn decide(_: &State, command: &CaseCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let _ = command;
-    Ok(Vec::new())
+
+/// Where a case stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// 补正: the claimant is to supply something before it is decided whether the claim is accepted.
+    Supplementing,
+    /// The claim went no further here.
+    TurnedAway,
+    /// 受理.
+    Accepted { track: Track, filed: bool },
+    /// 结案; what it was before.
+    Closed { track: Track, filed: bool },
 }
-pub(crate) fn evolve(_: &mut State, _: &CaseEvent, _: &Meta) {}
-pub(crate) fn follow_up(_: &State, _: &CaseEvent, _: &Meta, _: &RuleBook) -> Vec<Event> {
-    Vec::new()
+
+/// A deadline that runs, or has run.
+#[derive(Clone, Debug)]
+struct Running {
+    trigger: Date,
+    last_day: Date,
+    /// The warnings to come.
+    warn_at: BTreeSet<Timestamp>,
+    /// When it lapses; nothing while the case is closed, or where nobody vouched for the row.
+    lapses_at: Option<Timestamp>,
+    /// Whether it may lapse: its row was verified, or an officer set it.
+    vouched: bool,
+    extended: bool,
+    lapsed: bool,
 }
-pub(crate) fn due(_: &State, _: &Deadline, _: &RuleBook) -> Vec<Event> {
-    Vec::new()
+
+impl State {
+    fn case(&self, id: CaseId) -> Result<&Case, Refusal> {
+        self.cases.get(&id).ok_or_else(|| Refusal::unknown(id))
+    }
+
+    /// A case at work, for an officer who may act in it; with its track and whether it is filed.
+    fn open_case(&self, id: CaseId, actor: &Actor) -> Result<(&Case, Track, bool), Refusal> {
+        let case = self.case(id)?;
+        check_officer(self, id, case, actor)?;
+        match case.stage {
+            Stage::Accepted { track, filed } => Ok((case, track, filed)),
+            Stage::Supplementing => Err(Refusal::not_possible(id, "not accepted yet")),
+            Stage::TurnedAway | Stage::Closed { .. } => Err(Refusal::Ended { entity: id.into() }),
+        }
+    }
+
+    fn outstanding_of(&self, case: &Case) -> Fen {
+        let sums = case.claims.iter().filter_map(|id| self.claims.get(id)).map(|claim| claim.outstanding);
+        sums.fold(Fen::ZERO, |sum, it| sum.plus(it).unwrap_or(sum))
+    }
+}
+
+/// Refuses whoever does not sit at the office, and where an officer is assigned, whoever is neither that nor lead.
+fn check_officer(state: &State, id: CaseId, case: &Case, actor: &Actor) -> Result<(), Refusal> {
+    check_office(state, case.office, actor)?;
+    check_impartial(state, id, case, actor)?;
+    match case.officer {
+        Some(officer) if officer != actor.id && actor.role != Role::CaseLead => {
+            Err(Refusal::NotYours { entity: id.into() })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_office(state: &State, office: OfficeId, actor: &Actor) -> Result<(), Refusal> {
+    actor.check_region(state.office(office)?.region)?;
+    if actor.office == Some(office) { Ok(()) } else { Err(Refusal::NotYours { entity: office.into() }) }
+}
+
+/// 回避: nobody handles a case of their own.
+fn check_impartial(state: &State, id: CaseId, case: &Case, actor: &Actor) -> Result<(), Refusal> {
+    let claimant = state.workers.get(&case.worker).map(|it| it.person);
+    let debtor = state.employers.get(&case.employer).and_then(|it| it.details.person);
+    let is_party = actor.person.is_some_and(|person| claimant == Some(person) || debtor == Some(person))
+        || actor.worker == Some(case.worker)
+        || actor.employer == Some(case.employer);
+    if is_party { Err(Refusal::ConflictOfInterest { entity: id.into() }) } else { Ok(()) }
+}
+
+pub(crate) fn decide(
+    state: &State,
+    command: &CaseCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        CaseCommand::Accept(it) => accept(state, it, context),
+        CaseCommand::Refuse(it) => refuse(state, it, context),
+        CaseCommand::AskSupplement(it) => ask_supplement(state, it, context),
+        CaseCommand::DirectElsewhere(it) => direct_elsewhere(state, it, context),
+        CaseCommand::ProposeFiling(it) => propose_filing(state, it, context),
+        CaseCommand::ConfirmFiling(it) => confirm_filing(state, it, context),
+        CaseCommand::Assign(it) => assign(state, it, context),
+        CaseCommand::IssueDocument(it) => issue_document(state, it, context),
+        CaseCommand::Extend(it) => extend(state, it, context),
+        CaseCommand::MeetDeadline(it) => meet_deadline(state, it, context),
+        CaseCommand::Mediate(it) => mediate(state, it, context),
+        CaseCommand::FailMediation(it) => {
+            state.open_case(it.case, context.actor)?;
+            text::check("reason", &it.reason, text::LINE)?;
+            Ok(vec![MediationFailed { case: it.case, reason: it.reason.clone() }.into()])
+        }
+        CaseCommand::Close(it) => close(state, it, context),
+        CaseCommand::ProposeReopening(it) => propose_reopening(state, it, context),
+        CaseCommand::ConfirmReopening(it) => confirm_reopening(state, it, context),
+        CaseCommand::Correct(it) => correct(state, it, context),
+    }
+}
+
+/// A claim that waits for this office's answer, and the case in which a supplement was asked for, if one was.
+fn waiting<'a>(
+    state: &'a State,
+    id: ClaimId,
+    context: &Context<'_>,
+) -> Result<(&'a Claim, Option<CaseId>), Refusal> {
+    let claim = state.open_claim(id)?;
+    check_office(state, claim.office, context.actor)?;
+    if let Some((case, known)) = claim.case.and_then(|case| state.cases.get(&case).map(|known| (case, known)))
+    {
+        check_officer(state, case, known, context.actor)?;
+    }
+    match claim.answer {
+        Answer::Awaited => Ok((claim, claim.case)),
+        Answer::Accepted => Err(Refusal::not_possible(id, "accepted already")),
+        Answer::Refused => Err(Refusal::not_possible(id, "refused already")),
+        Answer::DirectedElsewhere => Err(Refusal::not_possible(id, "directed elsewhere already")),
+    }
+}
+
+fn new_case(known: Option<CaseId>, context: &Context<'_>) -> CaseId {
+    known.unwrap_or_else(|| CaseId(context.new_id(Kind::Case, 0)))
+}
+
+fn year(context: &Context<'_>) -> i16 {
+    context.now.date().civil().year()
+}
+
+fn warn_days(rules: &RuleBook) -> Vec<u16> {
+    rules.office().map(|office| office.near_deadline_days.clone()).unwrap_or_default()
+}
+
+/// The period of a row of the rules from `trigger`.
+pub(crate) fn period(rules: &RuleBook, row: &str, trigger: Date) -> Result<Period, Refusal> {
+    let computed =
+        rules.deadline(row, trigger, &[]).ok_or_else(|| Refusal::RuleMissing { rule: row.into() })?;
+    Ok(written(row, computed))
+}
+
+/// The same with the extension that the row allows.
+fn prolonged(rules: &RuleBook, row: &str, trigger: Date) -> Result<Period, Refusal> {
+    let missing = || Refusal::RuleMissing { rule: row.into() };
+    let known = rules.deadline_row(row).ok_or_else(missing)?;
+    let computed = deadline::extended(known, trigger, rules.calendar(), &[]);
+    let computed = computed.ok_or_else(|| Refusal::bad_field("rule", "allows no longer period"))?;
+    Ok(written(row, computed))
+}
+
+fn written(row: &str, computed: deadline::Deadline) -> Period {
+    Period {
+        rule: row.into(),
+        last_day: computed.last_day(),
+        safe_day: computed.safe_day,
+        trace: computed.trace,
+    }
+}
+
+/// The rows whose periods begin with acceptance, and the row that acceptance itself has to keep.
+fn rows_of(track: Track) -> Result<(Option<&'static str>, &'static [&'static str]), Refusal> {
+    match track {
+        Track::Supervision => Ok((Some("sup.accept"), &[])),
+        Track::Arbitration => {
+            Ok((Some("arb.accept"), &["arb.serve_copy", "arb.tribunal_notice", "arb.award"]))
+        }
+        Track::Mediation => Ok((None, &["med.no_agreement"])),
+        Track::Civil => Err(Refusal::bad_field("track", "leads to a court: direct the claimant there")),
+    }
+}
+
+fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (first, rest) = it.claims.split_first().ok_or_else(|| Refusal::bad_field("claims", "is empty"))?;
+    let (claim, known) = waiting(state, *first, context)?;
+    let (worker, employer, office) = (claim.worker, claim.employer, claim.office);
+    for id in rest {
+        let (other, _) = waiting(state, *id, context)?;
+        if (other.worker, other.employer) != (worker, employer) {
+            return Err(Refusal::bad_field("claims", "are not of one worker against one employer"));
+        }
+    }
+    let mut named = BTreeSet::new();
+    if !it.claims.iter().all(|id| named.insert(*id)) {
+        return Err(Refusal::bad_field("claims", "name one claim twice"));
+    }
+    let (kept_by_now, running) = rows_of(it.track)?;
+    if it.track == Track::Supervision && !state.employer(employer)?.details.employer_kind.is_supervised() {
+        return Err(Refusal::not_possible(
+            employer,
+            "a household, which is not supervised: mediate or direct elsewhere",
+        ));
+    }
+    for id in &it.claims {
+        check_elsewhere(state, *id, &named)?;
+    }
+    let case = new_case(known, context);
+    let today = context.now.date();
+    let kept = kept_by_now.map(|row| period(context.rules, row, claim.held_since)).transpose()?;
+    let mut deadlines: Vec<Period> = kept.iter().cloned().collect();
+    for row in running {
+        deadlines.push(period(context.rules, row, today)?);
+    }
+    let accepted = Accepted {
+        case,
+        claims: it.claims.clone(),
+        worker,
+        employer,
+        office,
+        number: state.next_number(office, SeriesKind::Acceptance, year(context))?,
+        track: it.track,
+        deadlines,
+        warn_days: warn_days(context.rules),
+    };
+    check_new_case(state, &accepted, context.actor)?;
+    let mut events = vec![accepted.into()];
+    // An acceptance that comes too late does not undo the lapse: it is stated as soon as time is looked at.
+    if let Some(kept) = kept.filter(|kept| context.now <= kept.last_day.end()) {
+        events.push(DeadlineMet { case, rule: kept.rule, last_day: kept.last_day }.into());
+    }
+    Ok(events)
+}
+
+fn check_new_case(state: &State, accepted: &Accepted, actor: &Actor) -> Result<(), Refusal> {
+    let case = opened(accepted.office, accepted.worker, accepted.employer);
+    check_impartial(state, accepted.case, &case, actor)
+}
+
+/// 监察条例 21 ¶2: a wage that is before another body is not processed here; an officer directs the claimant.
+fn check_elsewhere(state: &State, claim: ClaimId, together: &BTreeSet<ClaimId>) -> Result<(), Refusal> {
+    for rival in state.rivals(claim).into_iter().filter(|rival| !together.contains(rival)) {
+        let case = state.claims.get(&rival).and_then(|it| it.case);
+        let stage = case.and_then(|case| state.cases.get(&case)).map(|it| it.stage);
+        if let (Some(case), Some(Stage::Accepted { .. })) = (case, stage) {
+            return Err(Refusal::ElsewhereAlready { entity: case.into() });
+        }
+    }
+    Ok(())
+}
+
+fn refuse(state: &State, it: &Refuse, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (claim, known) = waiting(state, it.claim, context)?;
+    text::check("reason", &it.reason, text::PARAGRAPH)?;
+    let number = state.next_number(claim.office, SeriesKind::Refusal, year(context))?;
+    let (case, office) = (new_case(known, context), claim.office);
+    let (worker, employer, reason) = (claim.worker, claim.employer, it.reason.clone());
+    Ok(vec![Refused { case, claim: it.claim, worker, employer, office, number, reason }.into()])
+}
+
+fn ask_supplement(state: &State, it: &AskSupplement, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (claim, known) = waiting(state, it.claim, context)?;
+    text::check("missing", &it.missing, text::PARAGRAPH)?;
+    check_future(it.due, context)?;
+    let asked = SupplementAsked {
+        case: new_case(known, context),
+        claim: it.claim,
+        worker: claim.worker,
+        employer: claim.employer,
+        office: claim.office,
+        missing: it.missing.clone(),
+        due: it.due,
+        warn_days: warn_days(context.rules),
+    };
+    Ok(vec![asked.into()])
+}
+
+fn check_future(due: Date, context: &Context<'_>) -> Result<(), Refusal> {
+    if due > context.now.date() { Ok(()) } else { Err(Refusal::bad_field("due", "is not a day to come")) }
+}
+
+fn direct_elsewhere(
+    state: &State,
+    it: &DirectElsewhere,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let (claim, known) = waiting(state, it.claim, context)?;
+    text::check("to", &it.to, text::LINE)?;
+    text::check("reason", &it.reason, text::PARAGRAPH)?;
+    let (case, office) = (new_case(known, context), claim.office);
+    let (worker, employer, to, reason) = (claim.worker, claim.employer, it.to.clone(), it.reason.clone());
+    Ok(vec![DirectedElsewhere { case, claim: it.claim, worker, employer, office, to, reason }.into()])
+}
+
+fn propose_filing(state: &State, it: &ProposeFiling, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (_, track, filed) = state.open_case(it.case, context.actor)?;
+    text::check("reason", &it.reason, text::PARAGRAPH)?;
+    if track != Track::Supervision {
+        return Err(Refusal::not_possible(it.case, "no case of supervision, which alone is filed"));
+    }
+    if filed {
+        return Err(Refusal::not_possible(it.case, "filed already"));
+    }
+    Ok(vec![FilingProposed { case: it.case, reason: it.reason.clone() }.into()])
+}
+
+fn confirm_filing(state: &State, it: &ConfirmFiling, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    // The second officer need not be the one assigned.
+    let case = state.case(it.case)?;
+    check_office(state, case.office, context.actor)?;
+    check_impartial(state, it.case, case, context.actor)?;
+    let proposed_by = case.filing_proposed.ok_or(Refusal::NothingProposed { entity: it.case.into() })?;
+    if proposed_by == context.actor.id {
+        return Err(Refusal::SecondOfficerNeeded);
+    }
+    let number = state.next_number(case.office, SeriesKind::Filing, year(context))?;
+    let deadlines = vec![period(context.rules, "sup.investigate", context.now.date())?];
+    let warn_days = warn_days(context.rules);
+    Ok(vec![Filed { case: it.case, number, deadlines, proposed_by, warn_days }.into()])
+}
+
+fn assign(state: &State, it: &Assign, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (case, _, _) = state.open_case(it.case, context.actor)?;
+    text::check("reason", &it.reason, text::LINE)?;
+    let grants = &state.office(case.office)?.grants;
+    let roles = [Role::CaseOfficer, Role::CaseLead, Role::Mediator];
+    let grant = roles.iter().find_map(|role| grants.get(&(it.officer, *role)));
+    let grant = grant.ok_or_else(|| Refusal::bad_field("officer", "is no officer of this office"))?;
+    check_impartial(state, it.case, case, &Actor::holding(grant, case.office))?;
+    if case.officer == Some(it.officer) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Assigned { case: it.case, officer: it.officer, reason: it.reason.clone() }.into()])
+}
+
+fn issue_document(state: &State, it: &IssueDocument, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (case, _, _) = state.open_case(it.case, context.actor)?;
+    text::check("document", &it.document, 60)?;
+    text::check("number", &it.number, 60)?;
+    text::check_digest("digest", &it.digest)?;
+    if it.served_at > context.now {
+        return Err(Refusal::InTheFuture { at: it.served_at });
+    }
+    if case.documents.contains(&it.number) {
+        return Err(Refusal::bad_field("number", "is that of a document of this case already"));
+    }
+    if it.due.is_some_and(|due| due < it.served_at.date()) {
+        return Err(Refusal::bad_field("due", "lies before the service"));
+    }
+    let issued = DocumentIssued {
+        case: it.case,
+        document: it.document.clone(),
+        number: it.number.clone(),
+        digest: it.digest.clone(),
+        served: it.served,
+        served_at: it.served_at,
+        warn_days: warn_days(context.rules),
+        due: it.due,
+    };
+    Ok(vec![issued.into()])
+}
+
+/// The deadline of a document, beside those of the rules.
+fn rule_of_document(number: &str) -> String {
+    format!("document:{number}")
+}
+
+/// A deadline of the case that has not lapsed.
+fn running<'a>(case: &'a Case, rule: &str, context: &Context<'_>) -> Result<&'a Running, Refusal> {
+    let running =
+        case.deadlines.get(rule).ok_or_else(|| Refusal::bad_field("rule", "is no deadline of this case"))?;
+    let end = running.last_day.end();
+    if running.lapsed || context.now > end { Err(Refusal::TooLate { at: end }) } else { Ok(running) }
+}
+
+fn extend(state: &State, it: &Extend, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (case, _, _) = state.open_case(it.case, context.actor)?;
+    text::check("reason", &it.reason, text::PARAGRAPH)?;
+    // Whoever works on the case does not grant themselves more time.
+    if case.officer == Some(context.actor.id) {
+        return Err(Refusal::SecondOfficerNeeded);
+    }
+    let known = running(case, &it.rule, context)?;
+    let of_document = it.rule == SUPPLEMENT || it.rule.starts_with("document:");
+    let deadline = match it.last_day {
+        None if of_document => {
+            return Err(Refusal::bad_field("last_day", "is needed for an officer's own date"));
+        }
+        Some(last_day) if of_document => set_by_officer(&it.rule, known.trigger, last_day, context.rules),
+        Some(_) => return Err(Refusal::bad_field("last_day", "is set by the rules")),
+        None if known.extended => return Err(Refusal::not_possible(it.case, "extended already")),
+        None => prolonged(context.rules, &it.rule, known.trigger)?,
+    };
+    if deadline.last_day <= known.last_day {
+        return Err(Refusal::bad_field("last_day", "is not later than it was"));
+    }
+    let extended = Extended {
+        case: it.case,
+        deadline: Period { rule: it.rule.clone(), ..deadline },
+        supersedes: known.last_day,
+        reason: it.reason.clone(),
+        approved_by: context.actor.id,
+        warn_days: warn_days(context.rules),
+    };
+    Ok(vec![extended.into()])
+}
+
+fn set_by_officer(rule: &str, trigger: Date, last_day: Date, rules: &RuleBook) -> Period {
+    let trace = DeadlineTrace {
+        rule: rule.to_owned(),
+        citation: "承办机关指定期限".into(),
+        packs: rules.names(),
+        trigger,
+        length: format!("{} nd", last_day.days() - trigger.days()),
+        counted_to: last_day,
+        last_day,
+        // It rests on the officer's own act, not on a row that somebody would have to read.
+        verified: true,
+    };
+    Period { rule: rule.to_owned(), last_day, safe_day: last_day, trace }
+}
+
+fn meet_deadline(state: &State, it: &MeetDeadline, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let case = state.case(it.case)?;
+    check_officer(state, it.case, case, context.actor)?;
+    let last_day = running(case, &it.rule, context)?.last_day;
+    Ok(vec![DeadlineMet { case: it.case, rule: it.rule.clone(), last_day }.into()])
+}
+
+fn mediate(state: &State, it: &Mediate, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (case, track, _) = state.open_case(it.case, context.actor)?;
+    if !case.claims.contains(&it.claim) {
+        return Err(Refusal::bad_field("claim", "is not in this case"));
+    }
+    if !(1..=MAX_JSON_INTEGER).contains(&it.amount.0) {
+        return Err(Refusal::BadAmount { amount: it.amount });
+    }
+    if it.paper == SettlementPaper::ArbitrationMediation && track != Track::Arbitration {
+        return Err(Refusal::bad_field("paper", "is made in arbitration only"));
+    }
+    text::check_digest("document", &it.document)?;
+    let mediated = Mediated {
+        case: it.case,
+        claim: it.claim,
+        worker: case.worker,
+        employer: case.employer,
+        amount: it.amount,
+        pay_by: it.pay_by,
+        paper: it.paper,
+        document: it.document.clone(),
+    };
+    Ok(vec![mediated.into()])
+}
+
+fn close(state: &State, it: &Close, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (case, _, _) = state.open_case(it.case, context.actor)?;
+    text::check("reason", &it.reason, text::PARAGRAPH)?;
+    let outstanding = state.outstanding_of(case);
+    if it.conclusion == Conclusion::Paid && outstanding > Fen::ZERO {
+        return Err(Refusal::not_possible(it.case, format!("not paid in full: {outstanding} yuan is owed")));
+    }
+    let open = |id: &ClaimId| state.claims.get(id).is_some_and(|claim| claim.is_open());
+    if it.conclusion == Conclusion::Withdrawn && case.claims.iter().any(open) {
+        return Err(Refusal::not_possible(it.case, "not withdrawn by the claimant"));
+    }
+    let (conclusion, reason) = (it.conclusion, it.reason.clone());
+    Ok(vec![Closed { case: it.case, conclusion, reason, outstanding }.into()])
+}
+
+fn closed<'a>(state: &'a State, id: CaseId, context: &Context<'_>) -> Result<&'a Case, Refusal> {
+    let case = state.case(id)?;
+    check_office(state, case.office, context.actor)?;
+    check_impartial(state, id, case, context.actor)?;
+    match case.stage {
+        Stage::Closed { .. } => Ok(case),
+        Stage::Supplementing | Stage::TurnedAway | Stage::Accepted { .. } => {
+            Err(Refusal::not_possible(id, "not closed"))
+        }
+    }
+}
+
+fn propose_reopening(
+    state: &State,
+    it: &ProposeReopening,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    closed(state, it.case, context)?;
+    text::check("reason", &it.reason, text::PARAGRAPH)?;
+    Ok(vec![ReopenProposed { case: it.case, reason: it.reason.clone() }.into()])
+}
+
+fn confirm_reopening(
+    state: &State,
+    it: &ConfirmReopening,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let case = closed(state, it.case, context)?;
+    let proposed = case.reopening_proposed.clone();
+    let (proposed_by, reason) = proposed.ok_or(Refusal::NothingProposed { entity: it.case.into() })?;
+    if proposed_by == context.actor.id {
+        return Err(Refusal::SecondOfficerNeeded);
+    }
+    for claim in &case.claims {
+        check_elsewhere(state, *claim, &case.claims)?;
+    }
+    Ok(vec![Reopened { case: it.case, reason, proposed_by }.into()])
+}
+
+/// Also in a closed case: a correction changes what is read, not what was done.
+fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let case = state.case(it.case)?;
+    check_officer(state, it.case, case, context.actor)?;
+    text::check("was", &it.was, text::PARAGRAPH)?;
+    text::check("is", &it.is, text::PARAGRAPH)?;
+    text::check("reason", &it.reason, text::LINE)?;
+    if !case.entries.contains(&it.corrects) {
+        return Err(Refusal::bad_field("corrects", "is no entry of this case"));
+    }
+    let (corrects, was, is, reason) = (it.corrects, it.was.clone(), it.is.clone(), it.reason.clone());
+    Ok(vec![Corrected { case: it.case, corrects, was, is, reason }.into()])
+}
+
+fn opened(office: OfficeId, worker: WorkerId, employer: EmployerId) -> Case {
+    Case {
+        office,
+        worker,
+        employer,
+        claims: BTreeSet::new(),
+        stage: Stage::Supplementing,
+        officer: None,
+        filing_proposed: None,
+        reopening_proposed: None,
+        deadlines: BTreeMap::new(),
+        documents: BTreeSet::new(),
+        entries: BTreeSet::new(),
+    }
+}
+
+pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
+    let today = meta.time.date();
+    match event {
+        CaseEvent::Accepted(it) => {
+            for claim in &it.claims {
+                let parties = (it.office, it.worker, it.employer);
+                answer(state, it.case, *claim, parties, Answer::Accepted);
+            }
+            stop(state, it.case, SUPPLEMENT);
+            change(state, it.case, |case| case.stage = Stage::Accepted { track: it.track, filed: false });
+            state.take_number(it.office, SeriesKind::Acceptance, today.civil().year());
+            for period in &it.deadlines {
+                run(state, it.case, &period.rule, dates_of(period), &it.warn_days, meta.time);
+            }
+        }
+        CaseEvent::Refused(it) => {
+            answer(state, it.case, it.claim, (it.office, it.worker, it.employer), Answer::Refused);
+            stop(state, it.case, SUPPLEMENT);
+            change(state, it.case, |case| case.stage = Stage::TurnedAway);
+            state.take_number(it.office, SeriesKind::Refusal, today.civil().year());
+        }
+        CaseEvent::SupplementAsked(it) => {
+            answer(state, it.case, it.claim, (it.office, it.worker, it.employer), Answer::Awaited);
+            run(state, it.case, SUPPLEMENT, (today, it.due, true), &it.warn_days, meta.time);
+        }
+        CaseEvent::DirectedElsewhere(it) => {
+            let parties = (it.office, it.worker, it.employer);
+            answer(state, it.case, it.claim, parties, Answer::DirectedElsewhere);
+            stop(state, it.case, SUPPLEMENT);
+            change(state, it.case, |case| case.stage = Stage::TurnedAway);
+        }
+        CaseEvent::FilingProposed(it) => {
+            change(state, it.case, |case| case.filing_proposed = Some(meta.actor))
+        }
+        CaseEvent::Filed(it) => {
+            change(state, it.case, |case| {
+                case.filing_proposed = None;
+                case.stage = Stage::Accepted { track: Track::Supervision, filed: true };
+            });
+            if let Some(office) = state.cases.get(&it.case).map(|case| case.office) {
+                state.take_number(office, SeriesKind::Filing, today.civil().year());
+            }
+            for period in &it.deadlines {
+                run(state, it.case, &period.rule, dates_of(period), &it.warn_days, meta.time);
+            }
+        }
+        CaseEvent::Assigned(it) => change(state, it.case, |case| case.officer = Some(it.officer)),
+        CaseEvent::DocumentIssued(it) => {
+            change(state, it.case, |case| {
+                case.documents.insert(it.number.clone());
+            });
+            if let Some(due) = it.due {
+                let dates = (it.served_at.date(), due, true);
+                run(state, it.case, &rule_of_document(&it.number), dates, &it.warn_days, meta.time);
+            }
+        }
+        CaseEvent::Extended(it) => {
+            let dates = dates_of(&it.deadline);
+            run(state, it.case, &it.deadline.rule, dates, &it.warn_days, meta.time);
+            change(state, it.case, |case| {
+                if let Some(running) = case.deadlines.get_mut(&it.deadline.rule) {
+                    running.extended = true;
+                }
+            });
+        }
+        CaseEvent::DeadlineMet(it) => stop(state, it.case, &it.rule),
+        CaseEvent::DeadlineWarned(it) => {
+            let warn_at =
+                running_mut(state, it.case, &it.rule).and_then(|running| running.warn_at.pop_first());
+            if let Some(at) = warn_at {
+                state.expect_not(at, it.case, Due::CaseWarned(it.rule.clone()));
+            }
+        }
+        CaseEvent::DeadlineLapsed(it) => {
+            halt(state, it.case, &it.rule);
+            if let Some(running) = running_mut(state, it.case, &it.rule) {
+                running.lapsed = true;
+            }
+        }
+        CaseEvent::Closed(it) => {
+            change(state, it.case, |case| {
+                if let Stage::Accepted { track, filed } = case.stage {
+                    case.stage = Stage::Closed { track, filed };
+                }
+            });
+            for rule in rules_of(state, it.case) {
+                halt(state, it.case, &rule);
+            }
+        }
+        CaseEvent::ReopenProposed(it) => {
+            change(state, it.case, |case| case.reopening_proposed = Some((meta.actor, it.reason.clone())));
+        }
+        CaseEvent::Reopened(it) => {
+            change(state, it.case, |case| {
+                case.reopening_proposed = None;
+                if let Stage::Closed { track, filed } = case.stage {
+                    case.stage = Stage::Accepted { track, filed };
+                }
+            });
+            // Periods that were running when it was closed run on: closing did not keep them.
+            for rule in rules_of(state, it.case) {
+                let halted =
+                    running_mut(state, it.case, &rule).filter(|running| running.vouched && !running.lapsed);
+                if let Some(running) = halted {
+                    let at = running.last_day.end().plus_ms(1);
+                    running.lapses_at = Some(at);
+                    state.expect_by(at, it.case, Due::CaseLapsed(rule));
+                }
+            }
+        }
+        CaseEvent::Mediated(_)
+        | CaseEvent::MediationFailed(_)
+        | CaseEvent::PaymentSeen(_)
+        | CaseEvent::Corrected(_) => {}
+    }
+    if let linggong_events::id::EntityRef { kind: Kind::Case, id } = meta.subject {
+        change(state, CaseId(id), |case| {
+            case.entries.insert(meta.id);
+        });
+    }
+}
+
+/// The office said something about a claim: the case exists from then on.
+fn answer(
+    state: &mut State,
+    id: CaseId,
+    claim: ClaimId,
+    (office, worker, employer): (OfficeId, WorkerId, EmployerId),
+    answer: Answer,
+) {
+    let case = state.cases.entry(id).or_insert_with(|| opened(office, worker, employer));
+    case.claims.insert(claim);
+    if let Some(known) = state.claims.get_mut(&claim) {
+        (known.case, known.answer) = (Some(id), answer);
+    }
+}
+
+fn change(state: &mut State, id: CaseId, change: impl FnOnce(&mut Case)) {
+    if let Some(case) = state.cases.get_mut(&id) {
+        change(case);
+    }
+}
+
+fn running_mut<'a>(state: &'a mut State, id: CaseId, rule: &str) -> Option<&'a mut Running> {
+    state.cases.get_mut(&id)?.deadlines.get_mut(rule)
+}
+
+fn rules_of(state: &State, id: CaseId) -> Vec<String> {
+    state.cases.get(&id).map(|case| case.deadlines.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// From when and until when, and whether somebody vouched for it.
+fn dates_of(period: &Period) -> (Date, Date, bool) {
+    (period.trace.trigger, period.last_day, period.trace.verified)
+}
+
+/// A deadline runs, instead of the one it supersedes; it lapses only where somebody vouched for it.
+fn run(
+    state: &mut State,
+    id: CaseId,
+    rule: &str,
+    (trigger, last_day, vouched): (Date, Date, bool),
+    warn_days: &[u16],
+    now: Timestamp,
+) {
+    halt(state, id, rule);
+    let Some(case) = state.cases.get_mut(&id) else { return };
+    let lapses_at = vouched.then(|| last_day.end().plus_ms(1));
+    // Whoever is told on the same day that a period runs need not be warned of it.
+    let warnings = warn_days.iter().map(|days| last_day.plus_days(-i64::from(*days)).at_minute(0));
+    let warn_at: BTreeSet<Timestamp> = warnings.filter(|at| *at > now).collect();
+    let running = Running {
+        trigger,
+        last_day,
+        warn_at: warn_at.clone(),
+        lapses_at,
+        vouched,
+        extended: false,
+        lapsed: false,
+    };
+    case.deadlines.insert(rule.to_owned(), running);
+    for at in warn_at {
+        state.expect_by(at, id, Due::CaseWarned(rule.to_owned()));
+    }
+    if let Some(at) = lapses_at {
+        state.expect_by(at, id, Due::CaseLapsed(rule.to_owned()));
+    }
+}
+
+/// A deadline neither warns nor lapses any more; what it was stays known.
+fn halt(state: &mut State, id: CaseId, rule: &str) {
+    let Some(running) = running_mut(state, id, rule) else { return };
+    let (warn_at, lapses_at) = (std::mem::take(&mut running.warn_at), running.lapses_at.take());
+    for at in warn_at {
+        state.expect_not(at, id, Due::CaseWarned(rule.to_owned()));
+    }
+    if let Some(at) = lapses_at {
+        state.expect_not(at, id, Due::CaseLapsed(rule.to_owned()));
+    }
+}
+
+/// What the deadline was for is done.
+fn stop(state: &mut State, id: CaseId, rule: &str) {
+    halt(state, id, rule);
+    change(state, id, |case| {
+        case.deadlines.remove(rule);
+    });
+}
+
+pub(crate) fn due(state: &State, deadline: &Deadline, _: &RuleBook) -> Vec<Event> {
+    let case = CaseId(deadline.entity.id);
+    let last_day = |rule: &str| Some(state.cases.get(&case)?.deadlines.get(rule)?.last_day);
+    let event = match &deadline.due {
+        Due::CaseWarned(rule) => {
+            last_day(rule).map(|last_day| DeadlineWarned { case, rule: rule.clone(), last_day }.into())
+        }
+        Due::CaseLapsed(rule) => {
+            last_day(rule).map(|last_day| DeadlineLapsed { case, rule: rule.clone(), last_day }.into())
+        }
+        Due::OfferExpires
+        | Due::PostingExpires
+        | Due::PresenceEnds
+        | Due::CoverChecked
+        | Due::WagePresumed
+        | Due::WageOverdue => None,
+    };
+    event.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use linggong_events::claim::{ClaimItem, ClaimOutcome};
+    use linggong_events::employer::EmployerKind;
+    use linggong_events::office::Grant;
+    use linggong_events::posting::PayKind;
+    use linggong_events::wage::{PayMeans, WageBasis};
+
+    use super::*;
+    use crate::claim;
+    use crate::testing::{
+        DIGEST, EMPLOYER, Given, HIRE, OFFICE, PERSON, Then, WORKER, actor, at, clerk, employer, expects,
+        hired, lead, officer, worker,
+    };
+    use crate::wage::{RecordPayment, StateDue, wage_id};
+
+    /// A wage of 280 yuan was not paid and is claimed on Monday 2026-11-30.
+    fn claimed(employer_kind: EmployerKind) -> (ClaimId, Given) {
+        let due = StateDue { hire: HIRE, amount: Fen(28_000), basis: WageBasis::WageSheet, shift: None };
+        let given = hired(employer_kind).by(employer()).and(due).at("2026-11-30 09:00");
+        claim_again(given)
+    }
+
+    fn claim_again(given: Given) -> (ClaimId, Given) {
+        let day: Date = "2026-11-22".parse().unwrap();
+        let wage = Some(wage_id(HIRE, PayKind::Day, 0));
+        let items = vec![ClaimItem { wage, hire: None, amount: Fen(28_000), from: day, until: day }];
+        let (statement, external, mandate) = (None, None, None);
+        let register =
+            claim::Register { worker: WORKER, employer: EMPLOYER, items, statement, external, mandate };
+        let then = given.by(worker()).when(register);
+        (ClaimId(then.first().meta.subject.id), then.given())
+    }
+
+    fn accept(claim: ClaimId) -> Accept {
+        Accept { claims: vec![claim], track: Track::Supervision }
+    }
+
+    fn case_of(then: &Then) -> CaseId {
+        CaseId(then.first().meta.subject.id)
+    }
+
+    fn accepted() -> (CaseId, ClaimId, Given) {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let then = given.by(officer()).when(accept(claim));
+        (case_of(&then), claim, then.given())
+    }
+
+    fn filed() -> (CaseId, ClaimId, Given) {
+        let (case, claim, given) = accepted();
+        let given = given.and(ProposeFiling { case, reason: "wages are owed".into() });
+        (case, claim, given.by(lead()).and(ConfirmFiling { case }))
+    }
+
+    #[test]
+    fn acceptance_in_time_meets_its_own_deadline_and_counts_the_number_on() {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let then = given.by(officer()).when(accept(claim));
+        let Event::Case(CaseEvent::Accepted(it)) = then.first().event else { panic!() };
+        assert_eq!(it.number, "历下受〔2026〕第1号");
+        assert_eq!(it.deadlines.iter().map(|it| it.rule.as_str()).collect::<Vec<_>>(), ["sup.accept"]);
+        let given = then.then(["case.accepted", "case.deadline_met"]);
+        assert!(!expects(&given.state, it.case));
+        assert!(given.state.next_number(OFFICE, SeriesKind::Acceptance, 2026).unwrap().contains("第2号"));
+        given.when(accept(claim)).then_refused("not_possible");
+    }
+
+    #[test]
+    fn acceptance_that_comes_too_late_does_not_undo_the_lapse() {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let given = given.at("2026-12-06 09:00").by(officer()).when(accept(claim)).then(["case.accepted"]);
+        given.when_time_is("2026-12-06 09:01").then(["case.deadline_lapsed"]);
+    }
+
+    #[test]
+    fn another_office_does_not_accept_and_neither_does_a_party() {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let elsewhere = Actor { office: Some(OfficeId(uuid::Uuid::from_u128(3))), ..officer() };
+        let given = given.by(elsewhere).when(accept(claim)).then_refused("not_yours");
+        let claimant = Actor { person: Some(PERSON), ..officer() };
+        let given = given.by(claimant).when(accept(claim)).then_refused("conflict_of_interest");
+        given.by(clerk()).when(accept(claim)).then_refused("role_not_allowed");
+    }
+
+    #[test]
+    fn a_household_is_mediated_or_sent_to_a_court_and_not_supervised() {
+        let (claim, given) = claimed(EmployerKind::Household);
+        let given = given.by(officer()).when(accept(claim)).then_refused("not_possible");
+        let given = given.when(Accept { track: Track::Civil, ..accept(claim) }).then_refused("bad_field");
+        given.when(Accept { track: Track::Mediation, ..accept(claim) }).then(["case.accepted"]);
+    }
+
+    #[test]
+    fn a_wage_before_another_track_is_not_processed_but_the_claimant_is_shown_the_way() {
+        let (_, _, given) = accepted();
+        let (second, given) = claim_again(given);
+        let arbitrate = Accept { track: Track::Arbitration, ..accept(second) };
+        let given = given.by(officer()).when(arbitrate).then_refused("elsewhere_already");
+        let (to, reason) = ("历下区劳动监察大队".to_owned(), "it is supervised already".to_owned());
+        let given =
+            given.when(DirectElsewhere { claim: second, to, reason }).then(["case.directed_elsewhere"]);
+        let close = claim::Close { claim: second, outcome: ClaimOutcome::DirectedElsewhere };
+        given.by(clerk()).when(close).then(["claim.closed"]);
+    }
+
+    #[test]
+    fn a_refusal_is_in_writing_with_a_number_of_its_own() {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let then = given.by(officer()).when(Refuse { claim, reason: "the employer cannot be found".into() });
+        let Event::Case(CaseEvent::Refused(it)) = then.first().event else { panic!() };
+        assert_eq!(it.number, "历下不受〔2026〕第1号");
+        then.given().when(accept(claim)).then_refused("not_possible");
+    }
+
+    #[test]
+    fn a_supplement_has_a_date_and_acceptance_goes_on_in_the_same_case() {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let ask = AskSupplement { claim, missing: "the sheet".into(), due: "2026-12-05".parse().unwrap() };
+        let asked = given.by(officer()).when(ask);
+        let case = case_of(&asked);
+        let given = asked.given().when_time_is("2026-12-03 00:00").then(["case.deadline_warned"]);
+        let accepted = given.when(accept(claim));
+        assert_eq!(case_of(&accepted), case);
+        assert!(!expects(&accepted.given().state, case));
+    }
+
+    #[test]
+    fn filing_takes_a_second_officer_and_starts_the_investigation() {
+        let (case, _, given) = accepted();
+        let given = given.when(ConfirmFiling { case }).then_refused("nothing_proposed");
+        let given = given
+            .when(ProposeFiling { case, reason: "wages are owed".into() })
+            .then(["case.filing_proposed"]);
+        let given = given.when(ConfirmFiling { case }).then_refused("second_officer_needed");
+        let confirmed = given.by(lead()).when(ConfirmFiling { case });
+        let Event::Case(CaseEvent::Filed(it)) = confirmed.first().event else { panic!() };
+        assert_eq!(
+            (it.number.as_str(), it.deadlines[0].rule.as_str()),
+            ("历下监〔2026〕第1号", "sup.investigate")
+        );
+        confirmed.given().when(ConfirmFiling { case }).then_refused("nothing_proposed");
+    }
+
+    #[test]
+    fn a_deadline_warns_then_lapses_and_closes_nothing() {
+        let (case, _, given) = filed();
+        let given = given.when_time_is("2027-01-26 23:59").then_nothing();
+        let given = given.when_time_is("2027-01-27 00:00").then(["case.deadline_warned"]);
+        let given = given.when_time_is("2027-01-29 23:59").then_nothing();
+        let given = given.when_time_is("2027-01-30 00:00").then(["case.deadline_lapsed"]);
+        assert!(matches!(given.state.cases[&case].stage, Stage::Accepted { .. }));
+        given.when(MeetDeadline { case, rule: "sup.investigate".into() }).then_refused("too_late");
+    }
+
+    #[test]
+    fn a_row_that_nobody_read_in_its_statute_warns_and_does_not_lapse() {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let given = given.at("2026-12-20 09:00").under(RuleBook::shipped().unwrap());
+        let accepted = given.by(officer()).when(accept(claim));
+        let Event::Case(CaseEvent::Accepted(it)) = accepted.first().event else { panic!() };
+        assert!(!it.deadlines[0].trace.verified, "sup.accept rests on a text that nobody has read yet");
+        accepted.given().when_time_is("2026-12-31 09:00").then_nothing();
+    }
+
+    #[test]
+    fn what_is_met_neither_warns_nor_lapses() {
+        let (case, _, given) = filed();
+        let given =
+            given.when(MeetDeadline { case, rule: "sup.investigate".into() }).then(["case.deadline_met"]);
+        assert!(!expects(&given.state, case));
+    }
+
+    #[test]
+    fn an_extension_supersedes_the_period_once_and_is_not_granted_to_oneself() {
+        let (case, _, given) = filed();
+        let extend =
+            Extend { case, rule: "sup.investigate".into(), reason: "twelve workers".into(), last_day: None };
+        let given = given.by(officer()).when(extend.clone()).then_refused("role_not_allowed");
+        let given = given.by(lead()).when(extend.clone()).then(["case.extended"]);
+        let given = given.when(extend).then_refused("not_possible");
+        let given = given.when_time_is("2027-01-30 00:00").then_nothing();
+        let given = given.when_time_is("2027-02-26 00:00").then(["case.deadline_warned"]);
+        given.when_time_is("2027-03-01 00:00").then(["case.deadline_lapsed"]);
+    }
+
+    #[test]
+    fn a_document_has_a_deadline_of_its_own() {
+        let (case, _, given) = accepted();
+        let issue = IssueDocument {
+            case,
+            document: "限期改正指令书".into(),
+            number: "历人社监令〔2026〕1号".into(),
+            digest: DIGEST.into(),
+            served: ServiceMode::Direct,
+            served_at: at("2026-11-30 09:00"),
+            due: Some("2026-12-07".parse().unwrap()),
+        };
+        let given = given.when(issue.clone()).then(["case.document_issued"]);
+        let given = given.when(issue).then_refused("bad_field");
+        let lapsed = given.when_time_is("2026-12-08 00:00");
+        lapsed.then(["case.deadline_warned", "case.deadline_lapsed"]);
+    }
+
+    #[test]
+    fn the_lead_assigns_an_officer_of_the_office_who_is_no_party_and_only_they_act() {
+        let (case, _, given) = accepted();
+        let grant = |officer: &Actor, person| Grant {
+            actor: officer.id,
+            role: Role::CaseOfficer,
+            regions: officer.regions.clone(),
+            person,
+            worker: None,
+            employer: None,
+            market: None,
+            department: None,
+        };
+        let (partial, other) = (actor(Role::CaseOfficer, 1), actor(Role::CaseOfficer, 2));
+        let grants = [grant(&partial, Some(PERSON)), grant(&other, None)];
+        let given = given.by(lead()).but(|state| {
+            let office = state.offices.get_mut(&OFFICE).unwrap();
+            office.grants.extend(grants.map(|grant| ((grant.actor, grant.role), grant)));
+        });
+        let assign = |officer: &Actor| Assign { case, officer: officer.id, reason: "by rota".into() };
+        let given = given.when(assign(&officer())).then_refused("bad_field");
+        let given = given.when(assign(&partial)).then_refused("conflict_of_interest");
+        let given = given.when(assign(&other)).then(["case.assigned"]);
+        let fail = FailMediation { case, reason: "the employer did not come".into() };
+        let given = given.by(officer()).when(fail.clone()).then_refused("not_yours");
+        given.by(other).when(fail).then(["case.mediation_failed"]);
+    }
+
+    #[test]
+    fn a_payment_is_seen_by_the_case_which_an_officer_then_closes() {
+        let (case, _, given) = filed();
+        let close = |conclusion| Close { case, conclusion, reason: "paid".into() };
+        let given = given.when(close(Conclusion::Paid)).then_refused("not_possible");
+        let (wage, evidence) = (wage_id(HIRE, PayKind::Day, 0), DIGEST.to_owned());
+        let at = at("2026-11-30 09:00");
+        let pay = RecordPayment { wage, amount: Fen(28_000), means: PayMeans::Bank, at, evidence };
+        let given =
+            given.by(employer()).when(pay).then(["wage.paid", "claim.amount_changed", "case.payment_seen"]);
+        let given = given.by(officer()).when(close(Conclusion::Paid)).then(["case.closed"]);
+        assert!(!expects(&given.state, case), "nothing lapses in a closed case");
+        given.when(FailMediation { case, reason: "x".into() }).then_refused("ended");
+    }
+
+    #[test]
+    fn a_closed_case_changes_by_correction_or_by_reopening_with_a_second_officer() {
+        let (case, _, given) = filed();
+        let closed = given.when(Close { case, conclusion: Conclusion::Unfounded, reason: "no proof".into() });
+        let corrects = closed.first().meta.id;
+        let (was, is) = ("no proof".to_owned(), "no proof of the hours".to_owned());
+        let correct = Correct { case, corrects, was, is, reason: "incomplete".into() };
+        let given = closed.given().when(correct.clone()).then(["case.corrected"]);
+        let stray = EventId(uuid::Uuid::from_u128(4));
+        let given = given.when(Correct { corrects: stray, ..correct }).then_refused("bad_field");
+        let given = given.and(ProposeReopening { case, reason: "the sheet was found".into() });
+        let given = given.when(ConfirmReopening { case }).then_refused("second_officer_needed");
+        let given = given.by(officer()).when(ConfirmReopening { case }).then(["case.reopened"]);
+        given.when_time_is("2027-01-30 00:00").then(["case.deadline_lapsed"]);
+    }
+
+    #[test]
+    fn terms_are_put_down_per_claim_on_paper_of_the_right_kind() {
+        let (case, claim, given) = accepted();
+        let mediate = Mediate {
+            case,
+            claim,
+            amount: Fen(25_000),
+            pay_by: "2026-12-10".parse().unwrap(),
+            paper: SettlementPaper::DeskSettlement,
+            document: DIGEST.into(),
+        };
+        let given = given.when(mediate.clone()).then(["case.mediated"]);
+        let paper = SettlementPaper::ArbitrationMediation;
+        let given = given.when(Mediate { paper, ..mediate.clone() }).then_refused("bad_field");
+        given.when(Mediate { claim: ClaimId(uuid::Uuid::from_u128(8)), ..mediate }).then_refused("bad_field");
+    }
 }

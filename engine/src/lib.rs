@@ -23,6 +23,8 @@ pub mod posting_check;
 pub mod refusal;
 pub mod rules;
 pub mod state;
+#[cfg(test)]
+mod testing;
 mod text;
 pub mod wage;
 pub mod worker;

@@ -40,6 +40,7 @@ commands! {
 /// An office, who may act for it, and its numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Office {
+    pub(crate) name: String,
     pub(crate) region: Region,
     pub(crate) grants: BTreeMap<(ActorId, Role), Grant>,
     pub(crate) proposed: BTreeMap<(ActorId, Role), (Grant, ActorId)>,
@@ -205,6 +206,7 @@ pub(crate) fn evolve(state: &mut State, event: &OfficeEvent, meta: &Meta) {
     match event {
         OfficeEvent::Registered(it) => {
             let office = Office {
+                name: it.name.clone(),
                 region: it.region,
                 grants: BTreeMap::new(),
                 proposed: BTreeMap::new(),

@@ -614,6 +614,8 @@ pub struct Office {
     pub presumed_due_after_days: u8,
     /// … at this minute of the day.
     pub presumed_due_minute: u16,
+    /// Two sides whose times of work differ by no more minutes than this do not contradict each other.
+    pub attendance_tolerance_minutes: u16,
     /// How many days before a deadline people are warned, the farthest first.
     pub near_deadline_days: Vec<u16>,
     /// Minutes before a shift at which missing cover is an alarm.

@@ -67,6 +67,8 @@ refusals! {
     NotYours { entity: EntityRef } = "not_yours", NotPermitted, "`{entity}` is not yours to act on";
     /// Outside the actor's region.
     OutsideRegion = "outside_region", NotPermitted, "this lies outside your region";
+    /// 回避: the officer is a party, or acts for one.
+    ConflictOfInterest { entity: EntityRef } = "conflict_of_interest", NotPermitted, "the officer is a party of `{entity}` or acts for one";
     /// The second officer must be another than the first.
     SecondOfficerNeeded = "second_officer_needed", NotPermitted, "a second officer must confirm what the first proposed";
     /// Nothing was proposed that could be confirmed.

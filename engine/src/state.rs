@@ -12,7 +12,7 @@ use linggong_events::id::{
 use linggong_events::measure::{Position, Version};
 use linggong_events::region::Region;
 use linggong_events::rules::PackKind;
-use linggong_events::time::{DAY_MS, Timestamp};
+use linggong_events::time::{DAY_MS, Date, Timestamp};
 
 use crate::rules::RuleBook;
 use crate::{
@@ -42,6 +42,12 @@ pub struct State {
     /// The packs in force, in the order in which their names were first adopted.
     pub(crate) packs: Vec<AdoptedPack>,
     pub(crate) deadlines: BTreeSet<Deadline>,
+    /// The attendances of a worker by work date, so that overlaps are found without a search.
+    pub(crate) attended: BTreeMap<(WorkerId, Date), BTreeSet<AttendanceId>>,
+    /// What is known of cover, by hire.
+    pub(crate) covers: BTreeMap<HireId, insurance::Covers>,
+    /// The claims that name a wage (or a hire, where the wage is not on the books).
+    pub(crate) claimed: BTreeMap<EntityRef, BTreeSet<ClaimId>>,
     remembered: BTreeMap<CommandId, Remembered>,
     /// The remembered commands by recorded time, so that the table stays bounded.
     remembered_since: BTreeSet<(Timestamp, CommandId)>,
@@ -138,7 +144,10 @@ impl State {
             Event::Posting(event) => posting::evolve(self, event),
             Event::Offer(event) => offer::evolve(self, event),
             Event::Match(event) => matching::evolve(event),
-            Event::Hire(event) => hire::evolve(self, event),
+            Event::Hire(event) => {
+                hire::evolve(self, event);
+                attendance::after(self, event);
+            }
             Event::Attendance(event) => attendance::evolve(self, event, meta),
             Event::Wage(event) => wage::evolve(self, event, meta),
             Event::Insurance(event) => insurance::evolve(self, event, meta),
@@ -176,7 +185,11 @@ impl State {
             Event::Worker(event) => worker::follow_up(self, event, meta, rules),
             Event::Posting(event) => posting::follow_up(self, event, meta, rules),
             Event::Offer(event) => offer::follow_up(self, event, meta, rules),
-            Event::Hire(event) => hire::follow_up(self, event, meta, rules),
+            Event::Hire(event) => {
+                let mut events = hire::follow_up(self, event, meta, rules);
+                events.extend(insurance::after(self, event, rules));
+                events
+            }
             Event::Attendance(event) => attendance::follow_up(self, event, meta, rules),
             Event::Wage(event) => wage::follow_up(self, event, meta, rules),
             Event::Claim(event) => claim::follow_up(self, event, meta, rules),
@@ -214,8 +227,8 @@ impl State {
 
     /// The claim, not yet closed, whose claimant is this human: it holds their record.
     pub(crate) fn open_claim_of(&self, person: PersonId) -> Option<ClaimId> {
-        let _ = person;
-        None
+        let is_claimant = |worker: WorkerId| self.workers.get(&worker).is_some_and(|it| it.person == person);
+        self.claims.iter().find(|(_, it)| it.is_open() && is_claimant(it.worker)).map(|(id, _)| *id)
     }
 
     /// The version of an entity; 0 where it has no events.
@@ -271,6 +284,11 @@ impl State {
 
     pub(crate) fn expect_by(&mut self, at: Timestamp, entity: impl Into<EntityRef>, due: Due) {
         self.deadlines.insert(Deadline { at, entity: entity.into(), due });
+    }
+
+    /// Ends one expectation whose instant is known.
+    pub(crate) fn expect_not(&mut self, at: Timestamp, entity: impl Into<EntityRef>, due: Due) {
+        self.deadlines.remove(&Deadline { at, entity: entity.into(), due });
     }
 
     pub(crate) fn no_longer_expect(&mut self, entity: impl Into<EntityRef>, which: impl Fn(&Due) -> bool) {

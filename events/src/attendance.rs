@@ -26,6 +26,9 @@ events! {
             attendance: AttendanceId, hire: HireId, worker: WorkerId, first: AssertedBy, second: AssertedBy,
             /// How far apart they are.
             minutes_apart: u32,
+        } + optional {
+            /// How far apart their counts of pieces are, for piece-work.
+            pieces_apart: u32,
         }
         /// Two hires of one worker overlap in what was asserted; nothing is cancelled by machine.
         OverlapFlagged = "overlap_flagged", 1, Never => {
@@ -35,6 +38,11 @@ events! {
         Corrected = "corrected", 1, Never => {
             attendance: AttendanceId, hire: HireId, worker: WorkerId, corrects: EventId, at: Timestamp, reason: String,
             asserted_by: AssertedBy,
+        } + optional {
+            /// The right rest, where a sign-out is corrected.
+            break_minutes: u16,
+            /// The right count, where a sign-out is corrected.
+            pieces: u32,
         }
     }
 }

@@ -73,25 +73,48 @@ events! {
         Accepted = "accepted", 1, Never => {
             case: CaseId, claims: Vec<ClaimId>, worker: WorkerId, employer: EmployerId, office: OfficeId, number: String,
             track: Track, deadlines: Vec<Deadline>,
+            /// So many days before a last day the officer is warned, the farthest first.
+            warn_days: Vec<u16>,
         }
         /// 不予受理, in writing and with the reason.
-        Refused = "refused", 1, Never => { case: CaseId, claim: ClaimId, office: OfficeId, number: String, reason: String }
+        Refused = "refused", 1, Never => {
+            case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, office: OfficeId, number: String, reason: String,
+        }
         /// 补正: something is missing.
-        SupplementAsked = "supplement_asked", 1, Never => { case: CaseId, claim: ClaimId, office: OfficeId, missing: String, due: Date }
+        SupplementAsked = "supplement_asked", 1, Never => {
+            case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, office: OfficeId, missing: String, due: Date,
+            /// So many days before a last day the officer is warned, the farthest first.
+            warn_days: Vec<u16>,
+        }
         /// 告知他处 (监察条例 21 ¶2 and others).
-        DirectedElsewhere = "directed_elsewhere", 1, Never => { case: CaseId, claim: ClaimId, office: OfficeId, to: String, reason: String }
+        DirectedElsewhere = "directed_elsewhere", 1, Never => {
+            case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, office: OfficeId, to: String, reason: String,
+        }
         /// Somebody asked for 立案; a second officer must approve.
         FilingProposed = "filing_proposed", 1, Never => { case: CaseId, reason: String }
         /// 立案.
-        Filed = "filed", 1, Never => { case: CaseId, number: String, deadlines: Vec<Deadline>, proposed_by: ActorId }
+        Filed = "filed", 1, Never => {
+            case: CaseId, number: String, deadlines: Vec<Deadline>, proposed_by: ActorId,
+            /// So many days before a last day the officer is warned, the farthest first.
+            warn_days: Vec<u16>,
+        }
         /// The officer who answers for it.
         Assigned = "assigned", 1, Never => { case: CaseId, officer: ActorId, reason: String }
         /// A document went out; its own date is a deadline too.
         DocumentIssued = "document_issued", 1, Never => {
             case: CaseId, document: String, number: String, digest: String, served: ServiceMode, served_at: Timestamp,
+            /// So many days before a last day the officer is warned, the farthest first.
+            warn_days: Vec<u16>,
         } + optional { due: Date }
         /// A longer period was approved, by whom and why.
-        Extended = "extended", 1, Never => { case: CaseId, deadline: Deadline, supersedes: Date, reason: String, approved_by: ActorId }
+        Extended = "extended", 1, Never => {
+            case: CaseId,
+            /// The longer period, under the row of the one it replaces.
+            deadline: Deadline,
+            supersedes: Date, reason: String, approved_by: ActorId,
+            /// So many days before a last day the officer is warned, the farthest first.
+            warn_days: Vec<u16>,
+        }
         /// What the deadline was for has been done in time.
         DeadlineMet = "deadline_met", 1, Never => { case: CaseId, rule: String, last_day: Date }
         /// A deadline comes near.

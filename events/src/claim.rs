@@ -7,6 +7,7 @@ use crate::event::events;
 use crate::id::{CaseId, ClaimId, EmployerId, HireId, OfficeId, WageId, WorkerId};
 use crate::measure::Fen;
 use crate::person::SealedText;
+use crate::rules::DeadlineTrace;
 use crate::time::{Date, Timestamp};
 
 /// Where a matter can go; relation kind and employer kind route it, an officer decides.
@@ -77,10 +78,17 @@ events! {
             filed_at: Timestamp,
             /// The track that relation and employer kind suggest.
             suggested_track: Track,
-            /// Filing plus one year: a date to be safe by; whether the period was interrupted is for the tribunal.
-            safe_date: Date,
             receipt_text: String,
-        } + optional { statement: SealedText, external: ExternalRef, by_mandate_of: String }
+        } + optional {
+            /// Filing plus one year: a date to be safe by; whether the period was interrupted is for the tribunal.
+            /// Absent where no adopted pack has the row: a claim is taken all the same.
+            safe_date: Date,
+            /// How the safe date was computed.
+            safe_trace: DeadlineTrace,
+            statement: SealedText, external: ExternalRef,
+            /// `sha256:…` of the mandate (授权委托书) in the vault, where somebody else registered it.
+            mandate: String,
+        }
         /// The same wage is claimed elsewhere; an officer looks.
         DuplicateSuspected = "duplicate_suspected", 1, Never => { claim: ClaimId, other: ClaimId }
         /// Belongs to the same matter as another.

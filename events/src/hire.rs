@@ -71,6 +71,8 @@ pub enum AssertedBy {
     Worker,
     /// The employer.
     Employer,
+    /// 班组长: neither side; the word of a crew leader stands beside both.
+    CrewLeader,
     /// A gate or other device.
     Gate,
     /// An officer at the desk.

@@ -23,6 +23,10 @@ pub enum PremiumPayer {
 events! {
     /// What happens to a cover.
     InsuranceEvent: Insurance {
+        /// Cover will be looked at so many minutes before each shift of the hire.
+        CheckPlanned = "check_planned", 1, Never => {
+            insurance: InsuranceId, hire: HireId, worker: WorkerId, employer: EmployerId, lead_minutes: u16,
+        }
         /// Cover was asked for.
         Applied = "applied", 1, To(Si) => {
             insurance: InsuranceId, hire: HireId, worker: WorkerId, employer: EmployerId, insurer: String, product: String,
@@ -37,7 +41,7 @@ events! {
         Rejected = "rejected", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, reason: String }
         /// The worker does not want this cover; 工伤保险 is never waived by it.
         RefusedByWorker = "refused_by_worker", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId }
-        /// The cover ended.
+        /// The cover ended before its time.
         Ended = "ended", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, at: Timestamp, reason: String }
         /// A shift begins soon and no cover is in force for it.
         GapAlarmed = "gap_alarmed", 1, To(Hrss) => {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
-use crate::id::{EmployerId, EventId, HireId, WageId, WorkerId};
+use crate::id::{AttendanceId, EmployerId, EventId, HireId, WageId, WorkerId};
 use crate::measure::Fen;
 use crate::rules::DeadlineTrace;
 use crate::time::{Date, Timestamp};
@@ -35,6 +35,22 @@ pub enum PayMeans {
     EWallet,
 }
 
+/// To whom money went that should have gone to the worker; a word for the relation, never a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ThirdParty {
+    /// 包工头.
+    Foreman,
+    /// 班组长.
+    CrewLeader,
+    /// 中介或派遣单位.
+    Agency,
+    /// 亲友.
+    Relative,
+    /// 其他.
+    Other,
+}
+
 /// How a demand was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -56,14 +72,19 @@ events! {
         Due = "due", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
             basis: WageBasis,
+            /// The work date that it pays; for a task the date of completion.
+            date: Date,
             /// Payable up to and including this date.
             due_on: Date,
             trace: DeadlineTrace,
         }
         /// Nobody signed out by noon of the next day: due by the terms, and somebody must ask the worker.
         PresumedDue = "presumed_due", 1, Never => {
-            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
-            due_on: Date, trace: DeadlineTrace,
+            wage: WageId,
+            /// The shift that nobody signed out of.
+            attendance: AttendanceId,
+            hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen, date: Date, due_on: Date,
+            trace: DeadlineTrace,
         }
         /// The amount was found to be another; what was paid stays paid.
         Adjusted = "adjusted", 1, Never => {
@@ -79,11 +100,16 @@ events! {
         }
         /// Money went to somebody else (a foreman); it does not discharge.
         PaidToThird = "paid_to_third", 1, Never => {
-            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen, to: String,
-            at: Timestamp,
-        } + optional { evidence: String }
-        /// The worker says the money came.
-        ReceiptConfirmed = "receipt_confirmed", 1, Never => { wage: WageId, worker: WorkerId, employer: EmployerId, amount: Fen }
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
+            to: ThirdParty, at: Timestamp,
+        } + optional { to_employer: EmployerId, evidence: String }
+        /// The worker says the money came: a word against one's own interest, so it counts as paid.
+        ReceiptConfirmed = "receipt_confirmed", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId,
+            /// What the worker has received for this wage in all.
+            amount: Fen,
+            outstanding: Fen,
+        }
         /// The date passed with money outstanding; time alone makes this true.
         Overdue = "overdue", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, outstanding: Fen, due_on: Date,
@@ -99,7 +125,13 @@ events! {
         /// An earlier entry was wrong; it points at what it corrects, and both stay readable.
         Corrected = "corrected", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, corrects: EventId,
-            amount: Fen, outstanding: Fen, reason: String,
+            /// The sum as it was written.
+            was: Fen,
+            /// The sum as it is right.
+            is: Fen,
+            /// What the wage comes to afterwards.
+            amount: Fen,
+            outstanding: Fen, reason: String,
         }
     }
 }

@@ -139,8 +139,8 @@ pub struct ClaimRow {
     pub filed_at: Timestamp,
     /// The track that relation and employer kind suggest; an officer decides.
     pub suggested_track: Track,
-    /// A date to be safe by.
-    pub safe_date: Date,
+    /// A date to be safe by, where the rules set one.
+    pub safe_date: Option<Date>,
     /// The case that took it up.
     pub case: Option<CaseId>,
     /// Evidence in the vault.
@@ -1038,11 +1038,12 @@ mod tests {
             total: Fen(total),
             filed_at: date("2026-11-23").at_minute(1438),
             suggested_track: Track::Supervision,
-            safe_date: date("2027-11-23"),
             receipt_text: "回执".into(),
+            safe_date: Some(date("2027-11-23")),
+            safe_trace: None,
             statement: None,
             external: None,
-            by_mandate_of: None,
+            mandate: None,
         }
     }
 
@@ -1061,6 +1062,7 @@ mod tests {
             number: "历下人社监受〔2026〕1号".into(),
             track: Track::Supervision,
             deadlines,
+            warn_days: vec![3],
         }
     }
 
@@ -1132,6 +1134,7 @@ mod tests {
             supersedes: last_day,
             reason: "案情复杂".into(),
             approved_by: testing::actor(9),
+            warn_days: vec![3],
         });
         let history_now = history(&ledger);
         let expected = [
@@ -1160,6 +1163,7 @@ mod tests {
             digest: "sha256:cc".into(),
             served: ServiceMode::Direct,
             served_at: date("2026-11-26").at_minute(600),
+            warn_days: vec![3],
             due: Some(date("2026-11-30")),
         });
         assert_eq!(history(&ledger).case.next_due(), Some(date("2026-11-30")));
@@ -1231,9 +1235,12 @@ mod tests {
         ledger.record(SupplementAsked {
             case: testing::case(1),
             claim: testing::claim(1),
+            worker: testing::worker(1),
+            employer: testing::employer(1),
             office: testing::office(2),
             missing: "工资凭证".into(),
             due: date("2026-12-05"),
+            warn_days: vec![3],
         });
         let asked = history(&ledger);
         assert_eq!(

@@ -250,6 +250,7 @@ fn of_insurance(rows: &mut Rows<'_>, meta: &Meta, event: &InsuranceEvent) {
 /// The hire that an insurance event is about.
 pub(crate) fn hire_of(event: &InsuranceEvent) -> HireId {
     match event {
+        InsuranceEvent::CheckPlanned(it) => it.hire,
         InsuranceEvent::Applied(it) => it.hire,
         InsuranceEvent::Confirmed(it) => it.hire,
         InsuranceEvent::Rejected(it) => it.hire,
@@ -282,7 +283,7 @@ pub(crate) fn step(covers: &mut Vec<Cover>, event: &InsuranceEvent) {
         InsuranceEvent::Ended(it) => {
             cover(covers, it.insurance).state = CoverState::Ended { at: it.at, reason: it.reason.clone() };
         }
-        InsuranceEvent::GapAlarmed(_) => {}
+        InsuranceEvent::CheckPlanned(_) | InsuranceEvent::GapAlarmed(_) => {}
     }
 }
 

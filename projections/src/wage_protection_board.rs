@@ -352,8 +352,8 @@ fn of_wage(rows: &mut Rows<'_>, meta: &Meta, event: &WageEvent) {
             row.warnings.paid_to_third = plus(row.warnings.paid_to_third, it.amount);
         }),
         WageEvent::ReceiptConfirmed(it) => change(rows, meta, it.wage, |row| {
-            let before = row.warnings.receipt_confirmed.unwrap_or_default();
-            row.warnings.receipt_confirmed = Some(plus(before, it.amount));
+            row.outstanding = it.outstanding;
+            row.warnings.receipt_confirmed = Some(it.amount);
         }),
         WageEvent::Overdue(it) => change(rows, meta, it.wage, |row| {
             row.outstanding = it.outstanding;
@@ -622,6 +622,7 @@ mod tests {
             amount: Fen(amount),
             outstanding: Fen(amount),
             basis: WageBasis::Attendance,
+            date: date(due_on),
             due_on: date(due_on),
             trace: trace("wage.completion", due_on, due_on),
         }
@@ -669,11 +670,12 @@ mod tests {
             total: Fen(28_000),
             filed_at: date(DUE).at_minute(1200),
             suggested_track: Track::Supervision,
-            safe_date: date("2027-11-22"),
             receipt_text: "回执".into(),
+            safe_date: Some(date("2027-11-22")),
+            safe_trace: None,
             statement: None,
             external: None,
-            by_mandate_of: None,
+            mandate: None,
         }
     }
 
@@ -762,15 +764,17 @@ mod tests {
         let (employer, amount) = (testing::employer(1), Fen(28_000));
         ledger.record(PresumedDue {
             wage,
+            attendance: linggong_events::id::AttendanceId(wage.0),
             hire,
             worker,
             employer,
             amount,
             outstanding: amount,
+            date: date(DUE),
             due_on: date(DUE),
             trace: trace("wage.completion", DUE, DUE),
         });
-        let (to, at) = ("班组长".into(), date(DUE).at_minute(1100));
+        let (to, at) = (linggong_events::wage::ThirdParty::CrewLeader, date(DUE).at_minute(1100));
         ledger.record(PaidToThird {
             wage,
             hire,
@@ -780,6 +784,7 @@ mod tests {
             outstanding: amount,
             to,
             at,
+            to_employer: None,
             evidence: None,
         });
         ledger.record(OwedNoteGiven { wage, worker, employer, amount, evidence: "sha256:bb".into() });
