@@ -44,8 +44,12 @@ async fn a_posting_is_matched_accepted_and_hired() {
     let arrive = json!({ "worker": worker, "market": market, "means": "card" });
     server.command("gate", "worker.arrive", arrive).await.ok();
 
-    let posted = server.command("dispatcher", "posting.submit", json!({ "terms": terms(&employer, &market, "dispatch", 1) })).await.ok();
-    let types: Vec<_> = posted["events"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect();
+    let posted = server
+        .command("dispatcher", "posting.submit", json!({ "terms": terms(&employer, &market, "dispatch", 1) }))
+        .await
+        .ok();
+    let types: Vec<_> =
+        posted["events"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["posting.published", "match.reasoned", "offer.made"], "matched in the same commit");
 
     let offer = id_of(&posted, "offer");
@@ -58,7 +62,8 @@ async fn a_posting_is_matched_accepted_and_hired() {
 
     let again = server.command("dispatcher", "offer.accept", json!({ "offer": offer })).await;
     again.refused(409, "ended");
-    let board = server.get("dispatcher", &format!("/v1/markets/{market}/board?at_least={position}")).await.ok();
+    let board =
+        server.get("dispatcher", &format!("/v1/markets/{market}/board?at_least={position}")).await.ok();
     assert_eq!(board["board"]["counts"]["hired"], 1, "{board}");
 }
 

@@ -37,7 +37,6 @@ pub(crate) struct Offer {
     pub(crate) posting: PostingId,
     pub(crate) worker: WorkerId,
     pub(crate) mode: FillMode,
-    pub(crate) expires: Timestamp,
     pub(crate) open: bool,
 }
 

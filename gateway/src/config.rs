@@ -81,7 +81,8 @@ impl Config {
     pub fn read(path: &Path) -> Result<Config, ConfigError> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|cause| ConfigError::File { path: path.to_owned(), cause })?;
-        toml::from_str(&text).map_err(|cause| ConfigError::Form { path: path.to_owned(), cause: Box::new(cause) })
+        toml::from_str(&text)
+            .map_err(|cause| ConfigError::Form { path: path.to_owned(), cause: Box::new(cause) })
     }
 
     /// The file of the tokens.

@@ -66,10 +66,14 @@ mod tests {
     #[test]
     fn every_command_and_refusal_has_its_words() {
         let commands = linggong_engine::command::Command::types().map(|it| ("commands", it.name()));
-        let refusals = linggong_engine::refusal::Refusal::CODES.iter().map(|(code, _)| ("refusals", (*code).to_owned()));
+        let refusals =
+            linggong_engine::refusal::Refusal::CODES.iter().map(|(code, _)| ("refusals", (*code).to_owned()));
         let own = crate::http::CODES.iter().map(|code| ("refusals", (*code).to_owned()));
-        let missing: Vec<_> =
-            commands.chain(refusals).chain(own).filter(|(section, key)| label(section, key, Lang::Zh).is_none()).collect();
+        let missing: Vec<_> = commands
+            .chain(refusals)
+            .chain(own)
+            .filter(|(section, key)| label(section, key, Lang::Zh).is_none())
+            .collect();
         assert!(missing.is_empty(), "docs/glossary.md lacks {missing:?}");
     }
 }

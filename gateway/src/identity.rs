@@ -68,7 +68,8 @@ impl Tokens {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|cause| TokenError::File { path: path.to_owned(), cause })?;
         let form = |what| TokenError::Form { path: path.to_owned(), what };
-        let file: File = toml::from_str(&text).map_err(|_| form("expected [[token]] with name, actor, digest"))?;
+        let file: File =
+            toml::from_str(&text).map_err(|_| form("expected [[token]] with name, actor, digest"))?;
         let mut tokens = Tokens::default();
         for entry in file.token {
             let digest = entry.digest.parse().map_err(|_| form("a digest is not `sha256:` and 64 digits"))?;
@@ -105,7 +106,12 @@ pub struct Grants(BTreeMap<(ActorId, Role), (OfficeId, Grant)>);
 impl Grants {
     /// The grants of a state.
     pub fn of(state: &linggong_engine::state::State) -> Grants {
-        Grants(state.grants().map(|(office, grant)| ((grant.actor, grant.role), (office, grant.clone()))).collect())
+        Grants(
+            state
+                .grants()
+                .map(|(office, grant)| ((grant.actor, grant.role), (office, grant.clone())))
+                .collect(),
+        )
     }
 
     /// The actor acting as `role`, or as their only role where none is named.

@@ -72,7 +72,9 @@ impl PackStore {
         let mut packs = Packs::new();
         for entry in fs::read_dir(&self.dir)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            let Some((kind, digits)) = name.strip_suffix(".toml").and_then(|it| it.split_once('-')) else { continue };
+            let Some((kind, digits)) = name.strip_suffix(".toml").and_then(|it| it.split_once('-')) else {
+                continue;
+            };
             let Some((kind, _)) = KINDS.iter().find(|(_, word)| *word == kind) else { continue };
             let bytes = fs::read(self.dir.join(&name))?;
             if hex::encode(Digest::of(&bytes).bytes()) != digits {

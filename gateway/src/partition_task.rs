@@ -123,7 +123,8 @@ pub fn start<L: EventLog + 'static>(
             }
         }
     })?;
-    let decider = Decider { partition, clock, waiting: Default::default(), next_ticket: 0, to_writer, head, grants };
+    let decider =
+        Decider { partition, clock, waiting: Default::default(), next_ticket: 0, to_writer, head, grants };
     let thread = std::thread::Builder::new().name("partition".into()).spawn(move || {
         let why = decider.run(inbox);
         if let Err(fault) = &why {
@@ -180,7 +181,11 @@ impl Decider {
             let now = self.clock.now();
             let drift = self.clock.offset_ms();
             if (drift - offset).abs() > MAX_CLOCK_JUMP_MS {
-                tracing::error!(from_ms = offset, to_ms = drift, "the clock jumped: deadlines wait for an operator");
+                tracing::error!(
+                    from_ms = offset,
+                    to_ms = drift,
+                    "the clock jumped: deadlines wait for an operator"
+                );
                 self.partition.hold_deadlines();
             }
             offset = drift;

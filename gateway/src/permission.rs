@@ -87,7 +87,15 @@ pub fn reach(role: Role, resource: Resource) -> Reach {
 
         (
             Role::Clerk | Role::Dispatcher | Role::MarketManager,
-            R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances | R::Directory | R::Explain | R::Sealed,
+            R::Board
+            | R::Review
+            | R::Hires
+            | R::Wages
+            | R::Arrears
+            | R::Insurances
+            | R::Directory
+            | R::Explain
+            | R::Sealed,
         ) => Regions,
         (Role::Clerk, R::Cases) => Regions,
         (Role::Reviewer, R::Review | R::Directory) => Regions,
@@ -131,7 +139,9 @@ pub fn may_see(actor: &Actor, meta: &Meta) -> bool {
         Role::Auditor => in_regions,
         Role::Subscriber => in_regions && meta.audience.admits(actor.department),
         Role::Worker => own(meta, actor.worker.map(EntityRef::from)) && !is_inner(meta.subject.kind),
-        Role::Employer => own(meta, actor.employer.map(EntityRef::from)) && is_between_sides(meta.subject.kind),
+        Role::Employer => {
+            own(meta, actor.employer.map(EntityRef::from)) && is_between_sides(meta.subject.kind)
+        }
         Role::Engine
         | Role::CrewLeader
         | Role::Clerk
@@ -173,7 +183,13 @@ fn is_inner(kind: Kind) -> bool {
 /// What an employer sees of the hires they have: never who complained, before the office tells them.
 fn is_between_sides(kind: Kind) -> bool {
     match kind {
-        Kind::Employer | Kind::Posting | Kind::Offer | Kind::Hire | Kind::Attendance | Kind::Wage | Kind::Insurance => true,
+        Kind::Employer
+        | Kind::Posting
+        | Kind::Offer
+        | Kind::Hire
+        | Kind::Attendance
+        | Kind::Wage
+        | Kind::Insurance => true,
         Kind::Market
         | Kind::Office
         | Kind::Person

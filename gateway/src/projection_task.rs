@@ -131,7 +131,11 @@ impl Trouble {
     }
 }
 
-fn catch_up<R: LogReader>(projection: &mut dyn AnyProjection, log: &R, target: Position) -> Result<(), Trouble> {
+fn catch_up<R: LogReader>(
+    projection: &mut dyn AnyProjection,
+    log: &R,
+    target: Position,
+) -> Result<(), Trouble> {
     projection.check_head(target)?;
     let mut from = projection.checkpoint()?;
     while from < target {
@@ -165,7 +169,9 @@ fn rebuild(
     let Some(projection) = projections.iter_mut().find(|it| it.name() == name) else { return };
     match projection.rebuild(reason) {
         Ok(_) => tracing::info!(view = name, "the view is built anew"),
-        Err(error) => tracing::error!(view = name, error = %crate::chain(&error), "the view cannot be built anew"),
+        Err(error) => {
+            tracing::error!(view = name, error = %crate::chain(&error), "the view cannot be built anew")
+        }
     }
     let mut standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(standing) = standings.iter_mut().find(|it| it.name == name) {

@@ -120,10 +120,8 @@ pub struct Founder {
 }
 
 /// The two keepers with whom every production log begins; they grant all other roles, each confirming the other's.
-pub const KEEPERS: &[Founder] = &[
-    Founder { label: "keeper1", role: Role::Keeper },
-    Founder { label: "keeper2", role: Role::Keeper },
-];
+pub const KEEPERS: &[Founder] =
+    &[Founder { label: "keeper1", role: Role::Keeper }, Founder { label: "keeper2", role: Role::Keeper }];
 
 /// The whole staff of a demo.
 pub const DEMO_STAFF: &[Founder] = &[
@@ -237,7 +235,10 @@ pub async fn start(config: &Config, clock: Clock, demo: bool) -> Result<Running,
         metrics: metrics_handle(),
         head_key: head_key(config)?,
         demo,
-        limits: Limits { body_bytes: config.body_bytes, request: Duration::from_secs(config.request_seconds) },
+        limits: Limits {
+            body_bytes: config.body_bytes,
+            request: Duration::from_secs(config.request_seconds),
+        },
         vault: Mutex::new(Vault::open(&VaultSettings {
             directory: data.join("vault"),
             master_key: config.vault_key_file(),
@@ -322,7 +323,8 @@ fn check_sort(reader: &EmbeddedReader, path: &Path, demo: bool) -> Result<(), Se
 pub fn founding_events(config: &Config, founders: &[Founder]) -> Vec<Event> {
     let office = founding_office(&config.log);
     let (name, region) = (config.office.clone(), config.region);
-    let mut events: Vec<Event> = vec![Registered { office, name, region, department: Department::Hrss }.into()];
+    let mut events: Vec<Event> =
+        vec![Registered { office, name, region, department: Department::Hrss }.into()];
     for founder in founders {
         let grant = founding_grant(&config.log, founder, region);
         events.push(RoleGranted { office, grant, basis: "建库时设立".into() }.into());
@@ -367,7 +369,8 @@ fn make_tokens(config: &Config, founders: &[Founder]) -> Result<(), ServeError> 
         write_secret(&folder.join(format!("{}.token", founder.label)), token.as_bytes())?;
         made.push((founder.label, founder_id(&config.log, founder.label), token));
     }
-    let listed: Vec<(&str, ActorId, &str)> = made.iter().map(|(label, id, token)| (*label, *id, token.as_str())).collect();
+    let listed: Vec<(&str, ActorId, &str)> =
+        made.iter().map(|(label, id, token)| (*label, *id, token.as_str())).collect();
     Tokens::write(&path, &listed)?;
     Ok(())
 }

@@ -68,7 +68,8 @@ impl Server {
 
     /// The token of a member of the demo's staff.
     pub fn token(&self, who: &str) -> String {
-        std::fs::read_to_string(self.data().join(format!("tokens/{who}.token"))).expect("a token of the staff")
+        std::fs::read_to_string(self.data().join(format!("tokens/{who}.token")))
+            .expect("a token of the staff")
     }
 
     /// Gives a command under a new key.
@@ -80,7 +81,14 @@ impl Server {
     pub async fn command_with_key(&self, who: &str, name: &str, key: Uuid, body: Value) -> Answer {
         let key = key.to_string();
         let headers = [("idempotency-key", key.as_str())];
-        self.send("POST", &format!("/v1/commands/{name}"), Some(&self.token(who)), &headers, Some(body.to_string())).await
+        self.send(
+            "POST",
+            &format!("/v1/commands/{name}"),
+            Some(&self.token(who)),
+            &headers,
+            Some(body.to_string()),
+        )
+        .await
     }
 
     /// Reads.

@@ -17,7 +17,11 @@ impl FromRequestParts<App> for Asking {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Asking, Problem> {
         let unknown = || {
-            Problem::new(StatusCode::UNAUTHORIZED, "unauthenticated", "send `Authorization: Bearer` with a valid token")
+            Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "send `Authorization: Bearer` with a valid token",
+            )
         };
         let token = bearer(&parts.headers).ok_or_else(unknown)?;
         let id = app.tokens.actor(token).ok_or_else(unknown)?;

@@ -71,8 +71,13 @@ pub(super) async fn give(
         return Err(Refusal::RoleNotAllowed.into());
     }
     let key = key(&headers)?;
-    let request: Value = serde_json::from_slice(&body)
-        .map_err(|error| Problem::bad_request(format!("the body is not JSON: line {}, column {}", error.line(), error.column())))?;
+    let request: Value = serde_json::from_slice(&body).map_err(|error| {
+        Problem::bad_request(format!(
+            "the body is not JSON: line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
     let Value::Object(mut fields) = request else {
         return Err(Problem::bad_request("the body is not a JSON object"));
     };
@@ -108,16 +113,23 @@ pub(super) async fn receipt(
     Path(command): Path<String>,
 ) -> Result<Json<ReceiptAnswer>, Problem> {
     let command: CommandId = command.parse().map_err(|_| Problem::not_found())?;
-    let remembered = app.partition.ask(move |partition, _| partition.state().remembered(command).cloned()).await?;
+    let remembered =
+        app.partition.ask(move |partition, _| partition.state().remembered(command).cloned()).await?;
     let known = remembered.filter(|it| it.actor == actor.id).ok_or_else(Problem::not_found)?;
-    let receipt =
-        Receipt { command, first: known.first, position: known.last, recorded_at: known.time, unchanged: false };
+    let receipt = Receipt {
+        command,
+        first: known.first,
+        position: known.last,
+        recorded_at: known.time,
+        unchanged: false,
+    };
     answer(&app, receipt).map(Json)
 }
 
 fn key(headers: &HeaderMap) -> Result<Uuid, Problem> {
     let value = headers.get("idempotency-key").and_then(|it| it.to_str().ok());
-    let missing = || Problem::bad_request("send an `Idempotency-Key` with a UUID of version 7 that you choose");
+    let missing =
+        || Problem::bad_request("send an `Idempotency-Key` with a UUID of version 7 that you choose");
     Uuid::try_parse(value.ok_or_else(missing)?).map_err(|_| missing())
 }
 
@@ -130,7 +142,10 @@ fn bad_fields(at: &str, error: &serde_json::Error) -> Problem {
         "invalid type" | "unknown variant" => (*it).to_owned(),
         _ => what.chars().filter(|c| !c.is_control()).take(160).collect(),
     });
-    let detail = format!("`{at}` is not of the form of this command: {}", shown.unwrap_or_else(|| "a value is out of range or form".into()));
+    let detail = format!(
+        "`{at}` is not of the form of this command: {}",
+        shown.unwrap_or_else(|| "a value is out of range or form".into())
+    );
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", detail)
 }
 

@@ -59,7 +59,11 @@ impl Problem {
     /// Something of ours broke; what it was stands in the trace, not in the answer.
     pub fn internal(error: &dyn std::error::Error) -> Problem {
         tracing::error!(error = %crate::chain(error), "a request failed");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something broke on our side; it is on record")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something broke on our side; it is on record",
+        )
     }
 
     /// With a moment after which to come back.
@@ -162,7 +166,10 @@ pub(crate) async fn in_the_readers_language(request: Request, next: Next) -> Res
 }
 
 fn is_problem(response: &Response) -> bool {
-    response.headers().get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/problem+json"))
+    response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes().starts_with(b"application/problem+json"))
 }
 
 fn written(problem: Problem, lang: Lang) -> Response {

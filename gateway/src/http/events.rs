@@ -59,7 +59,12 @@ pub(super) struct Moment {
 }
 
 /// The line at `position`, if the actor may see it and its type begins with `prefix`.
-fn visible(app: &App, actor: &Actor, position: Position, prefix: &str) -> Result<Option<Box<RawValue>>, Problem> {
+fn visible(
+    app: &App,
+    actor: &Actor,
+    position: Position,
+    prefix: &str,
+) -> Result<Option<Box<RawValue>>, Problem> {
     let Some(line) = app.log.line(position)? else { return Ok(None) };
     let recorded = Recorded::from_line(&line)?;
     let type_name = match &recorded {
@@ -170,7 +175,8 @@ pub(super) async fn timeline(
         }
         let positions = |entries: Vec<Entry>| entries.into_iter().map(|it| it.position).collect::<Vec<_>>();
         let causes = positions(app.readers.timeline.causes(entry.position)?.value);
-        let effects = positions(app.readers.timeline.effects(entry.position, &PageRequest::first(50))?.value.rows);
+        let effects =
+            positions(app.readers.timeline.effects(entry.position, &PageRequest::first(50))?.value.rows);
         items.push(Moment { event, causes, effects });
     }
     if items.is_empty() && found.value.next.is_none() && found.value.prev.is_none() {
@@ -190,7 +196,9 @@ pub(super) async fn stream(
 ) -> Result<SseResponse<impl Stream<Item = Result<Sse, Infallible>>>, Problem> {
     let last = headers.get("last-event-id").and_then(|it| it.to_str().ok());
     let last: Option<Position> = match last {
-        Some(text) => Some(text.parse().map_err(|_| Problem::bad_request("`Last-Event-ID` is not a position"))?),
+        Some(text) => {
+            Some(text.parse().map_err(|_| Problem::bad_request("`Last-Event-ID` is not a position"))?)
+        }
         None => query.after,
     };
     let from = last.unwrap_or_else(|| app.partition.head.borrow().position);

@@ -63,7 +63,8 @@ pub(super) async fn open_person(
         }
         Ok(clear)
     });
-    let clear = opened.await.map_err(|error| Problem::internal(&error))?.map_err(|error| not_opened(&error))?;
+    let clear =
+        opened.await.map_err(|error| Problem::internal(&error))?.map_err(|error| not_opened(&error))?;
     Ok(Json(Value::Object(clear)))
 }
 
@@ -150,8 +151,9 @@ pub(super) async fn source(
     if !actor.is_staff() {
         return Err(Problem::not_found());
     }
-    let digest: linggong_events::commit::Digest =
-        format!("sha256:{}", digest.trim_start_matches("sha256:")).parse().map_err(|_| Problem::not_found())?;
+    let digest: linggong_events::commit::Digest = format!("sha256:{}", digest.trim_start_matches("sha256:"))
+        .parse()
+        .map_err(|_| Problem::not_found())?;
     let rows = app.readers.sources.rows(&digest.to_string())?;
     Ok(Json(json!({ "rows": rows.value, "position": rows.position })))
 }
@@ -184,13 +186,22 @@ pub(super) async fn seal_day(
     app.day_sheet(date).await.map(Json)
 }
 
-pub(super) async fn projections(State(app): State<App>, Asking(actor): Asking) -> Result<Json<Value>, Problem> {
+pub(super) async fn projections(
+    State(app): State<App>,
+    Asking(actor): Asking,
+) -> Result<Json<Value>, Problem> {
     operator(&actor.role)?;
     let head = app.partition.head.borrow().position;
     let standings = app.projections.standings();
     let items = standings.into_iter().map(|it| {
         let lag = head.0.saturating_sub(it.position.0);
-        let state = if it.trouble.is_some() { "parked" } else if lag > 0 { "behind" } else { "current" };
+        let state = if it.trouble.is_some() {
+            "parked"
+        } else if lag > 0 {
+            "behind"
+        } else {
+            "current"
+        };
         json!({ "name": it.name, "version": it.version, "position": it.position, "lag": lag, "state": state,
                 "trouble": it.trouble, "rebuilt": it.rebuilt })
     });
@@ -232,4 +243,3 @@ pub(super) async fn metrics(State(app): State<App>) -> String {
     }
     app.metrics.render()
 }
-

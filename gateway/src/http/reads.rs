@@ -161,7 +161,9 @@ pub(super) async fn board(
     let date = query.date.unwrap_or_else(|| app.clock.now().date());
     let board = app.readers.morning_board.board(market, date)?;
     let queue = app.readers.morning_board.queue(market, date, &Default::default(), &query.page()?)?;
-    Ok(Json(json!({ "market": row, "board": board.value, "queue": List::from(queue), "position": board.position })))
+    Ok(Json(
+        json!({ "market": row, "board": board.value, "queue": List::from(queue), "position": board.position }),
+    ))
 }
 
 pub(super) async fn postings(
@@ -242,8 +244,12 @@ pub(super) async fn arrears(
     let scope = scope(&actor, Resource::Arrears, &query)?;
     let today = app.clock.now().date();
     let board = &app.readers.wage_protection_board;
-    let filter =
-        WageFilter { region: scope.region, employer: scope.employer, worker: scope.worker, ..WageFilter::default() };
+    let filter = WageFilter {
+        region: scope.region,
+        employer: scope.employer,
+        worker: scope.worker,
+        ..WageFilter::default()
+    };
     match query.by.as_deref() {
         None | Some("age") => to_json(board.ageing(today, &filter)?),
         Some("region") => to_json(board.regions(today, scope.region)?),
@@ -281,7 +287,12 @@ pub(super) async fn claims(
 ) -> Answer<Value> {
     app.wait_for(query.at_least).await?;
     let scope = scope(&actor, Resource::Cases, &query)?;
-    let filter = ClaimFilter { region: scope.region, worker: scope.worker, employer: scope.employer, ..ClaimFilter::default() };
+    let filter = ClaimFilter {
+        region: scope.region,
+        worker: scope.worker,
+        employer: scope.employer,
+        ..ClaimFilter::default()
+    };
     to_json(List::from(app.readers.case_history.claims(&filter, &query.page()?)?))
 }
 
@@ -292,11 +303,19 @@ pub(super) async fn cases(
 ) -> Answer<Value> {
     app.wait_for(query.at_least).await?;
     let scope = scope(&actor, Resource::Cases, &query)?;
-    let filter = CaseFilter { region: scope.region, worker: scope.worker, employer: scope.employer, ..CaseFilter::default() };
+    let filter = CaseFilter {
+        region: scope.region,
+        worker: scope.worker,
+        employer: scope.employer,
+        ..CaseFilter::default()
+    };
     let page = query.page()?;
     let due = query.state.as_deref() == Some("due");
-    let found =
-        if due { app.readers.case_history.due(&filter, &page)? } else { app.readers.case_history.cases(&filter, &page)? };
+    let found = if due {
+        app.readers.case_history.due(&filter, &page)?
+    } else {
+        app.readers.case_history.cases(&filter, &page)?
+    };
     to_json(List::from(found))
 }
 
@@ -320,11 +339,15 @@ impl OneQuery {
     pub(super) fn as_of(&self) -> Result<Option<AsOf>, Problem> {
         let instant = |text: &str| {
             let parsed: Result<Timestamp, _> = text.parse();
-            parsed.map_err(|_| Problem::bad_request("give an instant with its offset, such as 2026-11-22T08:00:00+08:00"))
+            parsed.map_err(|_| {
+                Problem::bad_request("give an instant with its offset, such as 2026-11-22T08:00:00+08:00")
+            })
         };
         match (&self.as_known, &self.as_happened) {
             (None, None) => Ok(None),
-            (Some(_), Some(_)) => Err(Problem::bad_request("`as_known` and `as_happened` exclude each other")),
+            (Some(_), Some(_)) => {
+                Err(Problem::bad_request("`as_known` and `as_happened` exclude each other"))
+            }
             (None, Some(text)) => Ok(Some(AsOf::Happened(instant(text)?))),
             (Some(text), None) => match text.parse::<Position>() {
                 Ok(position) => Ok(Some(AsOf::KnownAt(position))),
@@ -459,11 +482,15 @@ pub(super) async fn explain(
     }
     let worker = query.worker;
     let answer = app.partition.ask(move |partition, now| match worker {
-        Some(worker) => matching::explain(partition.state(), id, worker, now, partition.rules()).map(|it| json!(it)),
+        Some(worker) => {
+            matching::explain(partition.state(), id, worker, now, partition.rules()).map(|it| json!(it))
+        }
         None => {
             let ranking = matching::rank(partition.state(), id, id.0, 0, now, partition.rules());
             let unknown = || linggong_engine::refusal::Refusal::Unknown { entity: id.into() };
-            ranking.ok_or_else(unknown).map(|it| json!({ "considered": it.considered, "excluded": it.excluded }))
+            ranking
+                .ok_or_else(unknown)
+                .map(|it| json!({ "considered": it.considered, "excluded": it.excluded }))
         }
     });
     let mut answer = answer.await??;
