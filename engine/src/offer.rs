@@ -181,13 +181,7 @@ pub(crate) fn withdraw_overlapping(state: &State, worker: WorkerId, hire: HireId
 pub(crate) fn evolve(state: &mut State, event: &OfferEvent) {
     match event {
         OfferEvent::Made(it) => {
-            let offer = Offer {
-                posting: it.posting,
-                worker: it.worker,
-                mode: it.mode,
-                expires: it.expires,
-                open: true,
-            };
+            let offer = Offer { posting: it.posting, worker: it.worker, mode: it.mode, open: true };
             state.offers.insert(it.offer, offer);
             if let Some(posting) = state.postings.get_mut(&it.posting) {
                 posting.offers.insert(it.offer);
