@@ -93,3 +93,83 @@ async fn a_posting_that_bars_women_is_blocked_and_the_corrected_text_passes() {
     terms["text"] = refused["corrected"].clone();
     server.command("dispatcher", "posting.submit", json!({ "terms": terms })).await.ok();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wage_not_paid_becomes_a_claim_a_case_and_is_settled() {
+    let server = Server::start("2026-11-23T04:50:00+08:00").await;
+    let (market, employer, worker) = registers(&server).await;
+    server
+        .command("gate", "worker.arrive", json!({ "worker": worker, "market": market, "means": "card" }))
+        .await
+        .ok();
+    let terms = terms(&employer, &market, "on_site", 1);
+    let struck = json!({ "terms": terms, "workers": [worker], "insurance": "open" });
+    let hire = id_of(&server.command("dispatcher", "hire.register_on_site", struck).await.ok(), "hire");
+
+    // Nobody signs out: at noon of the next day the wage is presumed due, and the day's end makes it overdue.
+    server.time_passes_to("2026-11-25T00:30:00+08:00").await;
+    let known = server.get("officer", "/v1/events?type=wage.&limit=10&after=20").await.ok();
+    let events = known["items"].as_array().unwrap();
+    let types: Vec<_> = events.iter().map(|it| it["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["cn.linggong.wage.presumed_due.v1", "cn.linggong.wage.overdue.v1"]);
+    assert_eq!(events[0]["data"]["amount"], 28_000);
+    assert_eq!(events[0]["actor"], "00000000-0000-0000-0000-000000000000", "time alone made it true");
+    let wage = events[0]["data"]["wage"].as_str().unwrap().to_owned();
+
+    let person = server.get("clerk", &format!("/v1/workers/{worker}")).await.ok()["value"]["person"].clone();
+    let claim = json!({
+        "worker": worker, "employer": employer, "about": { "on_behalf_of": person, "channel": "window" },
+        "items": [{ "wage": wage, "hire": hire, "amount": 28_000, "from": "2026-11-23", "until": "2026-11-23" }],
+        "statement": { "person": person, "text": "干了一天, 老板说没钱" },
+    });
+    let registered = server.command("clerk", "claim.register", claim).await.ok();
+    let claim = id_of(&registered, "claim");
+    let office = server.get("auditor", "/v1/events?limit=1").await.ok()["items"][0]["data"]["office"].clone();
+    let series = |series: &str| json!({ "office": office, "series": series, "year": 2026, "prefix": "鲁人社监", "next": 1 });
+    server.command("lead", "office.open_series", series("acceptance")).await.ok();
+    server.command("lead", "office.open_series", series("filing")).await.ok();
+
+    let accepted = server
+        .command("officer", "case.accept", json!({ "claims": [claim], "track": "supervision" }))
+        .await
+        .ok();
+    let case = id_of(&accepted, "case");
+    let propose = json!({ "case": case, "reason": "欠付事实清楚" });
+    server.command("officer", "case.file.propose", propose).await.ok();
+    let confirm = json!({ "case": case });
+    server
+        .command("officer", "case.file.confirm", confirm.clone())
+        .await
+        .refused(403, "second_officer_needed");
+    server.command("lead", "case.file.confirm", confirm).await.ok();
+
+    let proof = format!("sha256:{}", "0".repeat(64));
+    let paid = json!({ "wage": wage, "amount": 28_000, "means": "cash", "at": "2026-11-25T00:20:00+08:00", "evidence": proof });
+    let paid = server.command("clerk", "wage.record_payment", paid).await.ok();
+    let types: Vec<_> =
+        paid["events"].as_array().unwrap().iter().map(|it| it["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        types,
+        ["wage.paid", "claim.amount_changed", "case.payment_seen"],
+        "claim and case see the money at once"
+    );
+    let close = json!({ "case": case, "conclusion": "paid", "reason": "已足额支付" });
+    let closed = server.command("officer", "case.close", close).await.ok();
+
+    let position = closed["position"].as_str().unwrap();
+    let history = server.get("officer", &format!("/v1/cases/{case}?at_least={position}")).await.ok();
+    assert_eq!(history["value"]["case"]["outstanding"], 0, "{history}");
+    assert_eq!(history["value"]["case"]["conclusion"], "paid");
+    // As it was known when the case was accepted, nothing was paid yet.
+    let then = accepted["position"].as_str().unwrap();
+    let history = server.get("officer", &format!("/v1/cases/{case}?as_known={then}")).await.ok();
+    assert_eq!(history["value"]["case"]["outstanding"], 28_000, "{history}");
+    server.get("dispatcher", &format!("/v1/cases/{case}")).await.refused(404, "not_found");
+
+    let timeline = server.get("auditor", &format!("/v1/timelines/wage/{wage}")).await.ok();
+    assert_eq!(
+        timeline["items"].as_array().unwrap().len(),
+        5,
+        "due, overdue, claimed, paid, seen: {timeline}"
+    );
+}

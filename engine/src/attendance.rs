@@ -95,11 +95,6 @@ pub fn attendance_id(hire: HireId, shift: u32) -> AttendanceId {
     AttendanceId(new_id(CommandId(hire.0), Kind::Attendance.name(), shift))
 }
 
-/// Whose words an actor's are. A crew leader is neither side, so one's words replace nobody's.
-fn said_by(actor: &Actor) -> AssertedBy {
-    if actor.role == Role::CrewLeader { AssertedBy::CrewLeader } else { asserted_by(actor) }
-}
-
 /// Refuses whoever has no relation to a hire: worker and employer act on their own, others in their regions.
 pub(crate) fn check_side(actor: &Actor, terms: &HireTerms) -> Result<(), Refusal> {
     actor.check_worker(terms.worker)?;
@@ -269,7 +264,7 @@ pub(crate) fn decide(
 
 /// Words are taken whatever became of the hire: a worker may contradict a no-show.
 fn sign_in(state: &State, it: &SignIn, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let (at, by) = (context.occurred_at(), said_by(context.actor));
+    let (at, by) = (context.occurred_at(), asserted_by(context.actor));
     let (attendance, known) = place(state, it.hire, it.shift, at, context.actor)?;
     let said = known.said.get(&by).copied().unwrap_or_default();
     match said.signed_in {
@@ -290,7 +285,7 @@ fn sign_in(state: &State, it: &SignIn, context: &Context<'_>) -> Result<Vec<Even
 }
 
 fn sign_out(state: &State, it: &SignOut, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let (at, by) = (context.occurred_at(), said_by(context.actor));
+    let (at, by) = (context.occurred_at(), asserted_by(context.actor));
     let (attendance, known) = place(state, it.hire, it.shift, at, context.actor)?;
     let said = known.said.get(&by).copied().unwrap_or_default();
     let out = Out { at, break_minutes: it.break_minutes, pieces: it.pieces };
@@ -329,7 +324,7 @@ fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Eve
     check_side(context.actor, &state.hire(known.hire)?.terms)?;
     let not_here = || Refusal::bad_field("corrects", "is no words about this attendance");
     let (by, word) = *known.words.get(&it.corrects).ok_or_else(not_here)?;
-    let own = said_by(context.actor);
+    let own = asserted_by(context.actor);
     // Nobody else speaks for a gate, so the desk puts its readings right.
     if by != own && !(by == AssertedBy::Gate && own == AssertedBy::Desk) {
         return Err(Refusal::NotYours { entity: it.attendance.into() });

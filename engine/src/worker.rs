@@ -94,10 +94,11 @@ impl State {
     }
 }
 
-/// Whose assertion a command of this actor is.
+/// Whose assertion a command of this actor is. A crew leader is neither side, so one's words replace nobody's.
 pub(crate) fn asserted_by(actor: &Actor) -> AssertedBy {
     match actor.role {
-        Role::Worker | Role::CrewLeader => AssertedBy::Worker,
+        Role::Worker => AssertedBy::Worker,
+        Role::CrewLeader => AssertedBy::CrewLeader,
         Role::Employer => AssertedBy::Employer,
         Role::Gate => AssertedBy::Gate,
         Role::Engine => AssertedBy::Presumed,

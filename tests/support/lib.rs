@@ -63,7 +63,10 @@ impl Server {
         self.running.clock.set(instant(at));
         self.running.partition.tick();
         // A question is answered after the tick, which was sent before it.
-        self.running.partition.ask(|_, _| ()).await.expect("the partition answers");
+        let last = self.running.partition.ask(|partition, _| partition.state().last()).await;
+        let last = last.expect("the partition answers");
+        let mut head = self.running.partition.head.clone();
+        head.wait_for(|head| head.position >= last).await.expect("the log takes what is due");
     }
 
     /// The token of a member of the demo's staff.
