@@ -30,7 +30,7 @@ use linggong_events::posting::{
 use linggong_events::region::Region;
 use linggong_events::rules::{self, DeadlineTrace, PackKind};
 use linggong_events::time::{Date, Shift, Timestamp};
-use linggong_events::wage::{self, DemandMeans, PayMeans, WageBasis};
+use linggong_events::wage::{self, DemandMeans, PayMeans, ThirdParty, WageBasis};
 use linggong_events::worker::{self, ArrivalMeans, Certificate, Profile, Skill, SkillLevel};
 use uuid::Uuid;
 
@@ -511,6 +511,7 @@ fn of_work() -> Vec<Event> {
             first: AssertedBy::Worker,
             second: AssertedBy::Employer,
             minutes_apart: 95,
+            pieces_apart: Some(12),
         }
         .into(),
         attendance::OverlapFlagged { attendance, hire: a_hire(2), other: a_hire(3), worker }.into(),
@@ -522,8 +523,11 @@ fn of_work() -> Vec<Event> {
             at: at("2026-11-23T09:30:00.000Z"),
             reason: "看错表".into(),
             asserted_by: AssertedBy::Desk,
+            break_minutes: Some(45),
+            pieces: Some(470),
         }
         .into(),
+        insurance::CheckPlanned { insurance, hire: a_hire(2), worker, employer, lead_minutes: 60 }.into(),
         insurance::Applied {
             insurance,
             hire: a_hire(2),
@@ -578,17 +582,20 @@ fn of_money() -> Vec<Event> {
             amount,
             outstanding: amount,
             basis: WageBasis::Attendance,
+            date: day("2026-11-23"),
             due_on: day("2026-11-23"),
             trace: trace(),
         }
         .into(),
         wage::PresumedDue {
             wage,
+            attendance: an_attendance(2),
             hire,
             worker,
             employer,
             amount,
             outstanding: amount,
+            date: day("2026-11-23"),
             due_on: day("2026-11-23"),
             trace: trace(),
         }
@@ -623,12 +630,13 @@ fn of_money() -> Vec<Event> {
             employer,
             amount: Fen(20_000),
             outstanding: amount,
-            to: "班组长".into(),
+            to: ThirdParty::CrewLeader,
             at: at("2026-11-23T10:00:00.000Z"),
+            to_employer: Some(an_employer(3)),
             evidence: Some(digest()),
         }
         .into(),
-        wage::ReceiptConfirmed { wage, worker, employer, amount: Fen(20_000) }.into(),
+        wage::ReceiptConfirmed { wage, hire, worker, employer, amount: Fen(20_000), outstanding }.into(),
         wage::Overdue { wage, hire, worker, employer, outstanding, due_on: day("2026-11-23") }.into(),
         wage::Demanded {
             wage,
@@ -647,6 +655,8 @@ fn of_money() -> Vec<Event> {
             worker,
             employer,
             corrects: an_event(1),
+            was: Fen(200_000),
+            is: Fen(20_000),
             amount,
             outstanding,
             reason: "多录一个零".into(),
@@ -668,6 +678,7 @@ fn of_disputes() -> Vec<Event> {
         (a_claim(1), a_case(1), a_worker(2), an_employer(2), an_office(2));
     let outstanding = Fen(8_000);
     let reason = || "另有调查结论".to_owned();
+    let warn_days = || vec![15, 5, 1];
     vec![
         claim::Registered {
             claim,
@@ -684,11 +695,12 @@ fn of_disputes() -> Vec<Event> {
             total: outstanding,
             filed_at: at("2026-11-25T01:05:00.000Z"),
             suggested_track: Track::Supervision,
-            safe_date: day("2027-11-25"),
             receipt_text: "本回执证明某人于某时向某机关就某单位、某事项请求权利救济".into(),
+            safe_date: Some(day("2027-11-25")),
+            safe_trace: Some(trace()),
             statement: Some(sealed()),
             external: Some(ExternalRef { system: "12345".into(), number: "370102-2026-001".into() }),
-            by_mandate_of: Some("授权委托书 2026-11-25".into()),
+            mandate: Some(digest()),
         }
         .into(),
         claim::DuplicateSuspected { claim, other: a_claim(2) }.into(),
@@ -716,11 +728,14 @@ fn of_disputes() -> Vec<Event> {
             number: "历劳监受字〔2026〕1号".into(),
             track: Track::Supervision,
             deadlines: vec![deadline()],
+            warn_days: warn_days(),
         }
         .into(),
         case::Refused {
             case,
             claim: a_claim(2),
+            worker,
+            employer,
             office,
             number: "历劳监不受字〔2026〕1号".into(),
             reason: reason(),
@@ -729,14 +744,19 @@ fn of_disputes() -> Vec<Event> {
         case::SupplementAsked {
             case,
             claim: a_claim(2),
+            worker,
+            employer,
             office,
             missing: "用人主体的名称".into(),
             due: day("2026-12-02"),
+            warn_days: warn_days(),
         }
         .into(),
         case::DirectedElsewhere {
             case,
             claim: a_claim(2),
+            worker,
+            employer,
             office,
             to: "历下区人民法院".into(),
             reason: reason(),
@@ -748,6 +768,7 @@ fn of_disputes() -> Vec<Event> {
             number: "历劳监立字〔2026〕1号".into(),
             deadlines: vec![deadline()],
             proposed_by: an_actor(2),
+            warn_days: warn_days(),
         }
         .into(),
         case::Assigned { case, officer: an_actor(2), reason: reason() }.into(),
@@ -758,6 +779,7 @@ fn of_disputes() -> Vec<Event> {
             digest: digest(),
             served: ServiceMode::Direct,
             served_at: at("2026-12-01T02:00:00.000Z"),
+            warn_days: warn_days(),
             due: Some(day("2026-12-08")),
         }
         .into(),
@@ -767,6 +789,7 @@ fn of_disputes() -> Vec<Event> {
             supersedes: day("2027-02-18"),
             reason: reason(),
             approved_by: an_actor(3),
+            warn_days: warn_days(),
         }
         .into(),
         case::DeadlineMet { case, rule: "sup.accept".into(), last_day: day("2026-12-02") }.into(),
