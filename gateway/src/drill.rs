@@ -23,6 +23,7 @@ pub mod format;
 pub mod report;
 pub mod sandbox;
 pub mod values;
+pub mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -44,7 +45,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use format::{Case, Expectations, Expected, Fault, Item, Place, Token, What, When, Word};
+use format::{Case, Day, Expectations, Expected, Fault, Item, Place, Token, What, When, Word};
 pub use report::{CaseReport, DrillReport, Problem};
 pub use sandbox::PackSource;
 use sandbox::Sandbox;
@@ -203,6 +204,8 @@ enum Outcome {
     SameReceipt,
     /// A refusal.
     Refused(Refusal),
+    /// What a view answered, and the form of its rows.
+    Row(Box<Form>, Option<Value>),
 }
 
 /// One run of one scenario.
@@ -330,7 +333,7 @@ impl<'a> Rehearsal<'a> {
                 }
                 self.give(actor, command, words).map_err(fault)
             }
-            What::View { view, .. } => Err(fault(format!("there is no view `{view}` in a sandbox"))),
+            What::View { view, fields } => self.ask(view, fields).map_err(fault),
         }
     }
 
@@ -484,6 +487,26 @@ impl<'a> Rehearsal<'a> {
         Ok(actor)
     }
 
+    fn ask(&mut self, view: &str, fields: &[(String, Word)]) -> Result<Outcome, String> {
+        let (mut entity, mut date) = (None, self.names.now.date());
+        for (key, word) in fields {
+            let Word::Text(text) = word else { return Err(format!("`{key}` is one word")) };
+            if key == "date" {
+                date = Day::read(text).ok_or_else(|| format!("`{text}` is no date"))?.after(self.names.now);
+                continue;
+            }
+            entity = self.names.get(text);
+            if entity.is_none_or(|it| it.kind.name() != key) {
+                return Err(format!("`{text}` is the name of no {key} yet"));
+            }
+        }
+        let entity = entity.ok_or("say what the view is asked about, as `hire=H1`")?;
+        let sandbox = self.sandbox.as_ref().ok_or("no clock is set yet")?;
+        let asked = views::ask(view, entity, date, sandbox.commits());
+        let (form, row) = asked.map_err(|error| told(&error))?;
+        Ok(Outcome::Row(Box::new(form), row))
+    }
+
     /// Gives the names of a step to what it made: each to the next new thing of its kind.
     fn bind(&mut self, wanted: &[String], events: &[Envelope]) -> Result<(), String> {
         let mut made: Vec<EntityRef> = Vec::new();
@@ -531,7 +554,11 @@ impl<'a> Rehearsal<'a> {
                     self.edits.push(Edit { after: item.last_line, replaced: Vec::new(), lines });
                     Ok(())
                 }
-                Outcome::Quiet | Outcome::Happened(_) | Outcome::Unchanged | Outcome::SameReceipt => Ok(()),
+                Outcome::Quiet
+                | Outcome::Happened(_)
+                | Outcome::Unchanged
+                | Outcome::SameReceipt
+                | Outcome::Row(..) => Ok(()),
             };
         };
         let before = self.names.clone();
@@ -583,7 +610,7 @@ impl<'a> Rehearsal<'a> {
                     }
                 }
             }
-            Outcome::Quiet | Outcome::Unchanged | Outcome::SameReceipt => {}
+            Outcome::Quiet | Outcome::Unchanged | Outcome::SameReceipt | Outcome::Row(..) => {}
         }
     }
 
@@ -642,6 +669,17 @@ impl<'a> Rehearsal<'a> {
                     }
                 }
                 Ok(true)
+            }
+            Outcome::Row(_, None) => Ok(matches!(&lines[..], [line] if line.head == "nothing")),
+            Outcome::Row(form, Some(row)) => {
+                for (path, word) in lines.iter().flat_map(|line| &line.fields) {
+                    let schema = form.at(path).ok_or_else(|| format!("the view has no field `{path}`"))?;
+                    let Some(found) = find(row, path) else { return Ok(false) };
+                    if !form.is(word, schema, found, &mut self.names)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(lines.iter().all(|line| line.head.is_empty()))
             }
             Outcome::Quiet => Err("nothing can be expected of this".into()),
         }
@@ -740,6 +778,24 @@ impl<'a> Rehearsal<'a> {
                     .map(|line| line.fields.iter().map(|(path, _)| path.clone()).collect())
                     .unwrap_or_default();
                 vec![self.show_refusal(refusal, &paths)]
+            }
+            Outcome::Row(_, None) => vec!["=> nothing".to_owned()],
+            Outcome::Row(form, Some(row)) => {
+                let told = expected.lines.iter().flat_map(|line| &line.fields);
+                let mut paths: Vec<String> = told.map(|(path, _)| path.clone()).collect();
+                if paths.is_empty() {
+                    let mut all = Vec::new();
+                    leaves(row, "", &mut all);
+                    paths = all.into_iter().map(|(path, _)| path).collect();
+                }
+                let mut line = "=>".to_owned();
+                for path in paths {
+                    if let (Some(schema), Some(found)) = (form.at(&path), find(row, &path)) {
+                        let shown = form.show(found, schema, &mut self.names);
+                        line.push_str(&format!(" {path}={shown}"));
+                    }
+                }
+                vec![line]
             }
             Outcome::Happened(events) if events.is_empty() => vec!["=> nothing".to_owned()],
             Outcome::Happened(events) => {

@@ -394,7 +394,7 @@ fn read_expected(text: &str, line: usize, of: &What, into: &mut Expectations) ->
         return Ok(());
     }
     if let What::View { .. } = of
-        && !matches!(text, "nothing" | "无")
+        && !matches!(text, "nothing" | "无" | "?")
     {
         let fields = only_fields(text)?;
         into.lines.push(Expected { line, head: String::new(), name: None, fields });
