@@ -45,6 +45,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::chain;
 use format::{Case, Day, Expectations, Expected, Fault, Item, Place, Token, What, When, Word};
 pub use report::{CaseReport, DrillReport, Problem};
 pub use sandbox::PackSource;
@@ -321,7 +322,7 @@ impl<'a> Rehearsal<'a> {
             What::Stop(when) => {
                 let until = when.after(self.names.now);
                 let sandbox = self.sandbox.as_mut().ok_or_else(|| fault("no clock is set yet".into()))?;
-                let events = sandbox.stop_until(until).map_err(|error| fault(told(&error)))?;
+                let events = sandbox.stop_until(until).map_err(|error| fault(chain(&error)))?;
                 self.names.now = until;
                 self.note(&events);
                 Ok(Outcome::Happened(events))
@@ -340,7 +341,7 @@ impl<'a> Rehearsal<'a> {
     fn pass(&mut self, when: When) -> Result<Vec<Envelope>, String> {
         let until = when.after(self.names.now);
         let Some(sandbox) = &mut self.sandbox else {
-            let sandbox = Sandbox::new(self.rules, until).map_err(|error| told(&error))?;
+            let sandbox = Sandbox::new(self.rules, until).map_err(|error| chain(&error))?;
             for source in self.rules {
                 self.names.bind_pack(&source.name, Digest::of(source.text.as_bytes()));
             }
@@ -354,7 +355,7 @@ impl<'a> Rehearsal<'a> {
                 self.names.now.local()
             ));
         }
-        let events = sandbox.pass_to(until).map_err(|error| told(&error))?;
+        let events = sandbox.pass_to(until).map_err(|error| chain(&error))?;
         self.names.now = until;
         self.note(&events);
         Ok(events)
@@ -371,7 +372,7 @@ impl<'a> Rehearsal<'a> {
         }
         let source = PackSource { name: name.to_owned(), kind: source.kind, text };
         let sandbox = self.sandbox.as_mut().ok_or("no clock is set yet")?;
-        let digest = sandbox.store(&source).map_err(|error| told(&error))?;
+        let digest = sandbox.store(&source).map_err(|error| chain(&error))?;
         self.names.bind_pack(name, digest);
         self.packs.push(source);
         Ok(())
@@ -424,7 +425,7 @@ impl<'a> Rehearsal<'a> {
             format!("hmac-sha256:{}", Digest::of(canonical.as_bytes()).to_string().replace("sha256:", ""));
         let request = Request { key, digest, actor, about, received_at: now, command };
         let sandbox = self.sandbox.as_mut().ok_or("no clock is set yet")?;
-        let answer = sandbox.give(request).map_err(|error| told(&error))?;
+        let answer = sandbox.give(request).map_err(|error| chain(&error))?;
         self.note(&answer.events);
         self.bind(&wanted, &answer.events)?;
         Ok(match answer.result {
@@ -503,7 +504,7 @@ impl<'a> Rehearsal<'a> {
         let entity = entity.ok_or("say what the view is asked about, as `hire=H1`")?;
         let sandbox = self.sandbox.as_ref().ok_or("no clock is set yet")?;
         let asked = views::ask(view, entity, date, sandbox.commits());
-        let (form, row) = asked.map_err(|error| told(&error))?;
+        let (form, row) = asked.map_err(|error| chain(&error))?;
         Ok(Outcome::Row(Box::new(form), row))
     }
 
@@ -886,17 +887,6 @@ fn written(word: &Word) -> String {
             format!("{{{}}}", fields.join(" "))
         }
     }
-}
-
-/// An error with its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
 }
 
 fn data_of(event: &Event) -> Value {

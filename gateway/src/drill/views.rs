@@ -5,7 +5,7 @@ use linggong_events::envelope::{EnvelopeError, Recorded};
 use linggong_events::id::{CaseId, ClaimId, EntityRef, HireId, Kind, MarketId, PostingId, WageId};
 use linggong_events::time::Date;
 use linggong_projections::StoreError;
-use linggong_projections::case_history::{CaseHistory, CaseRow, ClaimRow};
+use linggong_projections::case_history::{CaseHistories, CaseHistory, ClaimHistory};
 use linggong_projections::hiring_ledger::{HireRow, HiringLedger};
 use linggong_projections::insured::{Insured, InsuredRow};
 use linggong_projections::morning_board::{Board, MorningBoard};
@@ -64,10 +64,10 @@ pub fn ask(
             answer::<InsuredRow>(refold::<Insured>(&events).hire(HireId(id))?.value.as_ref())
         }
         ("case_history", Kind::Claim) => {
-            answer::<ClaimRow>(refold::<CaseHistory>(&events).claim(ClaimId(id))?.value.as_ref())
+            answer::<ClaimHistory>(refold::<CaseHistories>(&events).claim(ClaimId(id))?.value.as_ref())
         }
         ("case_history", Kind::Case) => {
-            answer::<CaseRow>(refold::<CaseHistory>(&events).case(CaseId(id))?.value.as_ref())
+            answer::<CaseHistory>(refold::<CaseHistories>(&events).case(CaseId(id))?.value.as_ref())
         }
         ("morning_board", Kind::Market) => {
             let board = refold::<MorningBoard>(&events).board(MarketId(id), date)?;
