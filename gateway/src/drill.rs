@@ -831,9 +831,8 @@ impl<'a> Rehearsal<'a> {
         }
         let mut line =
             format!("=> {} {}", event_type.short_name(), self.names.name_of(envelope.meta.subject));
-        let paths: Vec<String> = match like.filter(|line| !line.fields.is_empty()) {
+        let paths: Vec<String> = match like {
             Some(like) => like.fields.iter().map(|(path, _)| path.clone()).collect(),
-            None if like.is_some() && !self.update => Vec::new(),
             None => plain_fields(&data, envelope.meta.subject),
         };
         for path in paths {
