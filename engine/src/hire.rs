@@ -6,7 +6,7 @@ use linggong_events::hire::{
     Agreed, AgreementSigned, CancelReason, Cancelled, Changed, Ended, FollowedUp, HireEvent, HireTerms,
     InjuryReported, InsuranceDecision, NoShow, Replaced, SentHome, Started, Withdrawn,
 };
-use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
+use linggong_events::id::{CommandId, HireId, Kind, OfferId, PostingId, WorkerId, new_id};
 use linggong_events::office::Role;
 use linggong_events::person::{AgeBand, SealedText};
 use linggong_events::posting::{FillMode, Filled, PayTerms, PostingTerms, Reopened};
@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 use crate::rules::RuleBook;
 use crate::state::State;
 use crate::worker::{Worker, asserted_by};
-use crate::{attendance, insurance, offer, text, wage};
+use crate::{attendance, insurance, matching, offer, text, wage};
 
 /// The most people of one crew that are hired at once.
 pub const MAX_CREW: usize = 40;
@@ -483,9 +483,15 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
             insurance::expect(state, it.hire);
         }
         HireEvent::Withdrawn(_) | HireEvent::FollowedUp(_) | HireEvent::InjuryReported(_) => {}
-        HireEvent::Cancelled(it) => make_void(state, it.hire, VoidReason::Cancelled),
+        HireEvent::Cancelled(it) => {
+            make_void(state, it.hire, VoidReason::Cancelled);
+            if it.reason == CancelReason::Worker {
+                not_again(state, it.worker, it.posting);
+            }
+        }
         HireEvent::NoShow(it) => {
             make_void(state, it.hire, VoidReason::NoShow);
+            not_again(state, it.worker, it.posting);
             if let Some(worker) = state.workers.get_mut(&it.worker) {
                 worker.missed += 1;
             }
@@ -506,6 +512,13 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
 fn set_stage(state: &mut State, id: HireId, stage: Stage) {
     if let Some(hire) = state.hires.get_mut(&id) {
         hire.stage = stage;
+    }
+}
+
+/// Whoever gave a place up is not proposed for the same posting again.
+fn not_again(state: &mut State, worker: WorkerId, posting: PostingId) {
+    if let Some(worker) = state.workers.get_mut(&worker) {
+        worker.declined.insert(posting);
     }
 }
 
@@ -534,9 +547,9 @@ pub(crate) fn follow_up(state: &State, event: &HireEvent, meta: &Meta, rules: &R
             }
             events
         }
-        HireEvent::Cancelled(it) => reopened(state, it.posting, meta.time),
-        HireEvent::NoShow(it) => reopened(state, it.posting, meta.time),
-        HireEvent::SentHome(it) => reopened(state, it.posting, meta.time),
+        HireEvent::Cancelled(it) => place_free(state, it.posting, meta, rules),
+        HireEvent::NoShow(it) => place_free(state, it.posting, meta, rules),
+        HireEvent::SentHome(it) => place_free(state, it.posting, meta, rules),
         HireEvent::Ended(it) => wage::of_ended_hire(state, it.hire, it.date, rules),
         // Whoever comes instead takes the place in the same decision.
         HireEvent::Replaced(_)
@@ -549,11 +562,17 @@ pub(crate) fn follow_up(state: &State, event: &HireEvent, meta: &Meta, rules: &R
     }
 }
 
-/// A full posting with a place given back before its last shift is open again.
-fn reopened(state: &State, id: PostingId, now: Timestamp) -> Vec<Event> {
+/// A place was given back: a full posting opens again before its last shift, an open one offers it on.
+fn place_free(state: &State, id: PostingId, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
     let Some(posting) = state.postings.get(&id) else { return Vec::new() };
-    if posting.status != Status::Filled || posting.starts().1 <= now {
-        return Vec::new();
+    match posting.status {
+        Status::Filled if posting.starts().1 > meta.time => {
+            vec![Reopened { posting: id, free: posting.not_taken() }.into()]
+        }
+        Status::Open if posting.terms.mode == FillMode::Dispatch => {
+            let run = new_id(CommandId(meta.id.0), Kind::Match.name(), 0);
+            matching::offer_places(state, id, run, meta.time, rules)
+        }
+        Status::Open | Status::Filled | Status::UnderReview | Status::Ended => Vec::new(),
     }
-    vec![Reopened { posting: id, free: posting.not_taken() }.into()]
 }

@@ -137,7 +137,6 @@ fn check_place(
     if posting.starts().0 <= context.now {
         return Err(Refusal::TooLate { at: posting.starts().0 });
     }
-    hire::check_lawful(state, worker, &posting.terms, context.rules)?;
     let held =
         posting.offers.iter().find(|offer| state.offers.get(*offer).is_some_and(|it| it.worker == worker));
     if let Some(offer) = held {
@@ -145,9 +144,11 @@ fn check_place(
     }
     match posting.hires.iter().find(|hire| state.hires.get(*hire).is_some_and(|it| it.terms.worker == worker))
     {
-        Some(hire) => Err(Refusal::AlreadyHired { entity: (*hire).into() }),
-        None => Ok(()),
+        Some(hire) => return Err(Refusal::AlreadyHired { entity: (*hire).into() }),
+        None => {}
     }
+    // Last: a place of this very posting takes the same minutes, and is the plainer reason.
+    hire::check_lawful(state, worker, &posting.terms, context.rules)
 }
 
 fn withdrawn(id: OfferId, offer: &Offer, reason: WithdrawReason) -> Event {
@@ -236,8 +237,11 @@ pub(crate) fn follow_up(state: &State, event: &OfferEvent, meta: &Meta, rules: &
         OfferEvent::Declined(it) => next_best(it.posting),
         OfferEvent::Expired(it) => next_best(it.posting),
         OfferEvent::Withdrawn(it) => match it.reason {
-            WithdrawReason::WorkerHired | WithdrawReason::Desk => next_best(it.posting),
-            WithdrawReason::Filled | WithdrawReason::PostingEnded => Vec::new(),
+            // A posting that was changed, not ended, is still open and its place free again.
+            WithdrawReason::WorkerHired | WithdrawReason::Desk | WithdrawReason::PostingEnded => {
+                next_best(it.posting)
+            }
+            WithdrawReason::Filled => Vec::new(),
         },
         OfferEvent::Made(_) | OfferEvent::Accepted(_) => Vec::new(),
     }

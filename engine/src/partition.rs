@@ -135,6 +135,8 @@ pub struct Partition {
     out: VecDeque<Output>,
     clock_offset_ms: i64,
     deadlines_held: bool,
+    /// The last instant at which something came in, a tick too: a quiet log is no pause.
+    last_seen: Option<Timestamp>,
 }
 
 /// Somebody who waits, and the answer they will get.
@@ -178,6 +180,7 @@ impl Partition {
             out: VecDeque::new(),
             clock_offset_ms: 0,
             deadlines_held: false,
+            last_seen: None,
         }
     }
 
@@ -293,7 +296,9 @@ impl Partition {
     }
 
     fn state_due_facts(&mut self, now: Timestamp) -> Result<(), Fault> {
-        let paused = self.state.last_time().is_some_and(|last| now.ms() - last.ms() > MAX_PAUSE_MS);
+        let last = self.last_seen.max(self.state.last_time());
+        let paused = last.is_some_and(|last| now.ms() - last.ms() > MAX_PAUSE_MS);
+        self.last_seen = self.last_seen.max(Some(now));
         if paused && self.state.next_deadline().is_some_and(|at| at <= now) {
             self.deadlines_held = true;
         }

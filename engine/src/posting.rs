@@ -8,8 +8,8 @@ use linggong_events::event::Event;
 use linggong_events::id::{HireId, Kind, OfferId, PostingId};
 use linggong_events::offer::WithdrawReason;
 use linggong_events::posting::{
-    Approved, Changed, Expired, FillMode, Finding, PayKind, PostingEvent, PostingTerms, Published, Rejected,
-    RelationKind, ReviewRequested, Withdrawn,
+    Approved, Changed, Expired, FillMode, Filled, Finding, PayKind, PostingEvent, PostingTerms, Published,
+    Rejected, RelationKind, Reopened, ReviewRequested, Withdrawn,
 };
 use linggong_events::time::Timestamp;
 
@@ -356,7 +356,23 @@ pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta, rules:
             events
         }
         PostingEvent::Expired(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded),
-        PostingEvent::Changed(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded),
+        PostingEvent::Changed(it) => {
+            let withdrawn = offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded);
+            let Some(posting) = state.postings.get(&it.posting) else { return withdrawn };
+            let mut events = withdrawn;
+            match posting.status {
+                Status::Open if posting.not_taken() == 0 => {
+                    events.push(Filled { posting: it.posting }.into())
+                }
+                // Each offer taken back offers its place again; without one, nothing else would.
+                Status::Open if events.is_empty() => events.extend(offer_again(it.posting)),
+                Status::Filled if posting.not_taken() > 0 && posting.starts().1 > meta.time => {
+                    events.push(Reopened { posting: it.posting, free: posting.not_taken() }.into());
+                }
+                Status::Open | Status::Filled | Status::UnderReview | Status::Ended => {}
+            }
+            events
+        }
         PostingEvent::Filled(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::Filled),
         PostingEvent::ReviewRequested(_) | PostingEvent::Rejected(_) => Vec::new(),
     }

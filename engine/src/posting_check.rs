@@ -237,8 +237,9 @@ fn replaced(text: &str, blocked: &[Hit<'_>], replacing: bool) -> String {
 fn drop_comma(new: &mut String, rest: &str) -> usize {
     let is_comma = |c: char| matches!(c, ',' | '，' | '、' | ';' | '；');
     let next = rest.chars().next();
-    if new.ends_with(is_comma) && next.is_none_or(|c| !c.is_alphanumeric()) {
-        new.pop();
+    let kept = new.trim_end().trim_end_matches(is_comma).len();
+    if kept < new.trim_end().len() && next.is_none_or(|c| !c.is_alphanumeric()) {
+        new.truncate(kept);
         return 0;
     }
     match next {

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod drill;
 pub mod glossary;
 pub mod http;
 pub mod identity;
