@@ -141,7 +141,21 @@ const OTHER_FIELDS: &[&str] = &[
 #[test]
 fn every_section_has_its_place() {
     let names: Vec<_> = read(GLOSSARY).unwrap().into_keys().collect();
-    assert_eq!(names, ["codes", "commands", "events", "fields", "kinds", "refusals", "roles", "views"]);
+    assert_eq!(
+        names,
+        [
+            "codes",
+            "commands",
+            "events",
+            "exclusions",
+            "fields",
+            "kinds",
+            "refusals",
+            "roles",
+            "screens",
+            "views"
+        ]
+    );
 }
 
 #[test]

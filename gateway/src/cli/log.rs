@@ -1,0 +1,172 @@
+//! 日志: checking every byte of it offline, its signed head, and the day's closing sheet.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueHint};
+use linggong_events::commit::Digest;
+use linggong_events::head::{HeadPublicKey, SignedHead};
+use linggong_events::log::embedded::{VerifyReport, verify as read_again};
+use linggong_events::measure::Position;
+use linggong_events::time::Date;
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::exit::{Failure, Stop};
+use super::output::{Format, Out, clean, word};
+use super::progress::Progress;
+use crate::chain;
+use crate::glossary::Lang;
+
+/// What can be asked about the log.
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "one value for the life of the process")]
+pub enum LogVerb {
+    /// Reads every byte of a log on this machine again: frames, hash chain, Merkle tree. Changes nothing.
+    Verify(VerifyArgs),
+    /// The signed head, to be kept elsewhere.
+    Head,
+    /// 日结单: the day's closing sheet, to be printed and signed.
+    SealDay {
+        /// The day; today where it is not given.
+        #[arg(long, value_name = "YYYY-MM-DD")]
+        date: Option<Date>,
+    },
+}
+
+/// Which log, and against what.
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// The data directory.
+    #[arg(long, value_name = "DIR", default_value = "data", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
+    /// A signed head, a closing sheet (JSON) or a receipt (JSON) that was kept elsewhere.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub against: Option<PathBuf>,
+    /// The public key of signed heads, `name+hash+key`.
+    #[arg(long, value_name = "KEY", requires = "against")]
+    pub key: Option<HeadPublicKey>,
+}
+
+/// The folder of the log in a data directory; the directory itself where it is one.
+pub(super) fn folder(data: &Path) -> PathBuf {
+    let inner = data.join("log");
+    if inner.is_dir() { inner } else { data.to_owned() }
+}
+
+pub(super) fn verify(args: &VerifyArgs, out: &mut Out<'_>) -> Result<(), Stop> {
+    let kept =
+        args.against.as_deref().map(|path| Kept::read(path, args.key.as_ref(), out.lang)).transpose()?;
+    let log = folder(&args.data);
+    if !log.join("segments").is_dir() {
+        return Err(Failure::local(out.lang, "no_log", log.display().to_string()).into());
+    }
+    let Checked { report, against } = check(&log, kept.as_ref(), out.terminal);
+    let fault = report.fault.as_ref().map(|it| chain(it));
+    let mut found = json!({
+        "segments": report.segments, "bytes": report.bytes, "commit": report.head.commit,
+        "position": report.head.position, "digest": report.head.digest, "root": report.root,
+        "sound": fault.is_none() && against.is_ok(), "fault": fault, "against": against.as_ref().err(),
+    });
+    if let Some(torn) = &report.torn {
+        found["torn"] = json!(format!("{} {}..{}", torn.file.display(), torn.bytes.start, torn.bytes.end));
+        out.note(word("torn", out.lang))?;
+    }
+    out.record(&found)?;
+    match fault.into_iter().chain(against.err()).next() {
+        None => Ok(()),
+        Some(what) => Err(Failure::local(out.lang, "not_sound", what).into()),
+    }
+}
+
+/// What reading a log again has found.
+pub(super) struct Checked {
+    pub(super) report: VerifyReport,
+    /// Whether it holds what was kept elsewhere; if not, in which way.
+    pub(super) against: Result<(), String>,
+}
+
+/// Reads the log in `log` again and compares it with what was kept.
+pub(super) fn check(log: &Path, kept: Option<&Kept>, terminal: bool) -> Checked {
+    let all = kept_bytes(&log.join("segments"));
+    let (mut progress, mut bytes) = (Progress::new(terminal), 0);
+    let mut found = None;
+    let report = read_again(log, |commit, audit| {
+        bytes += commit.bytes().len() as u64;
+        progress.at(bytes, all);
+        if let Some(kept) = kept
+            && kept.commit == audit.head().commit
+        {
+            let same = kept.digest == audit.head().digest
+                && kept.size.is_none_or(|it| it == audit.head().position)
+                && kept.root.is_none_or(|it| it == audit.root());
+            found = Some(same);
+        }
+    });
+    let against = match (kept, found) {
+        (None, _) | (Some(_), Some(true)) => Ok(()),
+        (Some(kept), Some(false)) => Err(format!("commit {} is not {}", kept.commit, kept.digest)),
+        (Some(kept), None) => Err(format!(
+            "the log ends with commit {}, but it once reached {}",
+            report.head.commit, kept.commit
+        )),
+    };
+    Checked { report, against }
+}
+
+fn kept_bytes(segments: &Path) -> u64 {
+    let entries = fs::read_dir(segments).into_iter().flatten().flatten();
+    entries.filter_map(|it| it.metadata().ok()).map(|it| it.len()).sum()
+}
+
+/// What a head, sheet or receipt says that the log held.
+pub(super) struct Kept {
+    commit: u64,
+    digest: Digest,
+    size: Option<Position>,
+    root: Option<Digest>,
+}
+
+impl Kept {
+    fn read(path: &Path, key: Option<&HeadPublicKey>, lang: Lang) -> Result<Kept, Failure> {
+        let bad = |why: String| Failure::local(lang, "bad_head_file", format!("{}: {why}", path.display()));
+        let text = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        let json: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        if let (Some(commit), Some(digest)) = (json["commit"].as_u64(), json["commit_digest"].as_str()) {
+            let digest = digest.parse().map_err(|_| bad("commit_digest".to_owned()))?;
+            return Ok(Kept { commit, digest, size: None, root: None });
+        }
+        let signed = json["signed_head"].as_str().or(json["signed"].as_str()).unwrap_or(&text);
+        let key = key.ok_or_else(|| bad("--key".to_owned()))?;
+        let signed = SignedHead::verify(signed, key).map_err(|error| bad(error.to_string()))?;
+        let head = signed.head();
+        Ok(Kept { commit: head.commit, digest: head.digest, size: Some(head.size), root: Some(head.root) })
+    }
+}
+
+pub(super) fn head(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+    let head = client.get("/v1/log/head", &[])?;
+    match (out.format, head["signed"].as_str()) {
+        // As it is: a single blank more would break the signature.
+        (Format::Table, Some(signed)) => lines(signed, out),
+        (Format::Table | Format::Json | Format::Ndjson | Format::Csv, _) => out.record(&head),
+    }
+}
+
+pub(super) fn seal_day(date: Option<Date>, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+    let query: Vec<_> = date.iter().map(|it| ("date", it.to_string())).collect();
+    let sheet = client.get("/v1/log/seal-day", &query)?;
+    match (out.format, sheet["sheet"].as_str(), sheet["signed_head"].as_str()) {
+        (Format::Table, Some(text), Some(signed)) => {
+            lines(text, out)?;
+            out.line("")?;
+            lines(signed, out)
+        }
+        (Format::Table | Format::Json | Format::Ndjson | Format::Csv, _, _) => out.record(&sheet),
+    }
+}
+
+fn lines(text: &str, out: &mut Out<'_>) -> Result<(), Stop> {
+    let text: Vec<_> = text.lines().map(clean).collect();
+    out.bytes(format!("{}\n", text.join("\n")).as_bytes())
+}
