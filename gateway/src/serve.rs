@@ -21,7 +21,7 @@ use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader, OpenError, Opt
 use linggong_events::log::{AppendError, Audit, Author, EventLog, LogReader, ReadError};
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
 use linggong_events::region::Region;
-use linggong_events::rules::Adopted;
+use linggong_events::rules::{Adopted, PackKind};
 use linggong_projections::StoreError;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
@@ -110,46 +110,129 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> ServeError + use<> {
     move |cause| ServeError::Io { path, cause }
 }
 
-/// Who may act from a log's first moment on.
+/// What a new log begins with.
 #[derive(Clone, Debug)]
-pub struct Founder {
-    /// The name of the credential, and of its token file.
-    pub label: &'static str,
-    /// What they may be.
-    pub role: Role,
+pub struct Founding {
+    /// Whether it is a demo: its clock may be driven, and every answer says so.
+    pub demo: bool,
+    /// Its offices; the first is the one that stands where nothing says another.
+    pub offices: Vec<FoundingOffice>,
+    /// Who may act from the first moment on.
+    pub staff: Vec<Founder>,
 }
 
-/// The two keepers with whom every production log begins; they grant all other roles, each confirming the other's.
-pub const KEEPERS: &[Founder] =
-    &[Founder { label: "keeper1", role: Role::Keeper }, Founder { label: "keeper2", role: Role::Keeper }];
+/// An office with which a log begins.
+#[derive(Clone, Debug)]
+pub struct FoundingOffice {
+    /// A word for it, unique in the founding.
+    pub label: String,
+    /// Its name.
+    pub name: String,
+    /// Where it acts.
+    pub region: Region,
+}
 
-/// The whole staff of a demo.
-pub const DEMO_STAFF: &[Founder] = &[
-    Founder { label: "keeper1", role: Role::Keeper },
-    Founder { label: "keeper2", role: Role::Keeper },
-    Founder { label: "clerk", role: Role::Clerk },
-    Founder { label: "dispatcher", role: Role::Dispatcher },
-    Founder { label: "reviewer", role: Role::Reviewer },
-    Founder { label: "manager", role: Role::MarketManager },
-    Founder { label: "crew", role: Role::CrewLeader },
-    Founder { label: "gate", role: Role::Gate },
-    Founder { label: "insurer", role: Role::Insurer },
-    Founder { label: "officer", role: Role::CaseOfficer },
-    Founder { label: "officer2", role: Role::CaseOfficer },
-    Founder { label: "lead", role: Role::CaseLead },
-    Founder { label: "mediator", role: Role::Mediator },
-    Founder { label: "auditor", role: Role::Auditor },
-    Founder { label: "privacy", role: Role::PrivacyOfficer },
+/// Somebody who may act from a log's first moment on.
+#[derive(Clone, Debug)]
+pub struct Founder {
+    /// The name of the credential and of its token file, unique in the founding.
+    pub label: String,
+    /// What they may be.
+    pub role: Role,
+    /// At which office, by its label.
+    pub office: String,
+    /// Where they may act.
+    pub regions: Vec<Region>,
+}
+
+/// The staff of a demo that tests share: one of each role, and a second where two must act.
+const STAFF: &[(&str, Role)] = &[
+    ("keeper1", Role::Keeper),
+    ("keeper2", Role::Keeper),
+    ("clerk", Role::Clerk),
+    ("dispatcher", Role::Dispatcher),
+    ("reviewer", Role::Reviewer),
+    ("manager", Role::MarketManager),
+    ("crew", Role::CrewLeader),
+    ("gate", Role::Gate),
+    ("insurer", Role::Insurer),
+    ("officer", Role::CaseOfficer),
+    ("officer2", Role::CaseOfficer),
+    ("lead", Role::CaseLead),
+    ("mediator", Role::Mediator),
+    ("auditor", Role::Auditor),
+    ("privacy", Role::PrivacyOfficer),
 ];
+
+impl Founding {
+    /// A production log begins with one office and two keepers, who grant all other roles, each confirming the
+    /// other's proposals.
+    pub fn production(config: &Config) -> Founding {
+        Founding { demo: false, ..Founding::with_staff(config, &STAFF[..2]) }
+    }
+
+    /// A demo log with one of each role at one office.
+    pub fn staffed(config: &Config) -> Founding {
+        Founding::with_staff(config, STAFF)
+    }
+
+    fn with_staff(config: &Config, staff: &[(&str, Role)]) -> Founding {
+        let label = "office".to_owned();
+        let founder = |(name, role): &(&str, Role)| Founder {
+            label: (*name).to_owned(),
+            role: *role,
+            office: "office".to_owned(),
+            regions: vec![config.region],
+        };
+        Founding {
+            demo: true,
+            offices: vec![FoundingOffice { label, name: config.office.clone(), region: config.region }],
+            staff: staff.iter().map(founder).collect(),
+        }
+    }
+
+    /// The offices, who may act, and the rules that this software ships.
+    fn events(&self, log: &str) -> Vec<Event> {
+        let office = |it: &FoundingOffice| {
+            let (office, name) = (founding_office(log, &it.label), it.name.clone());
+            Registered { office, name, region: it.region, department: Department::Hrss }.into()
+        };
+        let granted = |it: &Founder| {
+            let grant = Grant {
+                actor: founder_id(log, &it.label),
+                role: it.role,
+                regions: it.regions.clone(),
+                person: None,
+                worker: None,
+                employer: None,
+                market: None,
+                department: None,
+            };
+            RoleGranted { office: founding_office(log, &it.office), grant, basis: "建库时设立".into() }.into()
+        };
+        let adopted = |(name, pack_kind, text): &(&str, PackKind, &str)| {
+            Adopted {
+                rules: rules_id(*pack_kind, name),
+                name: (*name).to_owned(),
+                pack_kind: *pack_kind,
+                digest: Digest::of(text.as_bytes()).to_string(),
+                reason: "建库时采用".into(),
+            }
+            .into()
+        };
+        let offices = self.offices.iter().map(office);
+        offices.chain(self.staff.iter().map(granted)).chain(DEFAULT_PACKS.iter().map(adopted)).collect()
+    }
+}
 
 /// The actor behind a label of a log's beginning.
 pub fn founder_id(log: &str, label: &str) -> ActorId {
     ActorId(new_id(founding_id(log), &format!("actor:{label}"), 0))
 }
 
-/// The office with which a log begins.
-pub fn founding_office(log: &str) -> OfficeId {
-    OfficeId(new_id(founding_id(log), "office", 0))
+/// The office behind a label of a log's beginning.
+pub fn founding_office(log: &str, label: &str) -> OfficeId {
+    OfficeId(new_id(founding_id(log), &format!("office:{label}"), 0))
 }
 
 /// A server that runs.
@@ -196,14 +279,14 @@ impl Running {
 }
 
 /// Starts everything and returns once requests are answered.
-pub async fn start(config: &Config, clock: Clock, demo: bool) -> Result<Running, ServeError> {
-    let data = config.data.clone();
+pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result<Running, ServeError> {
+    let (data, demo) = (config.data.clone(), founding.demo);
     fs::create_dir_all(&data).map_err(at(&data))?;
     let packs = PackStore::open(data.join("packs")).map_err(at(&data.join("packs")))?;
     for (_, kind, text) in DEFAULT_PACKS {
         packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).map_err(at(&data.join("packs")))?;
     }
-    let (log, partition, is_new) = open_log(config, &packs, &clock, demo)?;
+    let (log, partition, is_new) = open_log(config, &packs, &clock, founding)?;
     let missing = partition.rules().missing();
     if !missing.is_empty() {
         return Err(ServeError::Rules { missing });
@@ -222,8 +305,7 @@ pub async fn start(config: &Config, clock: Clock, demo: bool) -> Result<Running,
         projection_task::start(views.projections, reader.clone(), partition.head.clone(), runtime)
             .map_err(at(&data))?;
 
-    let founders = if demo { DEMO_STAFF } else { KEEPERS };
-    make_tokens(config, founders)?;
+    make_tokens(config, &founding.staff)?;
     let app = App::new(Parts {
         clock: clock.clone(),
         partition: partition.clone(),
@@ -272,7 +354,7 @@ fn open_log(
     config: &Config,
     packs: &PackStore,
     clock: &Clock,
-    demo: bool,
+    founding: &Founding,
 ) -> Result<(EmbeddedLog, Partition, bool), ServeError> {
     let dir = config.data.join("log");
     let options = Options { segment_bytes: config.segment_bytes, ..Options::default() };
@@ -281,9 +363,9 @@ fn open_log(
     let begun = dir.join("head").exists() || dir.join("segments").exists();
     let mut log = if begun { EmbeddedLog::open(&dir, options)? } else { EmbeddedLog::create(&dir, options)? };
     if log.head().commit == 0 {
-        log.append(&author.genesis(demo)?)?;
+        log.append(&author.genesis(founding.demo)?)?;
     }
-    check_sort(&log.reader(), &config.data, demo)?;
+    check_sort(&log.reader(), &config.data, founding.demo)?;
     let setting = Setting {
         log: config.log.clone(),
         partition: 0,
@@ -299,8 +381,7 @@ fn open_log(
     partition.replay(&takeover)?;
     let is_new = partition_task::is_new(partition.state());
     if is_new {
-        let founders = if demo { DEMO_STAFF } else { KEEPERS };
-        partition.found(founding_events(config, founders), clock.now())?;
+        partition.found(founding.events(&config.log), clock.now())?;
         while let Some(Output::Append(commit)) = partition.poll_output() {
             log.append(&commit)?;
             partition.handle(linggong_engine::partition::Input::Committed, clock.now())?;
@@ -319,42 +400,6 @@ fn check_sort(reader: &EmbeddedReader, path: &Path, demo: bool) -> Result<(), Se
     Err(ServeError::Sort { path: path.to_owned(), found: word(found), asked: word(demo) })
 }
 
-/// The office, who may act from the start, and the rules that this software ships.
-pub fn founding_events(config: &Config, founders: &[Founder]) -> Vec<Event> {
-    let office = founding_office(&config.log);
-    let (name, region) = (config.office.clone(), config.region);
-    let mut events: Vec<Event> =
-        vec![Registered { office, name, region, department: Department::Hrss }.into()];
-    for founder in founders {
-        let grant = founding_grant(&config.log, founder, region);
-        events.push(RoleGranted { office, grant, basis: "建库时设立".into() }.into());
-    }
-    for (name, pack_kind, text) in DEFAULT_PACKS {
-        let adopted = Adopted {
-            rules: rules_id(*pack_kind, name),
-            name: (*name).to_owned(),
-            pack_kind: *pack_kind,
-            digest: Digest::of(text.as_bytes()).to_string(),
-            reason: "建库时采用".into(),
-        };
-        events.push(adopted.into());
-    }
-    events
-}
-
-fn founding_grant(log: &str, founder: &Founder, region: Region) -> Grant {
-    Grant {
-        actor: founder_id(log, founder.label),
-        role: founder.role,
-        regions: vec![region],
-        person: None,
-        worker: None,
-        employer: None,
-        market: None,
-        department: None,
-    }
-}
-
 /// Makes a token for each founder where there is no token file yet; each stands in a file that only its owner reads.
 fn make_tokens(config: &Config, founders: &[Founder]) -> Result<(), ServeError> {
     let path = config.tokens_file();
@@ -367,7 +412,7 @@ fn make_tokens(config: &Config, founders: &[Founder]) -> Result<(), ServeError> 
     for founder in founders {
         let token = hex::encode(secret().map_err(at(&folder))?);
         write_secret(&folder.join(format!("{}.token", founder.label)), token.as_bytes())?;
-        made.push((founder.label, founder_id(&config.log, founder.label), token));
+        made.push((&founder.label, founder_id(&config.log, &founder.label), token));
     }
     let listed: Vec<(&str, ActorId, &str)> =
         made.iter().map(|(label, id, token)| (*label, *id, token.as_str())).collect();

@@ -362,6 +362,7 @@ pub(crate) fn morning() -> Ledger {
             amount: Fen(28_000),
             outstanding: Fen(28_000),
             basis: WageBasis::Attendance,
+            date: date(DAY),
             due_on: date(DAY),
             trace: trace("wage.completion", DAY, DAY),
         });
@@ -387,11 +388,12 @@ pub(crate) fn morning() -> Ledger {
         total: outstanding,
         filed_at: date("2026-11-23").at_minute(540),
         suggested_track: Track::Supervision,
-        safe_date: date("2027-11-23"),
+        safe_date: Some(date("2027-11-23")),
+        safe_trace: None,
         receipt_text: "回执".into(),
         statement: None,
         external: None,
-        by_mandate_of: None,
+        mandate: None,
     });
     ledger.record(case::Accepted {
         case,
@@ -407,6 +409,7 @@ pub(crate) fn morning() -> Ledger {
             safe_day: date("2027-02-19"),
             trace: trace("sup.investigate", "2026-11-23", "2027-02-20"),
         }],
+        warn_days: vec![7],
     });
     ledger.record_unknown("cn.linggong.case.appraised.v1", case.into());
     ledger.record(wage::Paid {

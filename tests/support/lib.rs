@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use linggong_events::time::Timestamp;
 use linggong_gateway::clock::Clock;
 use linggong_gateway::config::Config;
-use linggong_gateway::serve::{self, Running};
+use linggong_gateway::serve::{self, Founding, Running};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -40,7 +40,7 @@ impl Server {
             ..Config::default()
         };
         let clock = Clock::driven(instant(at));
-        let running = serve::start(&config, clock, true).await.expect("the server starts");
+        let running = serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts");
         Server { folder, running, config }
     }
 
@@ -49,7 +49,7 @@ impl Server {
         let Server { folder, running, config } = self;
         let clock = running.clock.clone();
         running.stop().await.expect("the server stops");
-        let running = serve::start(&config, clock, true).await.expect("the server starts again");
+        let running = serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts again");
         Server { folder, running, config }
     }
 
