@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything; see `linggong-engine`.
 
+<<<<<<< HEAD
 pub mod clock;
 pub mod config;
 pub mod glossary;
@@ -13,6 +14,9 @@ pub mod partition_task;
 pub mod permission;
 pub mod projection_task;
 pub mod serve;
+=======
+pub mod import;
+>>>>>>> 48aec9d (gateway: the office's own forms are read with the dirt they come with)
 pub mod vault;
 
 /// An error with its causes, on one line.
