@@ -333,7 +333,14 @@ pub struct Line {
     /// What was left out of it and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What it made, or found there already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<EntityRef>,
 }
+
+/// Who and what is registered already, by the keys of rows; kept from one file of a run to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Known(BTreeMap<(Kind, Key), Uuid>);
 
 /// What became of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -367,23 +374,25 @@ pub fn run(
     imported: &Imported,
     started: Timestamp,
     recorded: &BTreeSet<String>,
+    known: &mut Known,
     mut find_hire: impl FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
     mut send: impl FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
 ) -> Result<Summary, SendError> {
     let mut summary = Summary { digest: imported.digest.clone(), ..Summary::default() };
-    let mut known: BTreeMap<(Kind, Key), Uuid> = BTreeMap::new();
     for row in &imported.rows {
+        let mut entities = Vec::new();
         let (result, notes) = match &row.outcome {
             Outcome::Skipped(note) => (RowResult::Skipped { note: note.clone() }, Vec::new()),
             Outcome::Bad(problems) => (RowResult::Bad { problems: problems.iter().map(told).collect() }, Vec::new()),
             Outcome::Steps { .. } if recorded.contains(&row.place()) => (RowResult::Unchanged, Vec::new()),
             Outcome::Steps { steps, notes } => {
                 let key = |n| key(&imported.digest, row, n, started);
-                (send_row(steps, key, &mut known, &mut find_hire, &mut send)?, notes.clone())
+                let result = send_row(steps, key, known, &mut entities, &mut find_hire, &mut send)?;
+                (result, notes.clone())
             }
         };
         summary.count(&result);
-        summary.lines.push(Line { sheet: row.sheet.clone(), row: row.number, result, notes });
+        summary.lines.push(Line { sheet: row.sheet.clone(), row: row.number, result, notes, entities });
     }
     Ok(summary)
 }
@@ -433,18 +442,20 @@ pub fn uuid_v7(at: Timestamp, random: &[u8; 10]) -> Uuid {
 fn send_row(
     steps: &[Step],
     key: impl Fn(usize) -> Uuid,
-    known: &mut BTreeMap<(Kind, Key), Uuid>,
+    known: &mut Known,
+    entities: &mut Vec<EntityRef>,
     find_hire: &mut impl FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
     send: &mut impl FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
 ) -> Result<RowResult, SendError> {
     let mut changed = false;
     for (n, step) in steps.iter().enumerate() {
-        if step.makes.as_ref().is_some_and(|made| known.contains_key(made)) {
+        if let Some((made, id)) = step.makes.as_ref().and_then(|made| Some((made, known.0.get(made)?))) {
+            entities.push(EntityRef { kind: made.0, id: *id });
             continue;
         }
         let mut body = step.body.clone();
         for (pointer, reference) in &step.needs {
-            match resolve(reference, known, find_hire)? {
+            match resolve(reference, &known.0, find_hire)? {
                 Some(value) => fill(&mut body, pointer, value),
                 // A statement can be left out, whoever it is about cannot be guessed.
                 None if *pointer == "/statement/person" => {
@@ -458,13 +469,15 @@ fn send_row(
         match send(step.command, key(n), body) {
             Ok(answer) => {
                 changed |= !answer.unchanged;
+                entities.extend(&answer.subjects);
                 if let Some((kind, key)) = &step.makes {
-                    remember(known, *kind, key, &answer);
+                    remember(&mut known.0, *kind, key, &answer);
                 }
             }
             Err(SendError::Refused { code, entity: Some(entity), detail }) if code == "exists" => match &step.makes {
                 Some((kind, key)) if *kind == entity.kind => {
-                    known.insert((*kind, key.clone()), entity.id);
+                    entities.push(entity);
+                    known.0.insert((*kind, key.clone()), entity.id);
                 }
                 Some(_) | None => return Ok(refused(step.command, code, detail)),
             },

@@ -2,21 +2,19 @@
 //!
 //! Nothing here decides anything; see `linggong-engine`.
 
-<<<<<<< HEAD
 pub mod clock;
 pub mod config;
 pub mod glossary;
 pub mod http;
 pub mod identity;
+pub mod import;
 pub mod openapi;
 pub mod packs;
 pub mod partition_task;
 pub mod permission;
 pub mod projection_task;
+pub mod sample;
 pub mod serve;
-=======
-pub mod import;
->>>>>>> 48aec9d (gateway: the office's own forms are read with the dirt they come with)
 pub mod vault;
 
 /// An error with its causes, on one line.

@@ -120,7 +120,7 @@ fn a_wage_sheet_speaks_about_the_hire_of_its_day() {
         assert_eq!((of, date.to_string().as_str(), near), (worker, "2026-09-13", Some(1080)));
         Ok(Some(FoundHire { hire, shift: 2, one_wage: false }))
     };
-    let summary = run(&imported, at(), &BTreeSet::new(), found, |command, _, body| {
+    let summary = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), found, |command, _, body| {
         sent.push((command.to_owned(), body));
         if command == "worker.register" {
             let (code, detail) = ("exists".to_owned(), String::new());
@@ -158,7 +158,7 @@ fn the_same_import_sends_the_same_keys_and_a_later_one_leaves_out_what_is_record
     let keys_of = |started, recorded: &BTreeSet<String>| {
         let mut keys = Vec::new();
         let employer = EntityRef { kind: Kind::Employer, id: Uuid::from_u128(9) };
-        let summary = run(&imported, started, recorded, no_hires, |_, key, _| {
+        let summary = run(&imported, started, recorded, &mut Known::default(), no_hires, |_, key, _| {
             keys.push(key);
             Ok(Answer { unchanged: false, subjects: vec![employer] })
         });
@@ -178,7 +178,7 @@ fn the_same_import_sends_the_same_keys_and_a_later_one_leaves_out_what_is_record
 fn a_refused_employer_takes_its_postings_along_and_the_rest_goes_in() {
     let imported = read_text(TWO_POSTINGS);
     let mut refuse = true;
-    let summary = run(&imported, at(), &BTreeSet::new(), no_hires, |command, _, _| {
+    let summary = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), no_hires, |command, _, _| {
         if command == "employer.register" && std::mem::take(&mut refuse) {
             let (code, detail) = ("outside_region".to_owned(), "no".to_owned());
             return Err(SendError::Refused { code, detail, entity: None });
@@ -191,7 +191,7 @@ fn a_refused_employer_takes_its_postings_along_and_the_rest_goes_in() {
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!(json["lines"][0]["result"], "refused");
     assert_eq!(json["lines"][0]["row"], 2);
-    let failed = run(&imported, at(), &BTreeSet::new(), no_hires, |_, _, _| Err(SendError::Failed("gone".into())));
+    let failed = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), no_hires, |_, _, _| Err(SendError::Failed("gone".into())));
     assert_eq!(failed, Err(SendError::Failed("gone".into())));
 }
 
