@@ -8,7 +8,7 @@ mod cells;
 mod forms;
 mod sheet;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use linggong_events::id::{CommandId, EntityRef, HireId, Kind, MarketId, WorkerId, new_id};
@@ -54,7 +54,8 @@ pub enum FormKind {
 
 impl FormKind {
     /// Every form, in the order of documents.
-    pub const ALL: [FormKind; 4] = [FormKind::Seeker, FormKind::Posting, FormKind::Attendance, FormKind::Case];
+    pub const ALL: [FormKind; 4] =
+        [FormKind::Seeker, FormKind::Posting, FormKind::Attendance, FormKind::Case];
 
     /// The office's word.
     pub fn label(self) -> &'static str {
@@ -187,11 +188,16 @@ pub struct Step {
     pub needs: Vec<(&'static str, Reference)>,
     /// What the command makes; where several rows make the same, only the first is sent.
     pub makes: Option<(Kind, Key)>,
+    /// What is sent instead where the state does not allow the command (`not_possible`).
+    pub or_else: Option<Box<Step>>,
 }
 
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Step").field("command", &self.command).field("needs", &self.needs).finish_non_exhaustive()
+        f.debug_struct("Step")
+            .field("command", &self.command)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
     }
 }
 
@@ -203,6 +209,9 @@ impl Step {
     fn tell_source(&mut self, source: &str) {
         self.body["about"]["channel"] = json!("import");
         self.body["about"]["source_doc"] = json!(source);
+        if let Some(other) = &mut self.or_else {
+            other.tell_source(source);
+        }
     }
 }
 
@@ -222,7 +231,11 @@ pub fn read(bytes: &[u8], file_name: &str, options: &Options) -> Result<Imported
             continue;
         };
         if !located.unknown.is_empty() {
-            notes.push(format!("工作表“{}”有不认识的列: {}", cells::shown(&sheet.name), located.unknown.join("、")));
+            notes.push(format!(
+                "工作表“{}”有不认识的列: {}",
+                cells::shown(&sheet.name),
+                located.unknown.join("、")
+            ));
         }
         forms.push((sheet.name.clone(), located.kind));
         rows.extend(located.rows(&digest, options));
@@ -383,7 +396,9 @@ pub fn run(
         let mut entities = Vec::new();
         let (result, notes) = match &row.outcome {
             Outcome::Skipped(note) => (RowResult::Skipped { note: note.clone() }, Vec::new()),
-            Outcome::Bad(problems) => (RowResult::Bad { problems: problems.iter().map(told).collect() }, Vec::new()),
+            Outcome::Bad(problems) => {
+                (RowResult::Bad { problems: problems.iter().map(told).collect() }, Vec::new())
+            }
             Outcome::Steps { .. } if recorded.contains(&row.place()) => (RowResult::Unchanged, Vec::new()),
             Outcome::Steps { steps, notes } => {
                 let key = |n| key(&imported.digest, row, n, started);
@@ -448,7 +463,8 @@ fn send_row(
     send: &mut impl FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
 ) -> Result<RowResult, SendError> {
     let mut changed = false;
-    for (n, step) in steps.iter().enumerate() {
+    let mut queue: VecDeque<(usize, &Step)> = steps.iter().enumerate().collect();
+    while let Some((n, step)) = queue.pop_front() {
         if let Some((made, id)) = step.makes.as_ref().and_then(|made| Some((made, known.0.get(made)?))) {
             entities.push(EntityRef { kind: made.0, id: *id });
             continue;
@@ -474,14 +490,20 @@ fn send_row(
                     remember(&mut known.0, *kind, key, &answer);
                 }
             }
-            Err(SendError::Refused { code, entity: Some(entity), detail }) if code == "exists" => match &step.makes {
-                Some((kind, key)) if *kind == entity.kind => {
-                    entities.push(entity);
-                    known.0.insert((*kind, key.clone()), entity.id);
+            Err(SendError::Refused { code, entity: Some(entity), detail }) if code == "exists" => {
+                match &step.makes {
+                    Some((kind, key)) if *kind == entity.kind => {
+                        entities.push(entity);
+                        known.0.insert((*kind, key.clone()), entity.id);
+                    }
+                    Some(_) | None => return Ok(refused(step.command, code, detail)),
                 }
+            }
+            Err(SendError::Refused { code, detail, .. }) => match &step.or_else {
+                // Its key is that of a step no row has.
+                Some(other) if code == "not_possible" => queue.push_front((n + steps.len(), other)),
                 Some(_) | None => return Ok(refused(step.command, code, detail)),
             },
-            Err(SendError::Refused { code, detail, .. }) => return Ok(refused(step.command, code, detail)),
             Err(failed @ SendError::Failed(_)) => return Err(failed),
         }
     }
@@ -494,7 +516,9 @@ fn refused(command: &str, code: String, detail: String) -> RowResult {
 
 fn nothing_found(command: &str, reference: &Reference) -> RowResult {
     let (code, detail) = match reference {
-        Reference::Made { .. } => ("depends", "what this row needs was not registered: see the row that names it first"),
+        Reference::Made { .. } => {
+            ("depends", "what this row needs was not registered: see the row that names it first")
+        }
         Reference::Hire(_) | Reference::Shift(_) | Reference::Wage(_) => {
             ("no_hire", "no hire of this worker is on record for this date: register the hire first")
         }

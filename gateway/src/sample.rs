@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_engine::pack::RuleBook;
-use linggong_events::id::{ActorId, CommandId, EntityRef, HireId, Kind, MarketId, OfficeId, WorkerId, new_id};
+use linggong_events::id::{
+    ActorId, CommandId, EntityRef, HireId, Kind, MarketId, OfficeId, WorkerId, new_id,
+};
 use linggong_events::office::Role;
 use linggong_events::region::Region;
 use linggong_events::time::{Date, HOUR_MS, Shift, Timestamp};
@@ -85,6 +87,8 @@ pub struct ScriptStep {
     pub expect: Option<String>,
     /// When it happened, where that was before it was told.
     pub occurred: Option<String>,
+    /// Under whose mandate, where the actor speaks for somebody.
+    pub on_behalf_of: Option<String>,
     /// What it shows, for readers.
     #[serde(default)]
     pub shows: String,
@@ -235,10 +239,18 @@ impl<'a> Stage<'a> {
         send: &mut impl FnMut(Timestamp, &str, &str, Uuid, Value) -> Result<Answer, SendError>,
     ) -> Result<(), PlayError> {
         let fields = serde_json::to_value(&step.fields).map_err(|error| bad(n, error.to_string()))?;
-        let mut body = self.resolved(&fields).map_err(|what| bad(n, format!("`{what}` means nothing here")))?;
+        let mut body =
+            self.resolved(&fields).map_err(|what| bad(n, format!("`{what}` means nothing here")))?;
         if let Some(occurred) = &step.occurred {
-            let occurred = self.instant(occurred).ok_or_else(|| bad(n, format!("`{occurred}` is no instant")))?;
-            body["about"] = json!({ "occurred_at": occurred });
+            let occurred =
+                self.instant(occurred).ok_or_else(|| bad(n, format!("`{occurred}` is no instant")))?;
+            body["about"]["occurred_at"] = json!(occurred);
+        }
+        if let Some(person) = &step.on_behalf_of {
+            let person = json!(person);
+            let person =
+                self.resolved(&person).map_err(|what| bad(n, format!("`{what}` means nothing here")))?;
+            body["about"]["on_behalf_of"] = person;
         }
         let key = key(at, &format!("step {n}"));
         let found = match send(at, &step.actor, command, key, body.clone()) {
@@ -258,7 +270,11 @@ impl<'a> Stage<'a> {
             }
             Err(failed @ SendError::Failed(_)) => return Err(PlayError::Server(failed)),
         };
-        if step.expect.as_deref().unwrap_or("accepted") == found { Ok(()) } else { Err(otherwise(n, step, command, found)) }
+        if step.expect.as_deref().unwrap_or("accepted") == found {
+            Ok(())
+        } else {
+            Err(otherwise(n, step, command, found))
+        }
     }
 
     fn import(
@@ -315,7 +331,9 @@ impl<'a> Stage<'a> {
     /// What later steps and sheets look up: markets by name, the shifts of postings, hires by worker.
     fn remember(&mut self, command: &str, body: &Value, answer: &Answer) {
         let nth = |kind, n| answer.nth(kind, n).map(|it| it.id);
-        if let ("market.register", Some(id), Some(name)) = (command, nth(Kind::Market, 0), body["name"].as_str()) {
+        if let ("market.register", Some(id), Some(name)) =
+            (command, nth(Kind::Market, 0), body["name"].as_str())
+        {
             self.markets.insert(name.to_owned(), MarketId(id));
         }
         let shifts = || Vec::<Shift>::deserialize(&body["terms"]["shifts"]).unwrap_or_default();
@@ -334,7 +352,8 @@ impl<'a> Stage<'a> {
             "offer.grab" => {
                 let posting = Uuid::deserialize(&body["posting"]).unwrap_or_default();
                 let shifts = self.postings.get(&posting).cloned().unwrap_or_default();
-                if let (Ok(worker), Some(hire)) = (WorkerId::deserialize(&body["worker"]), nth(Kind::Hire, 0)) {
+                if let (Ok(worker), Some(hire)) = (WorkerId::deserialize(&body["worker"]), nth(Kind::Hire, 0))
+                {
                     self.hires.push((worker, HireId(hire), shifts));
                 }
             }
@@ -452,3 +471,6 @@ fn key(at: Timestamp, what: &str) -> Uuid {
     random.copy_from_slice(&digest[..10]);
     import::uuid_v7(at, &random)
 }
+
+#[cfg(test)]
+mod tests;

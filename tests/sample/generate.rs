@@ -50,8 +50,8 @@ pub fn day(n: i64) -> Date {
 fn name(n: usize) -> String {
     const SURNAMES: [&str; 12] = ["赵", "钱", "孙", "李", "周", "吴", "郑", "王", "冯", "陈", "褚", "卫"];
     const TERMS: [&str; 24] = [
-        "立春", "雨水", "惊蛰", "春分", "清明", "谷雨", "立夏", "小满", "芒种", "夏至", "小暑", "大暑", "立秋",
-        "处暑", "白露", "秋分", "寒露", "霜降", "立冬", "小雪", "大雪", "冬至", "小寒", "大寒",
+        "立春", "雨水", "惊蛰", "春分", "清明", "谷雨", "立夏", "小满", "芒种", "夏至", "小暑", "大暑",
+        "立秋", "处暑", "白露", "秋分", "寒露", "霜降", "立冬", "小雪", "大雪", "冬至", "小寒", "大寒",
     ];
     format!("{}{}", SURNAMES[n % 12], TERMS[(n / 12 + n * 5) % 24])
 }
@@ -155,12 +155,38 @@ fn seekers() -> Vec<Vec<Cell>> {
     let mut rows = vec![
         vec![text("阳信县零工市场求职登记表（手工台账）")],
         vec![],
-        row(["序号", "姓名", "身份证号码", "联系电话", "工种", "大工/小工", "期望工资", "持证情况", "班组", "市场", "登记日期", "备注"]),
+        row([
+            "序号",
+            "姓名",
+            "身份证号码",
+            "联系电话",
+            "工种",
+            "大工/小工",
+            "期望工资",
+            "持证情况",
+            "班组",
+            "市场",
+            "登记日期",
+            "备注",
+        ]),
     ];
     for n in 0..60 {
         if n == 52 {
             rows.push(vec![]);
-            rows.push(row(["", "郑丢号", "3.70E+17", &phone(900), "小工", "", "180", "", "", "同上", "同上", "号码被表格改了"]));
+            rows.push(row([
+                "",
+                "郑丢号",
+                "3.70E+17",
+                &phone(900),
+                "小工",
+                "",
+                "180",
+                "",
+                "",
+                "同上",
+                "同上",
+                "号码被表格改了",
+            ]));
             rows.push(row(["小计", "53", "", "", "", "", "", "", "", "", "", ""]));
         }
         let (trade, level, expects) = trade(n);
@@ -199,7 +225,20 @@ fn seekers() -> Vec<Vec<Cell>> {
         };
         let expects = format!("{expects}{}", if n % 3 == 0 { "元/天 " } else { "" });
         let (number, name) = ((n + 1).to_string(), worker_name(n));
-        rows.push(row([&number, &name, &id, &tel, trade, level, &expects, certificates, crew, market, date, ""]));
+        rows.push(row([
+            &number,
+            &name,
+            &id,
+            &tel,
+            trade,
+            level,
+            &expects,
+            certificates,
+            crew,
+            market,
+            date,
+            "",
+        ]));
     }
     rows.push(row(["填表人：李谷雨", "", "", "", "", "", "", "", "", "", "", ""]));
     rows
@@ -209,7 +248,17 @@ fn seekers() -> Vec<Vec<Cell>> {
 fn seekers_2() -> Vec<Vec<Cell>> {
     let mut rows = vec![
         row(["阳信县河流镇零工驿站 求职登记"]),
-        row(["姓名", "身份证号", "手机号", "工种", "期望日薪（元）", "能去多远（公里）", "市场", "登记日期", "到场时间"]),
+        row([
+            "姓名",
+            "身份证号",
+            "手机号",
+            "工种",
+            "期望日薪（元）",
+            "能去多远（公里）",
+            "市场",
+            "登记日期",
+            "到场时间",
+        ]),
     ];
     for n in 60..130 {
         let (trade, level, expects) = trade(n);
@@ -270,8 +319,44 @@ const MERGED: &[(u32, u16, u32, u16)] = &[
 fn postings() -> Vec<Vec<Cell>> {
     let mut rows = vec![
         row(["阳信县零工市场招工登记表（2026年9月14日）"]),
-        row(["用人单位", "", "", "", "", "", "岗位", "", "", "", "", "用工时间", "", "报酬", "", "招工方式", "证书要求"]),
-        row(["名称", "类型", "信用代码", "身份证号", "联系电话", "发包单位信用代码", "工种", "技能要求", "人数", "工作内容", "工作地点", "日期", "上下班时间", "工价", "结算方式", "", ""]),
+        row([
+            "用人单位",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "岗位",
+            "",
+            "",
+            "",
+            "",
+            "用工时间",
+            "",
+            "报酬",
+            "",
+            "招工方式",
+            "证书要求",
+        ]),
+        row([
+            "名称",
+            "类型",
+            "信用代码",
+            "身份证号",
+            "联系电话",
+            "发包单位信用代码",
+            "工种",
+            "技能要求",
+            "人数",
+            "工作内容",
+            "工作地点",
+            "日期",
+            "上下班时间",
+            "工价",
+            "结算方式",
+            "",
+            "",
+        ]),
     ];
     let company = |n: usize| org_code("91", n);
     let own = |n: usize| org_code("92", n);
@@ -332,7 +417,19 @@ fn line(cells: [&str; 17]) -> [String; 17] {
 /// 招工登记表-农户.csv: households and farmers, for their own use.
 fn farmers() -> Vec<Vec<Cell>> {
     let mut rows = vec![row([
-        "户主姓名", "身份证号", "电话", "干什么活", "技能要求", "人数", "工作内容", "干活地点", "哪天", "几点到几点", "给多少钱", "大约一天能挣", "招工方式",
+        "户主姓名",
+        "身份证号",
+        "电话",
+        "干什么活",
+        "技能要求",
+        "人数",
+        "工作内容",
+        "干活地点",
+        "哪天",
+        "几点到几点",
+        "给多少钱",
+        "大约一天能挣",
+        "招工方式",
     ])];
     #[rustfmt::skip]
     let table = [
@@ -354,8 +451,11 @@ fn farmers() -> Vec<Vec<Cell>> {
         (2, "苹果", "", "4", "摘苹果", "阳信县河流镇", "9/15", "6:30-17:00", "0.5元/斤", "160", "抢单"),
     ];
     for (who, trade, level, places, words, address, date, hours, pay, usual, mode) in table {
-        let (household, id, tel) = (name(200 + who), resident_id(birth(who + 200), 200 + who), phone(600 + who));
-        rows.push(row([&household, &id, &tel, trade, level, places, words, address, date, hours, pay, usual, mode]));
+        let (household, id, tel) =
+            (name(200 + who), resident_id(birth(who + 200), 200 + who), phone(600 + who));
+        rows.push(row([
+            &household, &id, &tel, trade, level, places, words, address, date, hours, pay, usual, mode,
+        ]));
     }
     rows
 }
@@ -364,7 +464,19 @@ fn farmers() -> Vec<Vec<Cell>> {
 fn wages() -> Vec<Vec<Cell>> {
     let mut rows = vec![
         row(["阳信样例建筑有限公司 9月14日考勤工资表"]),
-        row(["姓名", "身份证号", "用人单位", "工种", "日期", "上工时间", "下工时间", "休息分钟", "应发工资", "实发工资", "支付方式"]),
+        row([
+            "姓名",
+            "身份证号",
+            "用人单位",
+            "工种",
+            "日期",
+            "上工时间",
+            "下工时间",
+            "休息分钟",
+            "应发工资",
+            "实发工资",
+            "支付方式",
+        ]),
     ];
     for n in 9..20 {
         // The last two are the story's: half in cash, and nothing but a note.
@@ -389,8 +501,17 @@ fn wages() -> Vec<Vec<Cell>> {
         ]);
     }
     rows.push(vec![
-        text("合计"), text(""), text(""), text(""), text(""), text(""), text(""), text(""), Cell::Number(2200.0),
-        Cell::Number(1900.0), text(""),
+        text("合计"),
+        text(""),
+        text(""),
+        text(""),
+        text(""),
+        text(""),
+        text(""),
+        text(""),
+        Cell::Number(2200.0),
+        Cell::Number(1900.0),
+        text(""),
     ]);
     rows
 }
@@ -399,7 +520,22 @@ fn wages() -> Vec<Vec<Cell>> {
 fn cases() -> Vec<Vec<Cell>> {
     let mut rows = vec![
         row(["阳信县劳动保障监察大队在办案件表"]),
-        row(["受理编号", "投诉人", "身份证号", "联系电话", "被投诉单位", "单位类型", "信用代码", "被投诉人身份证号", "拖欠金额", "起", "止", "投诉日期", "案由", "状态"]),
+        row([
+            "受理编号",
+            "投诉人",
+            "身份证号",
+            "联系电话",
+            "被投诉单位",
+            "单位类型",
+            "信用代码",
+            "被投诉人身份证号",
+            "拖欠金额",
+            "起",
+            "止",
+            "投诉日期",
+            "案由",
+            "状态",
+        ]),
     ];
     let company = |n: usize| org_code("91", n);
     #[rustfmt::skip]
@@ -413,7 +549,20 @@ fn cases() -> Vec<Vec<Cell>> {
     for (number, n, employer, kind, code, employer_id, amount, from, until, filed, about) in table {
         let id = resident_id(birth(n), n);
         rows.push(row([
-            number, &name(n), &id, &phone(n), employer, kind, &code, &employer_id, amount, from, until, filed, about, "办理中",
+            number,
+            &name(n),
+            &id,
+            &phone(n),
+            employer,
+            kind,
+            &code,
+            &employer_id,
+            amount,
+            from,
+            until,
+            filed,
+            about,
+            "办理中",
         ]));
     }
     rows
@@ -427,7 +576,9 @@ fn csv(rows: &[Vec<Cell>]) -> String {
     let mut out = String::new();
     for row in rows {
         let cells = row.iter().map(|cell| match cell {
-            Cell::Text(text) if text.contains([',', '"', '\n']) => format!("\"{}\"", text.replace('"', "\"\"")),
+            Cell::Text(text) if text.contains([',', '"', '\n']) => {
+                format!("\"{}\"", text.replace('"', "\"\""))
+            }
             Cell::Text(text) => text.clone(),
             Cell::Number(number) => number.to_string(),
             Cell::Day(day) => day.to_string(),

@@ -175,8 +175,11 @@ fn read_date(text: &str, year: i16) -> Option<Date> {
     if !known {
         return None;
     }
-    let parts: Option<Vec<i16>> =
-        date.split(['年', '月', '-', '/', '.']).filter(|it| !it.is_empty()).map(|it| it.parse().ok()).collect();
+    let parts: Option<Vec<i16>> = date
+        .split(['年', '月', '-', '/', '.'])
+        .filter(|it| !it.is_empty())
+        .map(|it| it.parse().ok())
+        .collect();
     match parts?.as_slice() {
         [y, m, d] if *y >= 1900 => Date::new(*y, i8::try_from(*m).ok()?, i8::try_from(*d).ok()?).ok(),
         [m, d] => Date::new(year, i8::try_from(*m).ok()?, i8::try_from(*d).ok()?).ok(),
@@ -241,8 +244,7 @@ pub(crate) fn hours(text: &str) -> Result<(u16, u16), Fault> {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let text = text.replace(['至', '到', '~', '—', '–', '－', '―', '～'], "-").replace("--", "-");
     let (from, until) = text.split_once('-').ok_or(BAD_HOURS)?;
-    let (from, until) =
-        (point_in_time(from).ok_or(BAD_HOURS)?, point_in_time(until).ok_or(BAD_HOURS)?);
+    let (from, until) = (point_in_time(from).ok_or(BAD_HOURS)?, point_in_time(until).ok_or(BAD_HOURS)?);
     let mut end = until.minute;
     if end <= from.minute {
         // 18:00-6:00 is a night; 8:00-5:00 is nobody knows what.
@@ -294,8 +296,10 @@ fn pay_unit(text: &str) -> Option<(PayKind, Option<String>)> {
         return Some((PayKind::Hour, None));
     }
     // The longer word first: 公斤 is no 斤.
-    const UNITS: &[&str] =
-        &["公斤", "千克", "斤", "袋", "箱", "筐", "件", "亩", "棵", "平米", "平方", "吨", "车", "米", "个", "单"];
+    const UNITS: &[&str] = &[
+        "公斤", "千克", "斤", "袋", "箱", "筐", "件", "亩", "棵", "平米", "平方", "吨", "车", "米", "个",
+        "单",
+    ];
     if has(&["天", "日", "/工"]) {
         return Some((PayKind::Day, None));
     }
@@ -336,8 +340,20 @@ mod tests {
     fn one_date_is_written_in_ten_ways() {
         let today = day("2026-03-10");
         for text in [
-            "2026-03-02", "2026/3/2", "2026.3.2", "2026年3月2日", "3/2", "3月2日", "3月2号", "3.2", "20260302",
-            "46083", "46083.25", "2026-03-02 06:00", "2026-03-02T00:00:00", "2026年3月2日(周一)",
+            "2026-03-02",
+            "2026/3/2",
+            "2026.3.2",
+            "2026年3月2日",
+            "3/2",
+            "3月2日",
+            "3月2号",
+            "3.2",
+            "20260302",
+            "46083",
+            "46083.25",
+            "2026-03-02 06:00",
+            "2026-03-02T00:00:00",
+            "2026年3月2日(周一)",
         ] {
             assert_eq!(date(text, 2026, today), Ok(day("2026-03-02")), "{text}");
         }
@@ -372,9 +388,8 @@ mod tests {
 
     #[test]
     fn pay_is_read_with_its_unit_or_not_at_all() {
-        let of = |kind, rate, unit: Option<&str>| {
-            Ok(Pay { kind, rate: Fen(rate), unit: unit.map(str::to_owned) })
-        };
+        let of =
+            |kind, rate, unit: Option<&str>| Ok(Pay { kind, rate: Fen(rate), unit: unit.map(str::to_owned) });
         for (text, expected) in [
             ("200/天", of(PayKind::Day, 20_000, None)),
             ("200元/天", of(PayKind::Day, 20_000, None)),

@@ -151,7 +151,8 @@ pub(crate) fn locate<'a>(sheet: &'a Sheet, file_name: &str) -> Option<Located<'a
                 }
                 let title = |text: &str| form.titles.iter().any(|it| text.contains(it.as_str()));
                 let above = sheet.rows[..first].iter().flat_map(|(_, row)| row);
-                let titled = title(file_name) || title(&sheet.name) || above.clone().any(|it| title(it.as_str()));
+                let titled =
+                    title(file_name) || title(&sheet.name) || above.clone().any(|it| title(it.as_str()));
                 let score = columns.len() * 4 + usize::from(titled);
                 if best.as_ref().is_none_or(|(most, _)| score > *most) {
                     best = Some((score, Located { kind, sheet, columns, first: first + height, unknown }));
@@ -246,10 +247,18 @@ impl Located<'_> {
         digest: &str,
         options: &Options,
     ) -> Outcome {
-        let mut row = Reader { located: self, options, values: BTreeMap::new(), problems: Vec::new(), notes: Vec::new() };
+        let mut row = Reader {
+            located: self,
+            options,
+            values: BTreeMap::new(),
+            problems: Vec::new(),
+            notes: Vec::new(),
+        };
         for (column, (n, _)) in &self.columns {
             let text = cells.get(*n).map_or("", Cell::as_str);
-            if text.starts_with("#错误") || matches!(text, "#N/A" | "#REF!" | "#VALUE!" | "#NAME?" | "#DIV/0!") {
+            if text.starts_with("#错误")
+                || matches!(text, "#N/A" | "#REF!" | "#VALUE!" | "#NAME?" | "#DIV/0!")
+            {
                 row.problem(*column, text, cells::ERROR_CELL);
             } else if HEADINGS.words.ditto.contains(text) {
                 match above.get(column) {
@@ -295,7 +304,9 @@ fn aside(cells: &[Cell]) -> Option<String> {
     if let Some(total) = total {
         return Some(format!("合计行: {total}"));
     }
-    let footer = filled.first().filter(|it| filled.len() <= 3 && words.footers.iter().any(|word| it.starts_with(word.as_str())));
+    let footer = filled
+        .first()
+        .filter(|it| filled.len() <= 3 && words.footers.iter().any(|word| it.starts_with(word.as_str())));
     footer.map(|_| "表尾".into())
 }
 
@@ -345,7 +356,8 @@ impl Reader<'_> {
 
     fn date(&mut self, column: Column) -> Option<Date> {
         let (year, today, shift) = (self.options.year, self.options.today, self.options.shift_days);
-        let read = |text: &str| cells::date(text, year, today.plus_days(-shift)).map(|it| it.plus_days(shift));
+        let read =
+            |text: &str| cells::date(text, year, today.plus_days(-shift)).map(|it| it.plus_days(shift));
         self.parsed(column, read)
     }
 
@@ -402,9 +414,8 @@ impl Reader<'_> {
 
     /// The county in which an address lies: the nearest named one, else the form's own.
     fn county(&self, address: &str) -> Region {
-        let named = Region::counties(self.options.today).filter(|county| {
-            county.name(self.options.today).is_some_and(|name| address.contains(name))
-        });
+        let named = Region::counties(self.options.today)
+            .filter(|county| county.name(self.options.today).is_some_and(|name| address.contains(name)));
         // Two counties may bear one name; the one in the form's own city is meant.
         let own_city = self.options.region.city();
         let mut named: Vec<Region> = named.collect();
@@ -417,7 +428,8 @@ impl Reader<'_> {
         let name = self.needed(Column::EmployerName, |text| short(text, 100))?;
         let code = self.parsed(Column::EmployerCode, |text| {
             let code = text.trim_start_matches('\'').to_ascii_uppercase();
-            code.parse::<OrgCode>().map_err(|_| if code.contains("E+") { cells::DIGITS_LOST } else { cells::BAD_CODE })
+            code.parse::<OrgCode>()
+                .map_err(|_| if code.contains("E+") { cells::DIGITS_LOST } else { cells::BAD_CODE })
         });
         let kind = self.employer_kind(&name, code.as_ref())?;
         let mut body = json!({ "employer_kind": kind, "region": self.options.region });
@@ -465,6 +477,7 @@ impl Reader<'_> {
             body,
             needs,
             makes: Some((Kind::Employer, key.clone())),
+            or_else: None,
         };
         Some((step, key))
     }
@@ -472,7 +485,8 @@ impl Reader<'_> {
     fn employer_kind(&mut self, name: &str, code: Option<&OrgCode>) -> Option<EmployerKind> {
         if self.text(Column::EmployerKind).is_some() {
             let kinds = &HEADINGS.words.employer_kinds;
-            return self.parsed(Column::EmployerKind, |text| kinds.get(text).copied().ok_or(cells::UNKNOWN_KIND));
+            return self
+                .parsed(Column::EmployerKind, |text| kinds.get(text).copied().ok_or(cells::UNKNOWN_KIND));
         }
         // The code's first two digits say what is registered (GB 32100); a name says it at its end.
         let by_code = code.and_then(|code| match &code.as_str()[..2] {
@@ -481,10 +495,14 @@ impl Reader<'_> {
             "93" => Some(EmployerKind::Cooperative),
             _ => None,
         });
-        let by_name = [("公司", EmployerKind::Enterprise), ("厂", EmployerKind::Enterprise), ("合作社", EmployerKind::Cooperative)]
-            .into_iter()
-            .find(|(end, _)| name.ends_with(end))
-            .map(|(_, kind)| kind);
+        let by_name = [
+            ("公司", EmployerKind::Enterprise),
+            ("厂", EmployerKind::Enterprise),
+            ("合作社", EmployerKind::Cooperative),
+        ]
+        .into_iter()
+        .find(|(end, _)| name.ends_with(end))
+        .map(|(_, kind)| kind);
         let farm = self.located.heading_says("户主") || self.located.sheet.name.contains("农户");
         let kind = by_code.or(by_name).or(farm.then_some(EmployerKind::Household));
         if kind.is_none() {
@@ -523,7 +541,8 @@ fn occupation(word: &str) -> Result<(Occupation, Option<SkillLevel>), Fault> {
     ];
     for (name, level) in LEVELS {
         if word.contains(name) {
-            let rest: String = word.replacen(name, "", 1).chars().filter(|c| !"()（）-".contains(*c)).collect();
+            let rest: String =
+                word.replacen(name, "", 1).chars().filter(|c| !"()（）-".contains(*c)).collect();
             if let Some(found) = known(&rest) {
                 return Ok((found, Some(*level)));
             }
@@ -542,7 +561,7 @@ fn level(text: &str) -> Option<SkillLevel> {
 }
 
 fn step(command: &'static str, body: Value) -> Step {
-    Step { command, body, needs: Vec::new(), makes: None }
+    Step { command, body, needs: Vec::new(), makes: None, or_else: None }
 }
 
 /// 求职登记表: the worker and, where a time of arrival stands, 到场.
@@ -627,7 +646,8 @@ fn certificates_held(row: &mut Reader<'_>, registered_on: Option<Date>) -> Vec<V
         // A certificate runs for years: only what is no date at all is refused.
         let read = |text: &str| {
             let near = row.options.today.plus_days(-shift);
-            cells::date(text, row.options.year, near).or_else(|_| cells::date(text, row.options.year, near.plus_days(4 * 366)))
+            cells::date(text, row.options.year, near)
+                .or_else(|_| cells::date(text, row.options.year, near.plus_days(4 * 366)))
         };
         let dates: Result<Vec<Date>, Fault> =
             dates.filter(|it| !matches!(*it, "有效期" | "有效期:" | "有效")).map(read).collect();
@@ -737,10 +757,12 @@ fn shifts(row: &mut Reader<'_>, from: Date, until: Date, hours: (u16, u16)) -> O
 fn pay_due(row: &mut Reader<'_>) -> Option<Value> {
     let on_completion = json!({ "when": "on_completion" });
     let Some(text) = row.text(Column::PayDue).map(str::to_owned) else { return Some(on_completion) };
-    if ["日结", "当天", "当日", "干完", "完工", "现结", "做完"].iter().any(|it| text.contains(it)) {
+    if ["日结", "当天", "当日", "干完", "完工", "现结", "做完"].iter().any(|it| text.contains(it))
+    {
         return Some(on_completion);
     }
-    let days: String = text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    let days: String =
+        text.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     if text.contains('天')
         && let Ok(days) = days.parse::<u16>()
     {
@@ -758,7 +780,9 @@ fn pay_due(row: &mut Reader<'_>) -> Option<Value> {
 fn certificates_needed(row: &mut Reader<'_>) -> Vec<Value> {
     let Some(text) = row.text(Column::Certificates).map(str::to_owned) else { return Vec::new() };
     let mut needed = Vec::new();
-    for part in text.split(['、', ',', ';', '，', ' ']).filter(|it| !it.is_empty() && !matches!(*it, "无" | "不限")) {
+    for part in
+        text.split(['、', ',', ';', '，', ' ']).filter(|it| !it.is_empty() && !matches!(*it, "无" | "不限"))
+    {
         match certificate(part) {
             Some((kind, _)) => needed.push(json!(kind)),
             None => row.notes.push(format!("证书“{}”不在代码表中, 未列入要求", cells::shown(part))),
@@ -819,6 +843,17 @@ fn attendance(row: &mut Reader<'_>, digest: &str) -> Option<Vec<Step>> {
         of(Box::new(super::HireOf { worker: worker.clone(), date, starts_near: begins }))
     };
     let mut steps = vec![known_worker(person, trade, key)];
+    if let Some(due) = due {
+        // Before presence, so that the sheet's own sum is on the books and not what presence comes to.
+        let mut state = step("wage.state_due", json!({ "hire": null, "amount": due, "basis": "wage_sheet" }));
+        state.needs.push(("/hire", hire(Reference::Hire)));
+        state.needs.push(("/shift", hire(Reference::Shift)));
+        let body = json!({ "wage": null, "amount": due, "basis": "wage_sheet", "reason": "按考勤工资表" });
+        let mut adjust = step("wage.adjust", body);
+        adjust.needs.push(("/wage", hire(Reference::Wage)));
+        state.or_else = Some(Box::new(adjust));
+        steps.push(state);
+    }
     let mut on_hire = |command: &'static str, body: Value, when: Option<Timestamp>| {
         let mut step = step(command, body);
         step.needs.push(("/hire", hire(Reference::Hire)));
@@ -837,9 +872,6 @@ fn attendance(row: &mut Reader<'_>, digest: &str) -> Option<Vec<Step>> {
             body["pieces"] = json!(pieces);
         }
         on_hire("attendance.sign_out", body, Some(at(end)));
-    }
-    if let Some(due) = due {
-        on_hire("wage.state_due", json!({ "hire": null, "amount": due, "basis": "wage_sheet" }), None);
     }
     if let (Some(paid), Some(means)) = (paid, means) {
         let when = paid_on.map_or_else(|| at(ends.unwrap_or(18 * 60)), |date| date.at_minute(0));
@@ -872,6 +904,8 @@ fn case(row: &mut Reader<'_>) -> Option<Vec<Step>> {
     }
 
     let claimant = known_worker(person, None, key.clone());
+    // The desk speaks for the right-holder: only their own asking counts (调解仲裁法 27 ¶2).
+    let claimant_key = key.clone();
     let mut body = Map::new();
     body.insert("worker".into(), Value::Null);
     body.insert("employer".into(), Value::Null);
@@ -888,6 +922,7 @@ fn case(row: &mut Reader<'_>) -> Option<Vec<Step>> {
     if claim.body.get("statement").is_some() {
         claim.needs.push(("/statement/person", Reference::Made { kind: Kind::Person, key }));
     }
+    claim.needs.push(("/about/on_behalf_of", Reference::Made { kind: Kind::Person, key: claimant_key }));
     claim.tell_when(filed_on.at_minute(0));
     claim.body["about"]["filed"] = json!({ "at": filed_on.at_minute(0), "basis": "window_stamp" });
     Some(vec![claimant, register, claim])
@@ -898,7 +933,9 @@ fn case(row: &mut Reader<'_>) -> Option<Vec<Step>> {
 pub(super) fn headings_are_told_apart(kind: FormKind) -> bool {
     let form = HEADINGS.form(kind);
     let mut seen = BTreeMap::new();
-    let spelt = form.columns.iter().flat_map(|(column, names)| names.iter().map(move |name| (folded(name), *column)));
-    let mut spelt = spelt.filter(|(name, column)| seen.insert(name.clone(), *column).is_some_and(|other| other != *column));
+    let spelt =
+        form.columns.iter().flat_map(|(column, names)| names.iter().map(move |name| (folded(name), *column)));
+    let mut spelt = spelt
+        .filter(|(name, column)| seen.insert(name.clone(), *column).is_some_and(|other| other != *column));
     spelt.next().is_none() && form.required.iter().all(|it| form.columns.contains_key(it))
 }

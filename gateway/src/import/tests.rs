@@ -89,11 +89,7 @@ fn every_problem_of_a_row_is_told_at_once_and_nothing_of_it_is_sent() {
          ,3.70E+17,12,开飞机,月球市场\n\
          同上,371622199001011234,,小工,\n",
     );
-    let expected = [
-        ("姓名", "missing"),
-        ("工种", "unknown_occupation"),
-        ("市场", "unknown_market"),
-    ];
+    let expected = [("姓名", "missing"), ("工种", "unknown_occupation"), ("市场", "unknown_market")];
     let found = problems(&imported.rows[0]);
     for it in expected {
         assert!(found.contains(&it), "{it:?} in {found:?}");
@@ -130,12 +126,17 @@ fn a_wage_sheet_speaks_about_the_hire_of_its_day() {
     });
     assert_eq!(summary.unwrap().accepted, 1);
     let commands: Vec<&str> = sent.iter().map(|(command, _)| command.as_str()).collect();
-    let expected =
-        ["worker.register", "attendance.sign_in", "attendance.sign_out", "wage.state_due", "wage.record_payment"];
+    let expected = [
+        "worker.register",
+        "wage.state_due",
+        "attendance.sign_in",
+        "attendance.sign_out",
+        "wage.record_payment",
+    ];
     assert_eq!(commands, expected);
     assert_eq!(sent[1].1["hire"], json!(hire));
     assert_eq!(sent[1].1["shift"], 2);
-    let out: Timestamp = Timestamp::deserialize(&sent[2].1["about"]["occurred_at"]).unwrap();
+    let out: Timestamp = Timestamp::deserialize(&sent[3].1["about"]["occurred_at"]).unwrap();
     assert_eq!(out.local(), "2026-09-14 06:00:00");
     assert_eq!(sent[4].1["wage"], json!(new_id(CommandId(hire.0), "wage", 2)));
 }
@@ -191,7 +192,9 @@ fn a_refused_employer_takes_its_postings_along_and_the_rest_goes_in() {
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!(json["lines"][0]["result"], "refused");
     assert_eq!(json["lines"][0]["row"], 2);
-    let failed = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), no_hires, |_, _, _| Err(SendError::Failed("gone".into())));
+    let failed = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), no_hires, |_, _, _| {
+        Err(SendError::Failed("gone".into()))
+    });
     assert_eq!(failed, Err(SendError::Failed("gone".into())));
 }
 
