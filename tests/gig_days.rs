@@ -88,7 +88,8 @@ async fn run(file: &str, optimum: f64) {
             }
             Step::Arrive(_) | Step::Leave(_) => continue,
             Step::Post(n) => {
-                let posted = server.command("dispatcher", "posting.submit", terms(&employer, &tasks[n])).await.ok();
+                let posted =
+                    server.command("dispatcher", "posting.submit", terms(&employer, &tasks[n])).await.ok();
                 let posting = id_of(&posted, "posting");
                 task_of.insert(posting.clone(), n);
                 // Work at night is looked at first; the reviewer lets these pass at once.
@@ -113,7 +114,10 @@ async fn run(file: &str, optimum: f64) {
         utility += task.pay * worker.success;
     }
     let matched = hired.iter().flatten().count();
-    println!("{file}: matched {matched}, utility {utility:.2}, {:.1} % of the offline optimum", utility / optimum * 100.0);
+    println!(
+        "{file}: matched {matched}, utility {utility:.2}, {:.1} % of the offline optimum",
+        utility / optimum * 100.0
+    );
     assert!(matched > 0 && utility <= optimum * 1.001, "more than the optimum cannot be");
     server.running.stop().await.unwrap();
 }
@@ -132,15 +136,20 @@ async fn accept(
     tasks: &BTreeMap<String, usize>,
     hired: &mut [Option<usize>],
 ) {
-    let types: Vec<&str> = answer["events"].as_array().unwrap().iter().filter_map(|it| it["type"].as_str()).collect();
+    let types: Vec<&str> =
+        answer["events"].as_array().unwrap().iter().filter_map(|it| it["type"].as_str()).collect();
     if !types.contains(&"offer.made") {
         return;
     }
-    let accepted = server.command("dispatcher", "offer.accept", json!({ "offer": id_of(answer, "offer") })).await.ok();
-    let agreed = accepted["events"].as_array().unwrap().iter().find(|it| it["type"] == "hire.agreed").unwrap();
-    let event = server.get("auditor", &format!("/v1/events/{}", agreed["position"].as_str().unwrap())).await.ok();
+    let accepted =
+        server.command("dispatcher", "offer.accept", json!({ "offer": id_of(answer, "offer") })).await.ok();
+    let agreed =
+        accepted["events"].as_array().unwrap().iter().find(|it| it["type"] == "hire.agreed").unwrap();
+    let event =
+        server.get("auditor", &format!("/v1/events/{}", agreed["position"].as_str().unwrap())).await.ok();
     let terms = &event["data"]["terms"];
-    let (worker, task) = (workers[terms["worker"].as_str().unwrap()], tasks[terms["posting"].as_str().unwrap()]);
+    let (worker, task) =
+        (workers[terms["worker"].as_str().unwrap()], tasks[terms["posting"].as_str().unwrap()]);
     assert!(hired[worker].replace(task).is_none(), "a worker of capacity one was hired twice");
     // One task is all a worker of these days takes: the worker goes to it.
     let market = server.get("gate", "/v1/markets").await.ok()["items"][0]["market"].clone();
@@ -192,7 +201,8 @@ fn terms(employer: &str, task: &Task) -> Value {
 fn document(n: usize) -> String {
     let digits = format!("370102199001{:02}{:03}", n / 999 % 28 + 1, n % 999 + 1);
     let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-    let sum: u32 = digits.chars().zip(weights).map(|(digit, weight)| digit.to_digit(10).unwrap() * weight).sum();
+    let sum: u32 =
+        digits.chars().zip(weights).map(|(digit, weight)| digit.to_digit(10).unwrap() * weight).sum();
     let check = b"10X98765432"[sum as usize % 11] as char;
     format!("{digits}{check}")
 }

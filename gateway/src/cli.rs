@@ -9,6 +9,7 @@ pub mod command;
 pub mod doctor;
 pub mod events;
 pub mod exit;
+pub mod import;
 pub mod list;
 pub mod log;
 pub mod output;
@@ -18,13 +19,14 @@ pub mod projection;
 pub mod schema;
 pub mod wage;
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use linggong_events::office::Role;
+use linggong_events::region::Region;
 use zeroize::Zeroizing;
 
 use self::client::{Client, Server};
@@ -99,9 +101,9 @@ pub struct ServeArgs {
     /// Where log, vault and views are kept; overrides the settings.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
-    /// Where to listen.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7311")]
-    pub listen: String,
+    /// Where to listen; overrides the settings.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
     /// Where the log is.
     #[arg(long, value_enum, default_value_t)]
     pub log: LogKind,
@@ -118,9 +120,9 @@ pub enum LogKind {
 /// How to demonstrate.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// Where to keep the demo; a new temporary directory where it is not given.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub data: Option<PathBuf>,
+    /// Where to keep the demo; one that is there already is served again as it is.
+    #[arg(long, value_name = "DIR", default_value = "demo-data", value_hint = ValueHint::DirPath)]
+    pub data: PathBuf,
     /// Where to listen; loopback only.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7311")]
     pub listen: String,
@@ -132,6 +134,9 @@ pub struct ImportArgs {
     /// The forms.
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
+    /// The county of the office whose forms they are, by its code: `371622`.
+    #[arg(long, value_name = "CODE")]
+    pub region: Region,
 }
 
 /// What to rehearse.
@@ -199,6 +204,11 @@ pub enum Verb {
 
 /// Does `verb` and says what to exit with.
 pub fn run(global: &Global, verb: &Verb, clock: &Clock) -> ExitCode {
+    with_output(global, |out| perform(global, verb, clock, out))
+}
+
+/// Does something that writes to the output that `global` asks for.
+fn with_output(global: &Global, act: impl FnOnce(&mut Out<'_>) -> Result<(), Stop>) -> ExitCode {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let plain = global.no_color || std::env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
@@ -207,7 +217,7 @@ pub fn run(global: &Global, verb: &Verb, clock: &Clock) -> ExitCode {
     let mut out = Out::new(&mut data, &mut notes, format, global.lang);
     out.terminal = terminal;
     out.colour = terminal && !plain;
-    let done = perform(global, verb, clock, &mut out);
+    let done = act(&mut out);
     out.end(done).into()
 }
 
@@ -239,6 +249,11 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         }
         Verb::Man { directory } => man(directory.as_deref(), out),
     }
+}
+
+/// Writes a text for people to stdout; `false` where nobody could read it.
+pub fn say(text: &str) -> bool {
+    io::stdout().write_all(text.as_bytes()).is_ok()
 }
 
 /// The client that `global` asks for. The token never comes from the arguments, which others can list.

@@ -5,15 +5,18 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod drill;
 pub mod glossary;
 pub mod http;
 pub mod identity;
+pub mod import;
 pub mod openapi;
 pub mod packs;
 pub mod partition_task;
 pub mod permission;
 pub mod projection_task;
+pub mod sample;
 pub mod serve;
 pub mod vault;
 

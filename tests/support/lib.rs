@@ -40,7 +40,8 @@ impl Server {
             ..Config::default()
         };
         let clock = Clock::driven(instant(at));
-        let running = serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts");
+        let running =
+            serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts");
         Server { folder, running, config }
     }
 
@@ -49,7 +50,8 @@ impl Server {
         let Server { folder, running, config } = self;
         let clock = running.clock.clone();
         running.stop().await.expect("the server stops");
-        let running = serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts again");
+        let running =
+            serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts again");
         Server { folder, running, config }
     }
 

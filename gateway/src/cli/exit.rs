@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use linggong_events::id::EntityRef;
 use serde_json::Value;
 
 use crate::glossary::{Lang, label};
@@ -63,6 +64,8 @@ pub struct Failure {
     pub detail: Option<String>,
     /// Field by field, where a request was wrong in several.
     pub errors: Vec<String>,
+    /// The entity it is about, where the server names one.
+    pub entity: Option<EntityRef>,
 }
 
 /// Failures that the command line itself finds: their code, which has a row in the glossary, and their exit.
@@ -86,7 +89,14 @@ impl Failure {
     pub fn local(lang: Lang, code: &str, detail: impl Into<String>) -> Failure {
         let exit = LOCAL.iter().find(|(it, _)| *it == code).map_or(Exit::Failure, |(_, exit)| *exit);
         let title = label("screens", &format!("failure.{code}"), lang).unwrap_or(code).to_owned();
-        Failure { exit, code: code.to_owned(), title, detail: Some(detail.into()), errors: Vec::new() }
+        Failure {
+            exit,
+            code: code.to_owned(),
+            title,
+            detail: Some(detail.into()),
+            errors: Vec::new(),
+            entity: None,
+        }
     }
 
     /// What the server said with `status`: a problem document, or something that is none.
@@ -106,6 +116,7 @@ impl Failure {
             title,
             detail: text("detail"),
             errors: errors.collect(),
+            entity: problem["entity"].as_str().and_then(|it| it.parse().ok()),
             code,
         }
     }

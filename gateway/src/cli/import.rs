@@ -1,0 +1,110 @@
+//! `linggong import`: reads the office's own forms and sends what they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+
+use linggong_events::id::{HireId, MarketId, WorkerId};
+use linggong_events::time::{Date, Timestamp};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::client::{Client, Wanted};
+use super::exit::{Failure, Stop};
+use super::{Global, ImportArgs};
+use crate::clock::Clock;
+use crate::import::{self, Answer, FoundHire, Known, Options, SendError};
+
+/// Imports every file, in the order given, and prints what became of each row.
+pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
+    super::with_output(global, |out| {
+        let client = super::client(global, clock, out)?;
+        let now = clock.now();
+        let options = options(&client, args, now.date())?;
+        let mut known = Known::default();
+        for file in &args.files {
+            let unreadable =
+                |why: String| Failure::local(global.lang, "file", format!("{}: {why}", file.display()));
+            let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let imported =
+                import::read(&bytes, &name, &options).map_err(|error| unreadable(crate::chain(&error)))?;
+            let recorded = recorded(&client, &imported.digest)?;
+            let find = |worker, date, minute| find_hire(&client, worker, date, minute);
+            let send = |command: &str, key: Uuid, body: Value| send(&client, command, key, &body);
+            let summary = import::run(&imported, now, &recorded, &mut known, find, send)
+                .map_err(|error| Failure::local(global.lang, "unreachable", error.to_string()))?;
+            out.note(&format!(
+                "{name}: 读 {} 行, 登记 {}, 原已登记 {}, 被拒 {}, 读不懂 {}",
+                summary.read, summary.accepted, summary.unchanged, summary.refused, summary.bad
+            ))?;
+            out.json(&json!(summary))?;
+        }
+        Ok::<(), Stop>(())
+    })
+}
+
+fn options(client: &Client<'_>, args: &ImportArgs, today: Date) -> Result<Options, Failure> {
+    let markets = client.get("/v1/markets", &[])?;
+    let market = |row: &Value| {
+        let id: MarketId = row["market"].as_str()?.parse().ok()?;
+        Some((row["name"].as_str()?.to_owned(), id))
+    };
+    let markets: BTreeMap<_, _> =
+        markets["items"].as_array().into_iter().flatten().filter_map(market).collect();
+    Ok(Options { region: args.region, markets, today, year: today.civil().year(), shift_days: 0 })
+}
+
+/// The rows of a file that the server has already, as `sheet!row`.
+pub fn recorded(client: &Client<'_>, digest: &str) -> Result<BTreeSet<String>, Failure> {
+    let rows = client.get(&format!("/v1/sources/{digest}"), &[])?;
+    let place = |row: &Value| row["place"].as_str().map(str::to_owned);
+    Ok(rows["rows"].as_array().into_iter().flatten().filter_map(place).collect())
+}
+
+/// Sends one command and reads what an import must know of the answer.
+pub fn send(client: &Client<'_>, command: &str, key: Uuid, body: &Value) -> Result<Answer, SendError> {
+    match client.command(command, key, body) {
+        Ok(receipt) => {
+            let subject = |event: &Value| event["subject"].as_str()?.parse().ok();
+            let subjects = receipt["events"].as_array().into_iter().flatten().filter_map(subject).collect();
+            Ok(Answer { unchanged: receipt["unchanged"] == true, subjects })
+        }
+        Err(failure) if is_lawful(&failure) => Err(SendError::Refused {
+            code: failure.code,
+            detail: failure.detail.unwrap_or(failure.title),
+            entity: failure.entity,
+        }),
+        Err(failure) => Err(SendError::Failed(failure.detail.unwrap_or(failure.title))),
+    }
+}
+
+/// A refusal of the engine is an answer about the row; anything else is trouble with the server.
+fn is_lawful(failure: &Failure) -> bool {
+    failure.code == "bad_fields"
+        || linggong_engine::refusal::Refusal::CODES.iter().any(|(code, _)| *code == failure.code)
+}
+
+/// The worker's hire with a shift on that date, the nearest to `minute` where there are several.
+fn find_hire(
+    client: &Client<'_>,
+    worker: WorkerId,
+    date: Date,
+    minute: Option<u16>,
+) -> Result<Option<FoundHire>, SendError> {
+    let query = [("worker", worker.to_string())];
+    let failed = |failure: Failure| SendError::Failed(failure.detail.unwrap_or(failure.title));
+    let (_, rows) = client.list("/v1/hires", &query, &Wanted::default()).map_err(failed)?;
+    let mut found: Vec<(u16, FoundHire)> = Vec::new();
+    for row in &rows {
+        let Some(hire) = row["hire"].as_str().and_then(|it| it.parse::<HireId>().ok()) else { continue };
+        for (shift, n) in row["shifts"].as_array().into_iter().flatten().zip(0..) {
+            let start = shift["start"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
+            let Some(start) = start.filter(|it| it.date() == date) else { continue };
+            let away = minute.map_or(0, |minute| minute.abs_diff(start.minute_of_day()));
+            let one_wage = row["pay"]["pay_kind"] == "task";
+            found.push((away, FoundHire { hire, shift: n, one_wage }));
+        }
+    }
+    found.sort_by_key(|(away, it)| (*away, it.hire));
+    Ok(found.first().map(|(_, it)| *it))
+}

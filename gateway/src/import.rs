@@ -1,0 +1,569 @@
+//! The office's own forms: 求职登记表, 招工登记表, 考勤工资表, 在办案件表, read with the dirt they come with.
+//!
+//! [`read`] is pure: bytes in, and for every row the commands it asks for, or what is wrong with it. [`run`]
+//! sends them through whatever it is given. A row is told by file digest, sheet and number, so that a file
+//! imported again changes nothing.
+
+mod cells;
+mod forms;
+mod sheet;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+
+use linggong_events::id::{CommandId, EntityRef, HireId, Kind, MarketId, WorkerId, new_id};
+use linggong_events::region::Region;
+use linggong_events::time::{Date, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+use uuid::Uuid;
+
+pub use cells::{FAULTS, Fault};
+pub use sheet::{FileProblem, MAX_CELLS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_ROWS};
+
+/// What the reader must be told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The county of the office whose forms they are.
+    pub region: Region,
+    /// Markets by the names that forms use.
+    pub markets: BTreeMap<String, MarketId>,
+    /// The day of reading; dates far from it are typing errors.
+    pub today: Date,
+    /// The year of dates that name none.
+    pub year: i16,
+    /// Moves every date, for samples that play on another day.
+    pub shift_days: i64,
+}
+
+/// Which of the office's forms it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormKind {
+    /// 求职登记表.
+    Seeker,
+    /// 招工登记表.
+    Posting,
+    /// 考勤工资表.
+    Attendance,
+    /// 在办案件表.
+    Case,
+}
+
+impl FormKind {
+    /// Every form, in the order of documents.
+    pub const ALL: [FormKind; 4] =
+        [FormKind::Seeker, FormKind::Posting, FormKind::Attendance, FormKind::Case];
+
+    /// The office's word.
+    pub fn label(self) -> &'static str {
+        match self {
+            FormKind::Seeker => "求职登记表",
+            FormKind::Posting => "招工登记表",
+            FormKind::Attendance => "考勤工资表",
+            FormKind::Case => "在办案件表",
+        }
+    }
+}
+
+/// A file as read.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    /// SHA-256 of the file, in hexadecimal.
+    pub digest: String,
+    /// The form of each sheet that is one, by the name of the sheet.
+    pub forms: Vec<(String, FormKind)>,
+    /// Sheets and headings that nothing was read from.
+    pub notes: Vec<String>,
+    /// The rows below the headings, in order.
+    pub rows: Vec<Row>,
+}
+
+/// One row of a form.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The sheet.
+    pub sheet: String,
+    /// Its number, as the spreadsheet shows it.
+    pub number: u32,
+    /// What it comes to.
+    pub outcome: Outcome,
+}
+
+impl Row {
+    /// `sheet!row`, as `GET /v1/sources/{digest}` lists it.
+    pub fn place(&self) -> String {
+        format!("{}!{}", self.sheet, self.number)
+    }
+}
+
+/// What a row comes to.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// Commands to be sent in order.
+    Steps {
+        /// The commands.
+        steps: Vec<Step>,
+        /// What was left out of them and why.
+        notes: Vec<String>,
+    },
+    /// What is wrong with it; nothing of it is sent.
+    Bad(Vec<RowProblem>),
+    /// A total or a footer.
+    Skipped(String),
+}
+
+/// What is wrong with one cell of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowProblem {
+    /// The heading of the column.
+    pub column: String,
+    /// What stands there, shortened, long numbers hidden.
+    pub value: String,
+    /// Why it cannot be taken.
+    pub fault: Fault,
+}
+
+/// Somebody or something that several rows mean, without their numbers.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(String);
+
+impl Key {
+    fn of(parts: &[&str]) -> Key {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Key(hex::encode(hash.finalize()))
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Few digits: a whole hash of an identity number can be searched for.
+        write!(f, "Key({})", &self.0[..6])
+    }
+}
+
+/// An id that is known only once an earlier step was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// What the step that makes `key` made, or what was there already.
+    Made {
+        /// Its kind.
+        kind: Kind,
+        /// Who or what.
+        key: Key,
+    },
+    /// The worker's hire of a day.
+    Hire(Box<HireOf>),
+    /// Which shift of that hire the day is.
+    Shift(Box<HireOf>),
+    /// The wage of that shift.
+    Wage(Box<HireOf>),
+}
+
+/// How a form names a hire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HireOf {
+    /// Who.
+    pub worker: Reference,
+    /// On which work date.
+    pub date: Date,
+    /// Where the worker has two hires on that date: the one that begins nearest to this minute.
+    pub starts_near: Option<u16>,
+}
+
+/// One command that a row asks for. Its `Debug` does not tell the body, which holds people's data.
+#[derive(Clone, PartialEq)]
+pub struct Step {
+    /// `worker.register`.
+    pub command: &'static str,
+    /// The fields and `about`; null where `needs` says.
+    pub body: Value,
+    /// What is filled in, by JSON pointer.
+    pub needs: Vec<(&'static str, Reference)>,
+    /// What the command makes; where several rows make the same, only the first is sent.
+    pub makes: Option<(Kind, Key)>,
+    /// What is sent instead where the state does not allow the command (`not_possible`).
+    pub or_else: Option<Box<Step>>,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("command", &self.command)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Step {
+    fn tell_when(&mut self, at: Timestamp) {
+        self.body["about"]["occurred_at"] = json!(at);
+    }
+
+    fn tell_source(&mut self, source: &str) {
+        self.body["about"]["channel"] = json!("import");
+        self.body["about"]["source_doc"] = json!(source);
+        if let Some(other) = &mut self.or_else {
+            other.tell_source(source);
+        }
+    }
+}
+
+/// Reads a form. Never panics, whatever the bytes are.
+///
+/// # Errors
+/// What keeps the whole file from being read; a bad row is no error.
+pub fn read(bytes: &[u8], file_name: &str, options: &Options) -> Result<Imported, FileProblem> {
+    let sheets = sheet::sheets(bytes)?;
+    let digest = hex::encode(Sha256::digest(bytes));
+    let (mut forms, mut notes, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    for sheet in &sheets {
+        let Some(located) = forms::locate(sheet, file_name) else {
+            if !sheet.rows.is_empty() {
+                notes.push(format!("工作表“{}”没有认得的列名, 未读", cells::shown(&sheet.name)));
+            }
+            continue;
+        };
+        if !located.unknown.is_empty() {
+            notes.push(format!(
+                "工作表“{}”有不认识的列: {}",
+                cells::shown(&sheet.name),
+                located.unknown.join("、")
+            ));
+        }
+        forms.push((sheet.name.clone(), located.kind));
+        rows.extend(located.rows(&digest, options));
+    }
+    if forms.is_empty() { Err(FileProblem::NoForm) } else { Ok(Imported { digest, forms, notes, rows }) }
+}
+
+/// What the server answered to a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether all of it was so already.
+    pub unchanged: bool,
+    /// The subjects of the events it made, in order; those of the first receipt where it was repeated.
+    pub subjects: Vec<EntityRef>,
+}
+
+impl Answer {
+    /// The `n`-th entity of `kind` among the subjects, each counted once.
+    pub fn nth(&self, kind: Kind, n: usize) -> Option<EntityRef> {
+        let mut seen = BTreeSet::new();
+        self.subjects.iter().filter(|it| it.kind == kind && seen.insert(**it)).nth(n).copied()
+    }
+}
+
+/// Why a command was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SendError {
+    /// A lawful no.
+    #[error("refused as `{code}`: {detail}")]
+    Refused {
+        /// The stable code.
+        code: String,
+        /// The sentence.
+        detail: String,
+        /// The entity it is about, where it names one.
+        entity: Option<EntityRef>,
+    },
+    /// The server cannot be reached or is broken: the import stops, to be run again.
+    #[error("the server could not be asked: {0}")]
+    Failed(String),
+}
+
+/// A hire as a lookup found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundHire {
+    /// The hire.
+    pub hire: HireId,
+    /// Which of its shifts is on the date, from 0.
+    pub shift: u32,
+    /// Whether the whole of it has one wage, as a task has.
+    pub one_wage: bool,
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum RowResult {
+    /// Something new was recorded.
+    Accepted,
+    /// All of it was recorded before.
+    Unchanged,
+    /// The engine said no.
+    Refused {
+        /// The command that was refused.
+        command: String,
+        /// The stable code.
+        code: String,
+        /// The sentence.
+        detail: String,
+    },
+    /// The row cannot be read.
+    Bad {
+        /// Column, value, code and reasons.
+        problems: Vec<Told>,
+    },
+    /// A total or footer.
+    Skipped {
+        /// Which.
+        note: String,
+    },
+}
+
+/// A problem of a row as told to people and machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// The heading of the column.
+    pub column: String,
+    /// What stands there, shortened.
+    pub value: String,
+    /// The stable code.
+    pub code: &'static str,
+    /// For the office.
+    pub zh: &'static str,
+    /// For engineers.
+    pub en: &'static str,
+}
+
+/// One line of the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// The sheet.
+    pub sheet: String,
+    /// The row, as the spreadsheet shows it.
+    pub row: u32,
+    /// What became of it.
+    #[serde(flatten)]
+    pub result: RowResult,
+    /// What was left out of it and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// What it made, or found there already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<EntityRef>,
+}
+
+/// Who and what is registered already, by the keys of rows; kept from one file of a run to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Known(BTreeMap<(Kind, Key), Uuid>);
+
+/// What became of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// SHA-256 of the file.
+    pub digest: String,
+    /// Rows below the headings, totals and footers left out.
+    pub read: usize,
+    /// Rows of which something new was recorded.
+    pub accepted: usize,
+    /// Rows recorded before.
+    pub unchanged: usize,
+    /// Rows that the engine refused.
+    pub refused: usize,
+    /// Rows that cannot be read.
+    pub bad: usize,
+    /// Refusals and faults by code.
+    pub codes: BTreeMap<String, usize>,
+    /// Each row, in order.
+    pub lines: Vec<Line>,
+}
+
+/// Sends what was read. `recorded` are the rows of this file that the server has already, as `sheet!row`;
+/// `started` is the start of this import, from which the keys are made.
+///
+/// Run again with the same `started`, the same keys are sent; run again later, rows recorded are left out.
+///
+/// # Errors
+/// Only where the server could not be asked; what was sent by then is recorded and is left out next time.
+pub fn run(
+    imported: &Imported,
+    started: Timestamp,
+    recorded: &BTreeSet<String>,
+    known: &mut Known,
+    mut find_hire: impl FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
+    mut send: impl FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
+) -> Result<Summary, SendError> {
+    let mut summary = Summary { digest: imported.digest.clone(), ..Summary::default() };
+    for row in &imported.rows {
+        let mut entities = Vec::new();
+        let (result, notes) = match &row.outcome {
+            Outcome::Skipped(note) => (RowResult::Skipped { note: note.clone() }, Vec::new()),
+            Outcome::Bad(problems) => {
+                (RowResult::Bad { problems: problems.iter().map(told).collect() }, Vec::new())
+            }
+            Outcome::Steps { .. } if recorded.contains(&row.place()) => (RowResult::Unchanged, Vec::new()),
+            Outcome::Steps { steps, notes } => {
+                let key = |n| key(&imported.digest, row, n, started);
+                let result = send_row(steps, key, known, &mut entities, &mut find_hire, &mut send)?;
+                (result, notes.clone())
+            }
+        };
+        summary.count(&result);
+        summary.lines.push(Line { sheet: row.sheet.clone(), row: row.number, result, notes, entities });
+    }
+    Ok(summary)
+}
+
+impl Summary {
+    fn count(&mut self, result: &RowResult) {
+        self.read += 1;
+        match result {
+            RowResult::Accepted => self.accepted += 1,
+            RowResult::Unchanged => self.unchanged += 1,
+            RowResult::Refused { code, .. } => {
+                self.refused += 1;
+                *self.codes.entry(code.clone()).or_default() += 1;
+            }
+            RowResult::Bad { problems } => {
+                self.bad += 1;
+                for problem in problems {
+                    *self.codes.entry(problem.code.to_owned()).or_default() += 1;
+                }
+            }
+            RowResult::Skipped { .. } => self.read -= 1,
+        }
+    }
+}
+
+fn told(problem: &RowProblem) -> Told {
+    let Fault { code, zh, en } = problem.fault;
+    Told { column: problem.column.clone(), value: problem.value.clone(), code, zh, en }
+}
+
+/// A UUIDv7 made at `started`, its random part drawn from what is sent: the same import sends the same keys.
+fn key(digest: &str, row: &Row, step: usize, started: Timestamp) -> Uuid {
+    let drawn = Key::of(&["import", digest, &row.sheet, &row.number.to_string(), &step.to_string()]);
+    let mut random = [0; 10];
+    for (byte, pair) in random.iter_mut().zip(drawn.0.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).unwrap_or("00"), 16).unwrap_or(0);
+    }
+    uuid_v7(started, &random)
+}
+
+/// The UUIDv7 of an instant and ten bytes.
+pub fn uuid_v7(at: Timestamp, random: &[u8; 10]) -> Uuid {
+    let ms = u64::try_from(at.ms()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(ms, random).into_uuid()
+}
+
+fn send_row(
+    steps: &[Step],
+    key: impl Fn(usize) -> Uuid,
+    known: &mut Known,
+    entities: &mut Vec<EntityRef>,
+    find_hire: &mut impl FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
+    send: &mut impl FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
+) -> Result<RowResult, SendError> {
+    let mut changed = false;
+    let mut queue: VecDeque<(usize, &Step)> = steps.iter().enumerate().collect();
+    while let Some((n, step)) = queue.pop_front() {
+        if let Some((made, id)) = step.makes.as_ref().and_then(|made| Some((made, known.0.get(made)?))) {
+            entities.push(EntityRef { kind: made.0, id: *id });
+            continue;
+        }
+        let mut body = step.body.clone();
+        for (pointer, reference) in &step.needs {
+            match resolve(reference, &known.0, find_hire)? {
+                Some(value) => fill(&mut body, pointer, value),
+                // A statement can be left out, whoever it is about cannot be guessed.
+                None if *pointer == "/statement/person" => {
+                    if let Some(fields) = body.as_object_mut() {
+                        fields.remove("statement");
+                    }
+                }
+                None => return Ok(nothing_found(step.command, reference)),
+            }
+        }
+        match send(step.command, key(n), body) {
+            Ok(answer) => {
+                changed |= !answer.unchanged;
+                entities.extend(&answer.subjects);
+                if let Some((kind, key)) = &step.makes {
+                    remember(&mut known.0, *kind, key, &answer);
+                }
+            }
+            Err(SendError::Refused { code, entity: Some(entity), detail }) if code == "exists" => {
+                match &step.makes {
+                    Some((kind, key)) if *kind == entity.kind => {
+                        entities.push(entity);
+                        known.0.insert((*kind, key.clone()), entity.id);
+                    }
+                    Some(_) | None => return Ok(refused(step.command, code, detail)),
+                }
+            }
+            Err(SendError::Refused { code, detail, .. }) => match &step.or_else {
+                // Its key is that of a step no row has.
+                Some(other) if code == "not_possible" => queue.push_front((n + steps.len(), other)),
+                Some(_) | None => return Ok(refused(step.command, code, detail)),
+            },
+            Err(failed @ SendError::Failed(_)) => return Err(failed),
+        }
+    }
+    Ok(if changed { RowResult::Accepted } else { RowResult::Unchanged })
+}
+
+fn refused(command: &str, code: String, detail: String) -> RowResult {
+    RowResult::Refused { command: command.to_owned(), code, detail }
+}
+
+fn nothing_found(command: &str, reference: &Reference) -> RowResult {
+    let (code, detail) = match reference {
+        Reference::Made { .. } => {
+            ("depends", "what this row needs was not registered: see the row that names it first")
+        }
+        Reference::Hire(_) | Reference::Shift(_) | Reference::Wage(_) => {
+            ("no_hire", "no hire of this worker is on record for this date: register the hire first")
+        }
+    };
+    refused(command, code.into(), detail.into())
+}
+
+fn remember(known: &mut BTreeMap<(Kind, Key), Uuid>, kind: Kind, key: &Key, answer: &Answer) {
+    for kind in [kind, Kind::Person] {
+        if let Some(entity) = answer.nth(kind, 0) {
+            known.insert((kind, key.clone()), entity.id);
+        }
+    }
+}
+
+fn resolve(
+    reference: &Reference,
+    known: &BTreeMap<(Kind, Key), Uuid>,
+    find_hire: &mut impl FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
+) -> Result<Option<Value>, SendError> {
+    let mut hire = |of: &HireOf| {
+        let Reference::Made { kind, key } = &of.worker else { return Ok(None) };
+        match known.get(&(*kind, key.clone())) {
+            Some(worker) => find_hire(WorkerId(*worker), of.date, of.starts_near),
+            None => Ok(None),
+        }
+    };
+    Ok(match reference {
+        Reference::Made { kind, key } => known.get(&(*kind, key.clone())).map(|id| json!(id)),
+        Reference::Hire(of) => hire(of)?.map(|found| json!(found.hire)),
+        Reference::Shift(of) => hire(of)?.map(|found| json!(found.shift)),
+        Reference::Wage(of) => hire(of)?.map(|found| {
+            let shift = if found.one_wage { 0 } else { found.shift };
+            json!(new_id(CommandId(found.hire.0), Kind::Wage.name(), shift))
+        }),
+    })
+}
+
+/// Puts `value` where `pointer` says; the last step of it may be new.
+fn fill(body: &mut Value, pointer: &str, value: Value) {
+    let Some((parent, field)) = pointer.rsplit_once('/') else { return };
+    if let Some(fields) = body.pointer_mut(parent).and_then(Value::as_object_mut) {
+        fields.insert(field.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests;
