@@ -1,7 +1,7 @@
 //! The command line: verbs, where their output goes, and what they exit with.
 //!
-//! Data goes to stdout, notes and progress to stderr. Every verb of [`Verb`] is done by [`run`]; those that serve,
-//! import or rehearse are done by the binary.
+//! Data goes to stdout, notes and progress to stderr. Every verb of [`Verb`] is done by [`run`]; those that
+//! serve, import or rehearse are done by the binary.
 
 pub mod case;
 pub mod client;
@@ -60,7 +60,8 @@ pub struct Global {
     )]
     pub server: String,
     /// The file with the bearer token; without one, the token is taken from LINGGONG_TOKEN.
-    #[arg(long, global = true, value_name = "FILE", env = "LINGGONG_TOKEN_FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, value_name = "FILE", env = "LINGGONG_TOKEN_FILE")]
+    #[arg(value_hint = ValueHint::FilePath)]
     pub token_file: Option<PathBuf>,
     /// Which of your roles to act in.
     #[arg(long, global = true, value_name = "ROLE", value_parser = role)]

@@ -1,7 +1,7 @@
 //! The HTTP client of the command line: one server, one credential, answers as JSON.
 //!
-//! A request that got no answer is sent again with the same key, so that a command happens once however often the
-//! line breaks.
+//! A request that got no answer is sent again with the same key, so that a command happens once however often
+//! the line breaks.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::net::IpAddr;
@@ -64,7 +64,7 @@ pub struct Wanted {
 }
 
 impl<'a> Client<'a> {
-    /// A client of `server`; refuses an address that is none, and to send a token in clear to another machine.
+    /// A client of `server`; refuses what is no address, and to send a token in clear to another machine.
     pub fn new(server: Server, clock: &'a Clock) -> Result<Client<'a>, Failure> {
         let base = server.url.trim_end_matches('/').to_owned();
         let bad = |why: &str| Failure::local(server.lang, "bad_server", format!("{base}: {why}"));
@@ -186,8 +186,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Follows the events after `after` whose type begins with `type_prefix`, for as long as `each` wants more; a broken line is taken up again where it
-    /// broke, so that no event is missed or told twice.
+    /// Follows the events after `after` whose type begins with `type_prefix`, for as long as `each` wants more;
+    /// a broken line is taken up again where it broke, so that no event is missed or told twice.
     pub fn follow(
         &self,
         after: Position,

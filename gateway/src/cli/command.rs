@@ -18,7 +18,7 @@ pub struct CommandArgs {
     /// Its name: `worker.arrive`; `schema list` lists them.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// Its fields as JSON, or @FILE, or @- for stdin. Others can list arguments: keep personal data in a file.
+    /// Its fields as JSON, @FILE, or @- for stdin. Others can list arguments: personal data goes in a file.
     #[arg(long, value_name = "JSON|@FILE", default_value = "{}")]
     pub fields: String,
     /// What is told besides, as JSON or @FILE: `{"occurred_at": …, "channel": "window"}`.

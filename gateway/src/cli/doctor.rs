@@ -168,7 +168,7 @@ fn segments(log: &Path, terminal: bool, checks: &mut Checks) -> Position {
     head.position
 }
 
-/// Opens a copy of the views, since opening them may set some aside, and compares their checkpoints with the log.
+/// Opens a copy of the views, since opening may set some aside, and compares their checkpoints with the log.
 fn views(views: &Path, head: Position, in_use: bool, lang: Lang, checks: &mut Checks) {
     if !views.is_dir() {
         return checks.add("views", Verdict::Warning, word("not_there", lang));

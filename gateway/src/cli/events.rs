@@ -222,3 +222,55 @@ impl Web {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::glossary::Lang;
+
+    fn web() -> Web {
+        let event = |position: u64, name: &str, causation: Option<&str>| {
+            let event = json!({
+                "id": format!("e{position}"), "position": position.to_string(), "causation": causation,
+                "type": format!("cn.linggong.{name}.v1"), "time": "2026-11-22T05:31:07.123Z",
+                "subject": "wage/0d5c1f0e-0000-8000-8000-000000000001",
+            });
+            (Position(position), event)
+        };
+        let events = [
+            event(4, "hire.ended", None),
+            event(5, "wage.due", Some("e4")),
+            event(9, "wage.overdue", Some("e5")),
+            event(11, "wage.\"paid\\", Some("e5")),
+        ];
+        Web { asked: Position(5), events: BTreeMap::from(events) }
+    }
+
+    fn written(write: impl FnOnce(&mut Out<'_>)) -> String {
+        let (mut data, mut notes) = (Vec::new(), Vec::new());
+        write(&mut Out::new(&mut data, &mut notes, Format::Table, Lang::Zh));
+        String::from_utf8(data).unwrap()
+    }
+
+    #[test]
+    fn what_follows_from_what_stands_under_it() {
+        let tree = written(|out| web().tree(out).unwrap_or_else(|stop| panic!("{stop:?}")));
+        insta::assert_snapshot!(tree, @r#"
+        4  用工结束  wage/0d5c1f0e  2026-11-22 13:31:07
+        └─ 5  工钱应付  wage/0d5c1f0e  2026-11-22 13:31:07  ◀ 所问事件
+           └─ 9  工钱逾期  wage/0d5c1f0e  2026-11-22 13:31:07
+           └─ 11  wage."paid\  wage/0d5c1f0e  2026-11-22 13:31:07
+        "#);
+    }
+
+    #[test]
+    fn a_graph_keeps_its_form_whatever_a_type_is_called() {
+        let dot = written(|out| {
+            let dot = web().dot(out);
+            out.bytes(dot.as_bytes()).unwrap_or_else(|stop| panic!("{stop:?}"));
+        });
+        assert!(dot.contains(r#"n11 [label="11  wage.\"paid\\  wage/0d5c1f0e"#), "{dot}");
+        assert!(dot.contains("  n4 -> n5;\n  n5 -> n9;\n  n5 -> n11;\n}\n"), "{dot}");
+        assert_eq!(dot.matches("style=bold").count(), 1, "only what was asked for");
+    }
+}

@@ -42,7 +42,7 @@ pub struct AsOf {
     /// As it was known then: what was recorded up to this instant (RFC 3339) or position.
     #[arg(long, value_name = "T", value_parser = moment)]
     pub as_known: Option<String>,
-    /// As it had happened by then: what occurred up to this instant (RFC 3339) or position, by what is known today.
+    /// As it had happened by then: what occurred up to this instant (RFC 3339), by what is known today.
     #[arg(long, value_name = "T", value_parser = instant)]
     pub as_happened: Option<String>,
 }

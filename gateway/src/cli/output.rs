@@ -1,5 +1,5 @@
-//! How data is written: tables for people, JSON, NDJSON and CSV for programs. Nothing that the server says reaches
-//! the terminal as a control character, and no cell of a CSV file is a formula.
+//! How data is written: tables for people, JSON, NDJSON and CSV for programs. Nothing that the server says
+//! reaches the terminal as a control character, and no cell of a CSV file is a formula.
 
 use std::io::{self, Write};
 
@@ -63,6 +63,8 @@ pub enum Show {
     Kind,
     /// A view by its label.
     View,
+    /// What keeps a worker out of a posting, by its label.
+    Exclusion,
     /// A code by its label as `Type.code`, where one of the types has it.
     Code(&'static [&'static str]),
     /// The first and last minute of shifts, in China's time.
@@ -273,6 +275,7 @@ pub(super) fn heading(key: &str, show: Show, lang: Lang) -> String {
         | Show::Role
         | Show::Kind
         | Show::View
+        | Show::Exclusion
         | Show::Deadlines
         | Show::Code(_) => name.to_owned(),
     }
@@ -316,6 +319,7 @@ pub(super) fn shown(show: Show, value: Option<&Value>, lang: Lang, short: bool) 
         Show::Role => text.and_then(|it| label("roles", it, lang)).map(str::to_owned),
         Show::Kind => text.and_then(|it| label("kinds", it, lang)).map(str::to_owned),
         Show::View => text.and_then(|it| label("views", it, lang)).map(str::to_owned),
+        Show::Exclusion => text.and_then(|it| label("exclusions", it, lang)).map(str::to_owned),
         Show::Code(types) => {
             text.or_else(|| only_key(value)).and_then(|it| code(types, it, lang)).map(str::to_owned)
         }
@@ -449,6 +453,7 @@ fn show_of(key: &str, value: &Value, beside: &Map<String, Value>) -> Show {
         "type" | "type_name" => Show::Event,
         "role" => Show::Role,
         "kind" => Show::Kind,
+        "excluded" => Show::Exclusion,
         "state" => {
             let types = STATES.iter().find(|(field, _)| beside.contains_key(*field));
             types.map_or(Show::Text, |(_, types)| Show::Code(types))
@@ -523,8 +528,8 @@ pub(super) fn clean(text: &str) -> String {
 
 /// Controls (C0, DEL, C1), line and paragraph separators, and the marks that change the direction of text.
 fn harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let mark = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
+    c.is_control() || mark || c == '\u{feff}'
 }
 
 /// The same JSON with every harmful character written as an escape; they stand within texts only.

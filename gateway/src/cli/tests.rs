@@ -1,4 +1,4 @@
-//! The verbs against real sockets: the server itself, and a small responder for what a sound server does not do.
+//! The verbs against real sockets: the server itself, and a responder for what a sound server does not do.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -327,9 +327,8 @@ fn a_broken_stream_is_taken_up_where_it_broke() {
     };
     let stream = |events: &[u64]| {
         let body: String = events.iter().map(|n| event(*n)).collect();
-        Reply::Say(format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n: beat\n\n{body}id: 9\ndata: {{\"half"
-        ))
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+        Reply::Say(format!("{head}: beat\n\n{body}id: 9\ndata: {{\"half"))
     };
     // The second answer repeats what was told already, as a server may.
     let (server, asked) = responder(vec![stream(&[4, 5]), stream(&[5, 6, 7])]);
