@@ -95,6 +95,7 @@ faults! {
     BAD_MONEY = "bad_money", "不是金额, 或多于两位小数", "not a sum of money with at most two decimals";
     BAD_COUNT = "bad_count", "不是数目", "not a count";
     UNKNOWN_OCCUPATION = "unknown_occupation", "工种代码表里没有这个工种", "no trade of the code set is called so";
+    UNKNOWN_LEVEL = "unknown_level", "技能等级应为大工、熟练工或小工", "no level of skill is called so";
     UNKNOWN_KIND = "unknown_employer_kind", "不认识的单位类型", "no kind of employer is called so";
     UNKNOWN_MARKET = "unknown_market", "没有登记过这个市场", "no registered market is called so";
     UNKNOWN_MEANS = "unknown_means", "支付方式应为银行、现金或电子钱包", "means of payment are bank, cash or e-wallet";
@@ -103,7 +104,6 @@ faults! {
     ENDS_FIRST = "ends_first", "结束早于开始", "it ends before it begins";
     MANY_SHIFTS = "many_shifts", "一个岗位最多31天", "a posting holds at most 31 days";
     ERROR_CELL = "error_cell", "单元格是公式错误", "the cell holds the error of a formula";
-    FIELDS = "fields", "此行内容与命令的格式不符", "the row does not make a command of the right form";
 }
 
 /// A value for a report: short, and with the middle of long numbers hidden, since those are people's.

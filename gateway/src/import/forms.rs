@@ -567,7 +567,7 @@ fn step(command: &'static str, body: Value) -> Step {
 /// 求职登记表: the worker and, where a time of arrival stands, 到场.
 fn seeker(row: &mut Reader<'_>) -> Option<Vec<Step>> {
     let person = row.person(Column::Name, Column::Document, Column::Phone);
-    let stated = row.parsed(Column::Level, |text| level(text).ok_or(cells::BAD_COUNT));
+    let stated = row.parsed(Column::Level, |text| level(text).ok_or(cells::UNKNOWN_LEVEL));
     let text = row.need(Column::Occupation);
     let trades = text.and_then(|text| {
         let found = row.occupations(&text);
@@ -680,7 +680,7 @@ fn posting(row: &mut Reader<'_>) -> Option<Vec<Step>> {
         });
         found.map_err(|fault| row.problem(Column::Occupation, &text, fault)).ok()
     });
-    let stated = row.parsed(Column::Level, |text| level(text).ok_or(cells::BAD_COUNT));
+    let stated = row.parsed(Column::Level, |text| level(text).ok_or(cells::UNKNOWN_LEVEL));
     let headcount = row.needed(Column::Headcount, |text| {
         cells::count(text).and_then(|it| u16::try_from(it).map_err(|_| cells::BAD_COUNT))
     });
@@ -771,10 +771,7 @@ fn pay_due(row: &mut Reader<'_>) -> Option<Value> {
     if text.contains("周结") {
         return Some(json!({ "when": "within_days", "days": 7 }));
     }
-    match row.date(Column::PayDue) {
-        Some(date) => Some(json!({ "when": "on_date", "date": date })),
-        None => None,
-    }
+    row.date(Column::PayDue).map(|date| json!({ "when": "on_date", "date": date }))
 }
 
 fn certificates_needed(row: &mut Reader<'_>) -> Vec<Value> {
