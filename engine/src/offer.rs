@@ -237,9 +237,11 @@ pub(crate) fn follow_up(state: &State, event: &OfferEvent, meta: &Meta, rules: &
         OfferEvent::Declined(it) => next_best(it.posting),
         OfferEvent::Expired(it) => next_best(it.posting),
         OfferEvent::Withdrawn(it) => match it.reason {
-            // A posting that was changed, not ended, is still open and its place free again.
-            WithdrawReason::WorkerHired | WithdrawReason::Desk | WithdrawReason::PostingEnded => {
-                next_best(it.posting)
+            WithdrawReason::WorkerHired | WithdrawReason::Desk => next_best(it.posting),
+            // A posting that was changed, not ended, is offered anew: once, when the last old offer is back.
+            WithdrawReason::PostingEnded => {
+                let all_back = state.postings.get(&it.posting).is_some_and(|it| it.offers.is_empty());
+                if all_back { next_best(it.posting) } else { Vec::new() }
             }
             WithdrawReason::Filled => Vec::new(),
         },
