@@ -307,6 +307,12 @@ impl Actor {
         if self.regions.iter().any(|it| it.covers(region)) { Ok(()) } else { Err(Refusal::OutsideRegion) }
     }
 
+    /// Refuses whoever acts for others outside their regions; one's own matters have none.
+    pub fn check_desk(&self, region: Region) -> Result<(), Refusal> {
+        let for_others = self.is_staff() || matches!(self.role, Role::CrewLeader | Role::Gate);
+        if for_others { self.check_region(region) } else { Ok(()) }
+    }
+
     /// Refuses to act for a worker other than oneself; staff may act for any.
     pub fn check_worker(&self, worker: WorkerId) -> Result<(), Refusal> {
         let own = self.role != Role::Worker || self.worker == Some(worker);

@@ -44,6 +44,7 @@ impl State {
     fn open_offer(&self, id: OfferId, context: &Context<'_>) -> Result<&Offer, Refusal> {
         let offer = self.offers.get(&id).ok_or_else(|| Refusal::unknown(id))?;
         context.actor.check_worker(offer.worker)?;
+        context.actor.check_desk(self.posting(offer.posting)?.terms.region)?;
         if offer.open { Ok(offer) } else { Err(Refusal::Ended { entity: id.into() }) }
     }
 }
@@ -90,6 +91,7 @@ pub(crate) fn decide(
         }
         OfferCommand::Grab(it) => {
             context.actor.check_worker(it.worker)?;
+            context.actor.check_desk(state.posting(it.posting)?.terms.region)?;
             let posting = state.open_posting(it.posting)?;
             if posting.terms.mode != FillMode::Grab {
                 return Err(Refusal::not_possible(it.posting, "not open for grabbing"));
@@ -142,10 +144,9 @@ fn check_place(
     if let Some(offer) = held {
         return Err(Refusal::Exists { entity: (*offer).into() });
     }
-    match posting.hires.iter().find(|hire| state.hires.get(*hire).is_some_and(|it| it.terms.worker == worker))
-    {
-        Some(hire) => return Err(Refusal::AlreadyHired { entity: (*hire).into() }),
-        None => {}
+    let hired = |hire: &&HireId| state.hires.get(*hire).is_some_and(|it| it.terms.worker == worker);
+    if let Some(hire) = posting.hires.iter().find(hired) {
+        return Err(Refusal::AlreadyHired { entity: (*hire).into() });
     }
     // Last: a place of this very posting takes the same minutes, and is the plainer reason.
     hire::check_lawful(state, worker, &posting.terms, context.rules)
@@ -237,9 +238,11 @@ pub(crate) fn follow_up(state: &State, event: &OfferEvent, meta: &Meta, rules: &
         OfferEvent::Declined(it) => next_best(it.posting),
         OfferEvent::Expired(it) => next_best(it.posting),
         OfferEvent::Withdrawn(it) => match it.reason {
-            // A posting that was changed, not ended, is still open and its place free again.
-            WithdrawReason::WorkerHired | WithdrawReason::Desk | WithdrawReason::PostingEnded => {
-                next_best(it.posting)
+            WithdrawReason::WorkerHired | WithdrawReason::Desk => next_best(it.posting),
+            // A posting that was changed, not ended, is offered anew: once, when the last old offer is back.
+            WithdrawReason::PostingEnded => {
+                let all_back = state.postings.get(&it.posting).is_some_and(|it| it.offers.is_empty());
+                if all_back { next_best(it.posting) } else { Vec::new() }
             }
             WithdrawReason::Filled => Vec::new(),
         },

@@ -364,7 +364,7 @@ pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta, rules:
                 Status::Open if posting.not_taken() == 0 => {
                     events.push(Filled { posting: it.posting }.into())
                 }
-                // Each offer taken back offers its place again; without one, nothing else would.
+                // The last offer taken back offers the places anew; without one, nothing else would.
                 Status::Open if events.is_empty() => events.extend(offer_again(it.posting)),
                 Status::Filled if posting.not_taken() > 0 && posting.starts().1 > meta.time => {
                     events.push(Reopened { posting: it.posting, free: posting.not_taken() }.into());

@@ -134,12 +134,19 @@ pub(crate) fn decide(
         }
         WorkerCommand::Arrive(it) => arrive(state, it, context),
         WorkerCommand::Call(it) => {
+            if let Some(market) = state.markets.get(&it.market) {
+                context.actor.check_desk(market.region)?;
+            }
             check_present(state.worker(it.worker)?, it.market)?;
             Ok(vec![Called { worker: it.worker, market: it.market, posting: it.posting }.into()])
         }
         WorkerCommand::Leave(it) => {
             context.actor.check_worker(it.worker)?;
             let worker = state.worker(it.worker)?;
+            // A market may have closed while somebody was there.
+            if let Some(market) = state.markets.get(&it.market) {
+                context.actor.check_desk(market.region)?;
+            }
             check_present(worker, it.market)?;
             Ok(vec![leaving(state, it.worker, worker, it.market, context.occurred_at().date())])
         }
@@ -205,6 +212,7 @@ fn check_profile(profile: &Profile) -> Result<(), Refusal> {
 fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     context.actor.check_worker(it.worker)?;
     let market = state.open_market(it.market)?;
+    context.actor.check_desk(market.region)?;
     let worker = state.worker(it.worker)?;
     let at = context.occurred_at();
     let date = at.date();

@@ -49,7 +49,7 @@ use crate::chain;
 use format::{Case, Day, Expectations, Expected, Fault, Item, Place, Token, What, When, Word};
 pub use report::{CaseReport, DrillReport, Problem};
 pub use sandbox::PackSource;
-use sandbox::Sandbox;
+use sandbox::{ReadPack, Sandbox, SandboxError};
 use values::{Form, Names, find, put, quote};
 
 /// The packs that this software ships.
@@ -64,15 +64,26 @@ pub fn shipped_rules() -> Vec<PackSource> {
 
 /// Runs the scenarios in `files` under `rules`; with `update`, writes what happens into their `=>` lines.
 pub fn run(files: &[PathBuf], update: bool, rules: &[PackSource]) -> DrillReport {
-    let cases = files.iter().map(|path| run_file(path, update, rules)).collect();
-    DrillReport { cases, rules: rule_ids(rules) }
+    let read: Result<Vec<ReadPack>, SandboxError> = rules.iter().map(PackSource::read).collect();
+    let read = match read {
+        Ok(read) => read,
+        Err(error) => {
+            let unread = |path: &PathBuf| CaseReport {
+                problems: vec![Problem::new(Place { file: path.as_path().into(), line: 1 }, &chain(&error))],
+                ..CaseReport::of(path)
+            };
+            return DrillReport { cases: files.iter().map(unread).collect(), rules: BTreeSet::new() };
+        }
+    };
+    let cases = files.iter().map(|path| run_file(path, update, &read)).collect();
+    DrillReport { cases, rules: rule_ids(&read) }
 }
 
 /// The rows that scenarios can show at work: words and fields of postings, and deadlines.
-fn rule_ids(rules: &[PackSource]) -> BTreeSet<String> {
+fn rule_ids(rules: &[ReadPack]) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
-    for source in rules {
-        if let Ok(Pack::Statutes(pack)) = Pack::parse(source.kind, source.text.as_bytes()) {
+    for read in rules {
+        if let Pack::Statutes(pack) = &*read.pack {
             ids.extend(pack.posting_rules.iter().map(|row| format!("rule {}", row.id)));
             ids.extend(pack.posting_fields.keys().map(|check| format!("rule {}", check.name())));
             ids.extend(pack.deadlines.keys().map(|id| format!("rule {id}")));
@@ -81,16 +92,8 @@ fn rule_ids(rules: &[PackSource]) -> BTreeSet<String> {
     ids
 }
 
-fn run_file(path: &Path, update: bool, rules: &[PackSource]) -> CaseReport {
-    let mut report = CaseReport {
-        path: path.to_owned(),
-        title: path.display().to_string(),
-        steps: 0,
-        covers: BTreeSet::new(),
-        shown: BTreeSet::new(),
-        problems: Vec::new(),
-        rewritten: false,
-    };
+fn run_file(path: &Path, update: bool, rules: &[ReadPack]) -> CaseReport {
+    let mut report = CaseReport::of(path);
     let case = match load(path) {
         Ok(case) => case,
         Err(fault) => {
@@ -211,7 +214,7 @@ enum Outcome {
 
 /// One run of one scenario.
 struct Rehearsal<'a> {
-    rules: &'a [PackSource],
+    rules: &'a [ReadPack],
     update: bool,
     main: &'a Path,
     /// Made when the clock is first set.
@@ -219,7 +222,7 @@ struct Rehearsal<'a> {
     names: Names,
     people: BTreeMap<String, Person>,
     templates: BTreeMap<String, Vec<Token>>,
-    packs: Vec<PackSource>,
+    packs: Vec<ReadPack>,
     keys: BTreeMap<String, Uuid>,
     receipts: Vec<Receipt>,
     forms: BTreeMap<String, Form>,
@@ -231,7 +234,7 @@ struct Rehearsal<'a> {
 }
 
 impl<'a> Rehearsal<'a> {
-    fn of(case: &'a Case, update: bool, rules: &'a [PackSource]) -> Rehearsal<'a> {
+    fn of(case: &'a Case, update: bool, rules: &'a [ReadPack]) -> Rehearsal<'a> {
         let epoch =
             Timestamp::from_ms(1_767_196_800_000).unwrap_or_else(|_| unreachable!("2026 is in range"));
         let mut rehearsal = Rehearsal {
@@ -342,8 +345,8 @@ impl<'a> Rehearsal<'a> {
         let until = when.after(self.names.now);
         let Some(sandbox) = &mut self.sandbox else {
             let sandbox = Sandbox::new(self.rules, until).map_err(|error| chain(&error))?;
-            for source in self.rules {
-                self.names.bind_pack(&source.name, Digest::of(source.text.as_bytes()));
+            for read in self.rules {
+                self.names.bind_pack(&read.name, read.pack.digest());
             }
             self.sandbox = Some(sandbox);
             self.names.now = until;
@@ -371,10 +374,10 @@ impl<'a> Rehearsal<'a> {
             text = text.replace(was, new);
         }
         let source = PackSource { name: name.to_owned(), kind: source.kind, text };
+        let read = source.read().map_err(|error| chain(&error))?;
         let sandbox = self.sandbox.as_mut().ok_or("no clock is set yet")?;
-        let digest = sandbox.store(&source).map_err(|error| chain(&error))?;
-        self.names.bind_pack(name, digest);
-        self.packs.push(source);
+        self.names.bind_pack(name, sandbox.store(&read));
+        self.packs.push(read);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use linggong_engine::command::Command;
 use linggong_engine::refusal::Refusal;
@@ -49,6 +49,21 @@ pub struct DrillReport {
     pub cases: Vec<CaseReport>,
     /// The rules that the configured packs hold, as `rule …`.
     pub rules: BTreeSet<String>,
+}
+
+impl CaseReport {
+    /// Nothing known yet of the scenario in that file.
+    pub(super) fn of(path: &Path) -> CaseReport {
+        CaseReport {
+            path: path.to_owned(),
+            title: path.display().to_string(),
+            steps: 0,
+            covers: BTreeSet::new(),
+            shown: BTreeSet::new(),
+            problems: Vec::new(),
+            rewritten: false,
+        }
+    }
 }
 
 impl DrillReport {

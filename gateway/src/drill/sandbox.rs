@@ -31,6 +31,28 @@ pub struct PackSource {
     pub text: String,
 }
 
+/// A rule pack that was read once and can be put into many sandboxes.
+#[derive(Clone, Debug)]
+pub struct ReadPack {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub kind: PackKind,
+    /// Its text.
+    pub text: String,
+    /// What was read.
+    pub pack: Arc<Pack>,
+}
+
+impl PackSource {
+    /// Reads the pack.
+    pub fn read(&self) -> Result<ReadPack, SandboxError> {
+        let unread = |cause| SandboxError::Pack { name: self.name.clone(), cause };
+        let pack = Arc::new(Pack::parse(self.kind, self.text.as_bytes()).map_err(unread)?);
+        Ok(ReadPack { name: self.name.clone(), kind: self.kind, text: self.text.clone(), pack })
+    }
+}
+
 /// Why a sandbox cannot go on.
 #[derive(Debug, Error)]
 pub enum SandboxError {
@@ -94,7 +116,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// A sandbox at `start` that has adopted `rules`.
-    pub fn new(rules: &[PackSource], start: Timestamp) -> Result<Sandbox, SandboxError> {
+    pub fn new(rules: &[ReadPack], start: Timestamp) -> Result<Sandbox, SandboxError> {
         let setting = Setting {
             log: "drill".into(),
             partition: 0,
@@ -112,8 +134,8 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    fn adopt(&mut self, source: &PackSource) -> Result<(), SandboxError> {
-        let digest = self.store(source)?;
+    fn adopt(&mut self, source: &ReadPack) -> Result<(), SandboxError> {
+        let digest = self.store(source);
         let adopt = Adopt {
             name: source.name.clone(),
             pack_kind: source.kind,
@@ -138,13 +160,11 @@ impl Sandbox {
     }
 
     /// Puts a pack into the store, so that it can be adopted.
-    pub fn store(&mut self, source: &PackSource) -> Result<Digest, SandboxError> {
-        let unread = |cause| SandboxError::Pack { name: source.name.clone(), cause };
-        let pack = Arc::new(Pack::parse(source.kind, source.text.as_bytes()).map_err(unread)?);
-        let digest = pack.digest();
-        self.packs.insert(digest, pack.clone());
-        self.partition.store_pack(digest, pack);
-        Ok(digest)
+    pub fn store(&mut self, read: &ReadPack) -> Digest {
+        let digest = read.pack.digest();
+        self.packs.insert(digest, read.pack.clone());
+        self.partition.store_pack(digest, read.pack.clone());
+        digest
     }
 
     /// The sandbox's clock.

@@ -319,7 +319,7 @@ fn written(type_name: &str, text: &str, names: &mut Names) -> Option<Result<Valu
                 Some(entity) => bad(&format!("{kind}, but a {}", entity.kind)),
                 // An id that nothing has, so that asking for it can be rehearsed.
                 None if text.starts_with("no_") => Ok(json!(new_id(CommandId(Uuid::nil()), text, 0))),
-                None => bad(&format!("name of a {kind} yet")),
+                None => bad(&format!("name of any {kind} yet")),
             }
         }
     })
