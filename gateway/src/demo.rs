@@ -71,6 +71,9 @@ pub async fn run(args: &DemoArgs) -> Result<(), String> {
     ended
 }
 
+/// Who gets a role only in the course of the script.
+const NEWCOMERS: &[&str] = &["dispatcher2"];
+
 /// The offices and staff of the script, and readers.
 pub fn founding(script: &Script) -> Founding {
     let office = |label: &str, name: &str| FoundingOffice {
@@ -104,7 +107,9 @@ pub fn founding(script: &Script) -> Founding {
 pub fn cast(log: &str, founding: &Founding) -> Cast {
     let actor = |it: &Founder| (it.label.clone(), founder_id(log, &it.label));
     let office = |it: &FoundingOffice| (it.label.clone(), founding_office(log, &it.label));
-    let actors: BTreeMap<String, ActorId> = founding.staff.iter().map(actor).collect();
+    let newcomer = |it: &&str| ((*it).to_owned(), founder_id(log, it));
+    let newcomers = NEWCOMERS.iter().map(newcomer);
+    let actors: BTreeMap<String, ActorId> = founding.staff.iter().map(actor).chain(newcomers).collect();
     let offices: BTreeMap<String, OfficeId> = founding.offices.iter().map(office).collect();
     Cast { actors, offices }
 }

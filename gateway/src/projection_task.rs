@@ -136,7 +136,8 @@ fn catch_up<R: LogReader>(
     log: &R,
     target: Position,
 ) -> Result<(), Trouble> {
-    projection.check_head(target)?;
+    // The log may have grown since `target` was read: only its own end can be too short for a view.
+    projection.check_head(log.head().position)?;
     let mut from = projection.checkpoint()?;
     while from < target {
         let Some(first) = log.commit_of(from.next())? else { return Ok(()) };
