@@ -9,14 +9,14 @@ use linggong_events::time::Date;
 use rust_xlsxwriter::{Color, ExcelDateTime, Format, Workbook};
 
 /// The sample's own morning; the reader moves it to any other.
-pub const BASE: &str = "2026-09-14";
+pub(crate) const BASE: &str = "2026-09-14";
 
-pub const SEEKERS: &str = "求职登记表.csv";
-pub const SEEKERS_2: &str = "求职登记表2.xlsx";
-pub const POSTINGS: &str = "招工登记表.xlsx";
-pub const FARMERS: &str = "招工登记表-农户.csv";
-pub const WAGES: &str = "考勤工资表.xlsx";
-pub const CASES: &str = "在办案件表.csv";
+pub(crate) const SEEKERS: &str = "求职登记表.csv";
+pub(crate) const SEEKERS_2: &str = "求职登记表2.xlsx";
+pub(crate) const POSTINGS: &str = "招工登记表.xlsx";
+pub(crate) const FARMERS: &str = "招工登记表-农户.csv";
+pub(crate) const WAGES: &str = "考勤工资表.xlsx";
+pub(crate) const CASES: &str = "在办案件表.csv";
 
 /// A cell as it is to be written; only a workbook tells them apart.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ fn text(it: impl Into<String>) -> Cell {
 }
 
 /// Every file by its name.
-pub fn files() -> BTreeMap<&'static str, Vec<u8>> {
+pub(crate) fn files() -> BTreeMap<&'static str, Vec<u8>> {
     BTreeMap::from([
         (SEEKERS, gb18030(&seekers())),
         (SEEKERS_2, workbook("登记表", &seekers_2(), &[(0, 0, 0, 8)])),
@@ -43,7 +43,7 @@ pub fn files() -> BTreeMap<&'static str, Vec<u8>> {
 }
 
 /// The day `n` days after the base morning.
-pub fn day(n: i64) -> Date {
+pub(crate) fn day(n: i64) -> Date {
     BASE.parse::<Date>().unwrap().plus_days(n)
 }
 
@@ -57,7 +57,7 @@ fn name(n: usize) -> String {
 }
 
 /// A number of GB 11643 under a division that does not exist.
-pub fn resident_id(birth: Date, n: usize) -> String {
+pub(crate) fn resident_id(birth: Date, n: usize) -> String {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let digits = format!("371699{}{:03}", birth.to_string().replace('-', ""), n % 1000);
     let sum: u32 = digits.chars().filter_map(|c| c.to_digit(10)).zip(WEIGHTS).map(|(d, w)| d * w).sum();
@@ -65,7 +65,7 @@ pub fn resident_id(birth: Date, n: usize) -> String {
 }
 
 /// A code of GB 32100; `front` says what is registered: 91 a company, 92 a business of one's own, 93 a cooperative.
-pub fn org_code(front: &str, n: usize) -> String {
+pub(crate) fn org_code(front: &str, n: usize) -> String {
     const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
     const WEIGHTS: [usize; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
     let body = format!("{front}371699MAX{n:05}X");
@@ -90,7 +90,7 @@ fn born_years_ago(years: i16) -> Date {
     Date::new(base.year() - years, 3, 5).unwrap()
 }
 
-pub fn worker_id(n: usize) -> String {
+pub(crate) fn worker_id(n: usize) -> String {
     match n {
         0 => resident_id(born_years_ago(17), 10),
         1 => resident_id(born_years_ago(15), 11),
