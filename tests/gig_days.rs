@@ -3,6 +3,9 @@
 //! A minute of ours stands for a second of the day. Utility (pay times the worker's success rate) is no term of
 //! our score, so what is reported is what fair ranking reaches, not what a utility maximiser would.
 
+#![expect(clippy::print_stdout, reason = "the figures are what this test reports")]
+#![expect(clippy::unwrap_used, reason = "what an answer lacks is shown by the line that asks for it")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

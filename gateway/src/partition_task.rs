@@ -23,10 +23,13 @@ const MAX_CLOCK_JUMP_MS: i64 = 5_000;
 /// How often an append whose outcome is unknown is asked about before the writer gives up.
 const RESOLVE_ATTEMPTS: u32 = 20;
 
+/// Reads a partition at an instant and sends its answer itself.
+type Question = Box<dyn FnOnce(&Partition, Timestamp) + Send>;
+
 enum Message {
     Command(Box<Request>, oneshot::Sender<Result<Receipt, Refusal>>),
     /// A question about what is so, answered between two decisions.
-    Ask(Box<dyn FnOnce(&Partition, Timestamp) + Send>),
+    Ask(Question),
     StorePack(Digest, Arc<Pack>, oneshot::Sender<()>),
     Tick,
     Written(Result<Head, AppendError>),

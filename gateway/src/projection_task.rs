@@ -56,14 +56,14 @@ pub fn start<R: LogReader>(
     mut head: watch::Receiver<linggong_events::commit::Head>,
     runtime: tokio::runtime::Handle,
 ) -> std::io::Result<(ProjectionsHandle, std::thread::JoinHandle<()>)> {
-    let standing = |it: &Box<dyn AnyProjection>| Standing {
+    let standing = |it: &dyn AnyProjection| Standing {
         name: it.name(),
         version: it.version(),
         position: it.checkpoint().unwrap_or_default(),
         trouble: None,
         rebuilt: 0,
     };
-    let standings = Arc::new(Mutex::new(projections.iter().map(standing).collect::<Vec<_>>()));
+    let standings = Arc::new(Mutex::new(projections.iter().map(|it| standing(it.as_ref())).collect::<Vec<_>>()));
     let (caught_up, position) = watch::channel(Position::default());
     let (rebuilds, asked) = std::sync::mpsc::channel();
     let handle = ProjectionsHandle { position, standings: standings.clone(), rebuilds };
