@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use linggong_engine::matching::Excluded;
 use linggong_events::Event;
 use linggong_events::envelope::{Channel, FiledBasis};
 use linggong_events::id::Kind;
@@ -186,6 +187,16 @@ fn every_code_that_events_hold_has_a_label() {
         assert!(codes.contains(expected), "the schemas no longer tell {expected}");
     }
     assert_same("codes", codes);
+}
+
+#[test]
+fn every_rule_that_excludes_somebody_has_a_label() {
+    let codes = Said::by_type::<Excluded>("");
+    assert!(
+        codes.contains(&format!(".{}", Excluded::LawfulBar.name())),
+        "the schema no longer tells the rules"
+    );
+    assert_same("exclusions", codes.iter().map(|code| code.trim_start_matches('.').to_owned()).collect());
 }
 
 #[test]

@@ -15,6 +15,7 @@ use linggong_events::offer::Made;
 use linggong_events::place::Point;
 use linggong_events::posting::{FillMode, PayKind, PostingTerms};
 use linggong_events::time::{MINUTE_MS, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ use crate::{hire, refusal::Refusal};
 pub const MAX_CANDIDATES: usize = 20;
 
 /// Why a worker is not proposed for a posting: the first rule, in this order, that excludes them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Excluded {
     /// Neither at a market nor declared available for the whole of every shift.
@@ -85,7 +86,7 @@ pub struct Ranking {
 }
 
 /// The answer to "why not me".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Explanation {
     /// The worker.
     pub worker: WorkerId,

@@ -10,10 +10,11 @@ mod reads;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler as _;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
+use axum::routing::{MethodRouter, get, post, put};
 use linggong_events::head::{HeadKey, SignedHead};
 use linggong_events::log::embedded::EmbeddedReader;
 use linggong_events::log::{Audit, LogReader};
@@ -149,52 +150,74 @@ impl App {
     }
 }
 
-/// Every route.
+/// One route: what it answers to, and who answers.
+pub(crate) struct Route {
+    /// `get`, `post` or `put`.
+    pub(crate) method: &'static str,
+    /// The path, with its parameters in braces.
+    pub(crate) path: &'static str,
+    handler: fn() -> MethodRouter<App>,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal => $handler:expr;)*) => {
+        /// Every route there is; the router and the OpenAPI document are both held to this list.
+        pub(crate) const ROUTES: &[Route] = &[
+            $(Route { method: stringify!($method), path: $path, handler: || $method($handler) },)*
+        ];
+    };
+}
+
+routes! {
+    get "/v1/commands" => crate::openapi::registry;
+    post "/v1/commands/{name}" => commands::give;
+    get "/v1/receipts/{command}" => commands::receipt;
+    get "/v1/markets" => reads::markets;
+    get "/v1/markets/{market}/board" => reads::board;
+    get "/v1/postings" => reads::postings;
+    get "/v1/postings/{id}" => reads::posting;
+    get "/v1/postings/{id}/explain" => reads::explain;
+    get "/v1/hires" => reads::hires;
+    get "/v1/hires/{id}" => reads::hire;
+    get "/v1/wages" => reads::wages;
+    get "/v1/wages/summary" => reads::arrears;
+    get "/v1/wages/{id}" => reads::wage;
+    get "/v1/insurances" => reads::insurances;
+    get "/v1/claims" => reads::claims;
+    get "/v1/claims/{id}" => reads::claim;
+    get "/v1/cases" => reads::cases;
+    get "/v1/cases/{id}" => reads::case;
+    get "/v1/workers/{id}" => reads::worker;
+    get "/v1/employers/{id}" => reads::employer;
+    post "/v1/persons/{id}/open" => ops::open_person;
+    get "/v1/timelines/{kind}/{id}" => events::timeline;
+    get "/v1/events" => events::list;
+    get "/v1/events/stream" => events::stream;
+    get "/v1/events/{position}" => events::one;
+    get "/v1/events/{position}/causes" => events::causes;
+    get "/v1/events/{position}/effects" => events::effects;
+    post "/v1/evidence" => ops::store_evidence.layer(DefaultBodyLimit::max(EVIDENCE_BYTES));
+    get "/v1/accesses" => ops::accesses;
+    put "/v1/packs" => ops::store_pack;
+    get "/v1/sources/{digest}" => ops::source;
+    get "/v1/log/head" => ops::head;
+    get "/v1/log/seal-day" => ops::seal_day;
+    get "/v1/projections" => ops::projections;
+    post "/v1/projections/{name}/rebuild" => ops::rebuild;
+    get "/v1/schemas" => crate::openapi::schemas;
+    get "/v1/schemas/{name}" => crate::openapi::schema;
+    get "/v1/openapi.json" => crate::openapi::answer;
+    get "/healthz" => ops::alive;
+    get "/readyz" => ops::ready;
+    get "/metrics" => ops::metrics;
+}
+
+/// Every route, behind the layers that all share.
 pub fn router(app: App) -> Router {
     let limits = app.limits;
     let demo = HeaderValue::from_static(if app.demo { "demo" } else { "production" });
-    Router::new()
-        .route("/v1/commands", get(crate::openapi::registry))
-        .route("/v1/commands/{name}", post(commands::give))
-        .route("/v1/receipts/{command}", get(commands::receipt))
-        .route("/v1/markets", get(reads::markets))
-        .route("/v1/markets/{market}/board", get(reads::board))
-        .route("/v1/postings", get(reads::postings))
-        .route("/v1/postings/{id}", get(reads::posting))
-        .route("/v1/postings/{id}/explain", get(reads::explain))
-        .route("/v1/hires", get(reads::hires))
-        .route("/v1/hires/{id}", get(reads::hire))
-        .route("/v1/wages", get(reads::wages))
-        .route("/v1/wages/summary", get(reads::arrears))
-        .route("/v1/wages/{id}", get(reads::wage))
-        .route("/v1/insurances", get(reads::insurances))
-        .route("/v1/claims", get(reads::claims))
-        .route("/v1/claims/{id}", get(reads::claim))
-        .route("/v1/cases", get(reads::cases))
-        .route("/v1/cases/{id}", get(reads::case))
-        .route("/v1/workers/{id}", get(reads::worker))
-        .route("/v1/employers/{id}", get(reads::employer))
-        .route("/v1/persons/{id}/open", post(ops::open_person))
-        .route("/v1/timelines/{kind}/{id}", get(events::timeline))
-        .route("/v1/events", get(events::list))
-        .route("/v1/events/stream", get(events::stream))
-        .route("/v1/events/{position}", get(events::one))
-        .route("/v1/events/{position}/causes", get(events::causes))
-        .route("/v1/events/{position}/effects", get(events::effects))
-        .route("/v1/evidence", post(ops::store_evidence).layer(DefaultBodyLimit::max(EVIDENCE_BYTES)))
-        .route("/v1/accesses", get(ops::accesses))
-        .route("/v1/packs", put(ops::store_pack))
-        .route("/v1/sources/{digest}", get(ops::source))
-        .route("/v1/log/head", get(ops::head))
-        .route("/v1/log/seal-day", get(ops::seal_day))
-        .route("/v1/projections", get(ops::projections))
-        .route("/v1/projections/{name}/rebuild", post(ops::rebuild))
-        .route("/v1/schemas", get(crate::openapi::schemas))
-        .route("/v1/schemas/{name}", get(crate::openapi::schema))
-        .route("/v1/openapi.json", get(|| async { Json(crate::openapi::document()) }))
-        .route("/healthz", get(ops::alive))
-        .route("/readyz", get(ops::ready))
-        .route("/metrics", get(ops::metrics))
+    let routes = ROUTES.iter().fold(Router::new(), |router, it| router.route(it.path, (it.handler)()));
+    routes
         .with_state(app)
         .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(axum::middleware::from_fn(error::in_the_readers_language))
