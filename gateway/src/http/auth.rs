@@ -10,7 +10,7 @@ use super::error::Problem;
 
 /// Who is asking, established from the request's headers.
 #[derive(Clone, Debug)]
-pub struct Asking(pub Actor);
+pub(super) struct Asking(pub(super) Actor);
 
 impl FromRequestParts<App> for Asking {
     type Rejection = Problem;

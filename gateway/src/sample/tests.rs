@@ -122,10 +122,10 @@ impl Bench {
         self.partition.handle(Input::Command(Ticket(1), Box::new(request)), now).unwrap();
         let reply = self.settle(now).expect("a command is answered");
         let receipt = reply.map_err(|refusal| {
-            let entity = match &refusal {
-                linggong_engine::refusal::Refusal::Exists { entity } => Some(*entity),
-                _ => None,
-            };
+            let mut entity = None;
+            if let linggong_engine::refusal::Refusal::Exists { entity: there } = &refusal {
+                entity = Some(*there);
+            }
             refused(refusal.code(), refusal.to_string(), entity)
         })?;
         let subjects = self.by_position.range(receipt.first.0..=receipt.position.0);
@@ -208,9 +208,9 @@ fn everything_in_the_script_happens_as_it_says() {
     ] {
         assert!(types.get(happened).copied().unwrap_or(0) >= least, "{happened}: {types:?}");
     }
-    let hurt = bench.events.iter().find_map(|(_, event)| match event {
-        Event::Hire(HireEvent::InjuryReported(it)) => Some(it.covered),
-        _ => None,
+    let hurt = bench.events.iter().find_map(|(_, event)| {
+        let Event::Hire(HireEvent::InjuryReported(it)) = event else { return None };
+        Some(it.covered)
     });
     assert_eq!(hurt, Some(false), "the cover begins at midnight");
 }
