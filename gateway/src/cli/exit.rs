@@ -106,16 +106,21 @@ impl Failure {
         let code = text("code").unwrap_or_else(|| format!("http_{status}"));
         let translated = label("refusals", &code, lang).map(str::to_owned);
         let title = text("title").or(translated).unwrap_or_else(|| format!("HTTP {status}"));
-        let errors = problem["errors"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|error| error.as_str().map_or_else(|| error.to_string(), str::to_owned));
+        let listed = |name: &str| problem[name].as_array().into_iter().flatten();
+        let mut errors: Vec<String> = listed("errors")
+            .map(|error| error.as_str().map_or_else(|| error.to_string(), str::to_owned))
+            .collect();
+        // What a blocked posting breaks, and the text that would pass.
+        let word = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        errors.extend(listed("findings").map(|it| {
+            format!("{} 「{}」 {}", word(it, "rule"), word(it, "words"), word(it, "citation"))
+        }));
+        errors.extend(text("corrected").map(|corrected| format!("→ {corrected}")));
         Failure {
             exit: Exit::of_problem(status, &code),
             title,
             detail: text("detail"),
-            errors: errors.collect(),
+            errors,
             entity: problem["entity"].as_str().and_then(|it| it.parse().ok()),
             code,
         }
