@@ -25,6 +25,6 @@ pub mod rules;
 pub mod state;
 #[cfg(test)]
 mod testing;
-mod text;
+pub mod text;
 pub mod wage;
 pub mod worker;

@@ -59,6 +59,9 @@ pub(crate) fn decide(
     let event = match command {
         MarketCommand::Register(it) => {
             text::check("name", &it.name, 60)?;
+            if let Some(operator) = &it.operator {
+                text::check("operator", operator, 100)?;
+            }
             context.actor.check_region(it.region)?;
             Registered {
                 market: MarketId(context.new_id(Kind::Market, 0)),

@@ -392,6 +392,9 @@ impl Partition {
         if let Some(filed) = request.about.filed.filter(|filed| filed.at > self.recording_time(now)) {
             return Err(Refusal::InTheFuture { at: filed.at });
         }
+        if let Some(source) = &request.about.source_doc {
+            crate::text::check("source_doc", source, crate::text::LINE)?;
+        }
         if let Some(expected) = request.about.if_version {
             let entity = request.command.versioned_entity().ok_or(Refusal::NoVersionedEntity)?;
             let actual = self.state.version(entity);

@@ -30,7 +30,7 @@ pub(crate) fn check_digest(field: &str, digest: &str) -> Result<(), Refusal> {
 }
 
 /// Whether a character changes what is read without being seen (line feeds are seen).
-fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }

@@ -225,6 +225,7 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(axum::middleware::from_fn(error::only_safe_request_ids))
         .layer(SetResponseHeaderLayer::overriding(HeaderName::from_static("linggong-log"), demo))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,

@@ -2,8 +2,11 @@
 
 use linggong_engine::command::Actor;
 use linggong_events::envelope::Meta;
-use linggong_events::id::{EntityRef, Kind};
+use linggong_events::id::{EmployerId, EntityRef, Kind, MarketId, WorkerId};
 use linggong_events::office::Role;
+use linggong_events::region::Region;
+
+use crate::vault::PurposeKind;
 
 /// What can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,19 +70,118 @@ pub enum Reach {
     Own,
     /// Everything within their regions.
     Regions,
+    /// Everything: it is public to whoever has a credential.
+    All,
+}
+
+/// Whom an actor of [`Reach::Own`] is, or acts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// The worker they are.
+    Worker(WorkerId),
+    /// The employer they act for.
+    Employer(EmployerId),
+}
+
+impl Own {
+    /// The one that the actor's role is bound to; what else a grant may name does not count.
+    pub fn of(actor: &Actor) -> Option<Own> {
+        match actor.role {
+            Role::Worker => actor.worker.map(Own::Worker),
+            Role::Employer => actor.employer.map(Own::Employer),
+            Role::Engine
+            | Role::CrewLeader
+            | Role::Clerk
+            | Role::Dispatcher
+            | Role::Reviewer
+            | Role::MarketManager
+            | Role::Gate
+            | Role::Insurer
+            | Role::CaseOfficer
+            | Role::CaseLead
+            | Role::Mediator
+            | Role::Auditor
+            | Role::PrivacyOfficer
+            | Role::Keeper
+            | Role::Subscriber => None,
+        }
+    }
+
+    /// As an entity of events.
+    pub fn entity(self) -> EntityRef {
+        match self {
+            Own::Worker(worker) => worker.into(),
+            Own::Employer(employer) => employer.into(),
+        }
+    }
+}
+
+/// Whether something of `region` lies within the regions of the actor.
+pub fn covers(actor: &Actor, region: Region) -> bool {
+    actor.regions.iter().any(|it| it.covers(region))
+}
+
+/// Whether the actor may look at this market; who serves one market sees no other.
+pub fn serves(actor: &Actor, market: MarketId) -> bool {
+    actor.market.is_none_or(|it| it == market)
+}
+
+/// Members of a resource's rows that a role never sees, although it sees the rows.
+pub fn hidden(role: Role, resource: Resource) -> &'static [&'static str] {
+    match (role, resource) {
+        // Who complained, and what a worker told the office, is not for the employer; nor is the row's last
+        // position, which a claim moves on.
+        (Role::Employer, Resource::Wages) => &["claims", "position"],
+        (Role::Employer, Resource::Hires) => &["follow_ups"],
+        (_, _) => &[],
+    }
+}
+
+/// For which purposes a role may open sealed fields.
+pub fn may_open(role: Role, purpose: PurposeKind) -> bool {
+    use PurposeKind as P;
+    match role {
+        Role::Clerk => match purpose {
+            P::DeskService | P::HireContact | P::WageFollowup | P::ClaimHandling => true,
+            P::SafetyContact | P::DataSubjectRequest => true,
+            P::CaseHandling | P::Audit => false,
+        },
+        Role::Dispatcher | Role::MarketManager => match purpose {
+            P::DeskService | P::HireContact | P::WageFollowup | P::SafetyContact => true,
+            P::ClaimHandling | P::CaseHandling | P::DataSubjectRequest | P::Audit => false,
+        },
+        Role::CaseOfficer | Role::CaseLead | Role::Mediator => match purpose {
+            P::WageFollowup | P::ClaimHandling | P::CaseHandling | P::SafetyContact => true,
+            P::DeskService | P::HireContact | P::DataSubjectRequest | P::Audit => false,
+        },
+        Role::PrivacyOfficer => match purpose {
+            P::DataSubjectRequest | P::Audit => true,
+            P::DeskService | P::HireContact | P::WageFollowup | P::ClaimHandling => false,
+            P::CaseHandling | P::SafetyContact => false,
+        },
+        Role::Engine
+        | Role::Worker
+        | Role::Employer
+        | Role::CrewLeader
+        | Role::Reviewer
+        | Role::Gate
+        | Role::Insurer
+        | Role::Auditor
+        | Role::Keeper
+        | Role::Subscriber => false,
+    }
 }
 
 /// How much of `resource` a role sees.
 pub fn reach(role: Role, resource: Resource) -> Reach {
-    use Reach::{Nothing, Own, Regions};
+    use Reach::{All, Nothing, Own, Regions};
     use Resource as R;
     match (role, resource) {
+        (Role::Engine, _) => Nothing,
+        // Work offered is public to whoever has a credential, like the events it comes from.
+        (_, R::Postings) => All,
         (Role::Auditor, R::Sealed) => Nothing,
         (Role::Auditor, _) => Regions,
-
-        // Work offered is public to whoever has a credential.
-        (Role::Engine, _) => Nothing,
-        (_, R::Postings) => Regions,
 
         (Role::Worker, R::Hires | R::Wages | R::Insurances | R::Cases | R::Directory | R::Explain) => Own,
         (Role::Employer, R::Hires | R::Wages | R::Insurances | R::Directory) => Own,
@@ -129,19 +231,18 @@ pub fn reach(role: Role, resource: Resource) -> Reach {
     }
 }
 
-/// Whether `actor` may see an event: its audience admits their department, or their role works with its kind.
-pub fn may_see(actor: &Actor, meta: &Meta) -> bool {
+/// Whether `actor` may see an event of the type `name`, such as `hire.agreed`: its audience admits their
+/// department, or their role works with its kind.
+pub fn may_see(actor: &Actor, meta: &Meta, name: &str) -> bool {
     if meta.audience.as_str() == "open" {
         return true;
     }
-    let in_regions = actor.regions.iter().any(|it| it.covers(meta.region));
+    let in_regions = covers(actor, meta.region);
     match actor.role {
         Role::Auditor => in_regions,
         Role::Subscriber => in_regions && meta.audience.admits(actor.department),
-        Role::Worker => own(meta, actor.worker.map(EntityRef::from)) && !is_inner(meta.subject.kind),
-        Role::Employer => {
-            own(meta, actor.employer.map(EntityRef::from)) && is_between_sides(meta.subject.kind)
-        }
+        Role::Worker => is_own(actor, meta) && !is_inner(meta.subject.kind),
+        Role::Employer => is_own(actor, meta) && is_between_sides(meta.subject.kind) && !is_confided(name),
         Role::Engine
         | Role::CrewLeader
         | Role::Clerk
@@ -158,8 +259,13 @@ pub fn may_see(actor: &Actor, meta: &Meta) -> bool {
     }
 }
 
-fn own(meta: &Meta, entity: Option<EntityRef>) -> bool {
-    entity.is_some_and(|entity| meta.touches.contains(&entity))
+fn is_own(actor: &Actor, meta: &Meta) -> bool {
+    Own::of(actor).is_some_and(|own| meta.touches.contains(&own.entity()) || meta.subject == own.entity())
+}
+
+/// What a worker told the office when it called back: never for the employer, who would know who complained.
+fn is_confided(name: &str) -> bool {
+    name.starts_with("hire.followed_up")
 }
 
 /// What a person never sees of themself by the event pages: reasons about others, records, staff.

@@ -32,17 +32,28 @@ pub struct Answer {
 impl Server {
     /// Starts a new demo log whose clock stands at `at`.
     pub async fn start(at: &str) -> Server {
+        Server::start_with(at, |_| ()).await
+    }
+
+    /// Starts a new demo log with settings of the test's own.
+    pub async fn start_with(at: &str, change: impl FnOnce(&mut Config)) -> Server {
         let folder = tempfile::tempdir().expect("a folder for the test");
-        let config = Config {
+        let mut config = Config {
             data: folder.path().join("data"),
             listen: ([127, 0, 0, 1], 0).into(),
             segment_bytes: 1 << 20,
             ..Config::default()
         };
+        change(&mut config);
         let clock = Clock::driven(instant(at));
         let running =
             serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts");
         Server { folder, running, config }
+    }
+
+    /// The settings it was started with.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Stops and starts again on the same folder, the clock standing where it stood.

@@ -43,8 +43,10 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn role(headers: &HeaderMap) -> Result<Option<Role>, Problem> {
-    let Some(value) = headers.get("linggong-role") else { return Ok(None) };
+    let mut values = headers.get_all("linggong-role").iter();
+    let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
-    let role = serde_json::from_value(serde_json::Value::from(text));
-    role.map(Some).map_err(|_| Problem::bad_request("the header `Linggong-Role` names no role"))
+    let role = serde_json::from_value(serde_json::Value::from(text)).ok();
+    let role = role.filter(|_| values.next().is_none());
+    role.map(Some).ok_or_else(|| Problem::bad_request("the header `Linggong-Role` names no one role"))
 }

@@ -81,6 +81,13 @@ pub(super) async fn give(
     let Value::Object(mut fields) = request else {
         return Err(Problem::bad_request("the body is not a JSON object"));
     };
+    if fields.iter().any(|(name, value)| hides(name) || any_text(value, hides)) {
+        return Err(Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad_fields",
+            "a text holds characters that cannot be seen or that turn the direction of reading",
+        ));
+    }
     let canonical = serde_json::to_string(&fields).map_err(|error| Problem::internal(&error))?;
     let about: About = match fields.remove("about") {
         Some(about) => serde_json::from_value(about).map_err(|error| bad_fields("about", &error))?,
@@ -126,21 +133,47 @@ pub(super) async fn receipt(
     answer(&app, receipt).map(Json)
 }
 
+/// Whether a text holds what changes the reading without being seen. Commands check their texts too; this holds
+/// for whatever a command may yet forget, also for what is sealed and read by nobody until years later.
+fn hides(text: &str) -> bool {
+    text.chars().any(linggong_engine::text::is_hidden)
+}
+
+fn any_text(value: &Value, is: fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is(text),
+        Value::Array(items) => items.iter().any(|it| any_text(it, is)),
+        Value::Object(members) => members.iter().any(|(name, it)| is(name) || any_text(it, is)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 fn key(headers: &HeaderMap) -> Result<Uuid, Problem> {
-    let value = headers.get("idempotency-key").and_then(|it| it.to_str().ok());
     let missing =
-        || Problem::bad_request("send an `Idempotency-Key` with a UUID of version 7 that you choose");
-    Uuid::try_parse(value.ok_or_else(missing)?).map_err(|_| missing())
+        || Problem::bad_request("send one `Idempotency-Key` with a UUID of version 7 that you choose");
+    let mut values = headers.get_all("idempotency-key").iter();
+    let value = values.next().and_then(|it| it.to_str().ok()).ok_or_else(missing)?;
+    // One form only, so that one key is never written in two ways.
+    if values.next().is_some() || value.len() != uuid::fmt::Hyphenated::LENGTH {
+        return Err(missing());
+    }
+    Uuid::try_parse(value).map_err(|_| missing())
 }
 
 /// What is wrong, and where, without what was sent.
 fn bad_fields(at: &str, error: &serde_json::Error) -> Problem {
     let what = error.to_string();
-    // Serde quotes unknown names and values; a name is ours to show, a value may be anybody's.
+    // Serde quotes what it did not expect, which may be anybody's data: only names of ours are shown.
     let named = ["unknown field", "missing field", "invalid type", "duplicate field", "unknown variant"];
     let shown = named.iter().find(|it| what.starts_with(**it)).map(|it| match *it {
-        "invalid type" | "unknown variant" => (*it).to_owned(),
-        _ => what.chars().filter(|c| !c.is_control()).take(160).collect(),
+        "missing field" | "duplicate field" => what.chars().take(160).collect(),
+        "unknown field" => match what.split_once(", expected ") {
+            Some((_, ours)) => {
+                format!("unknown field; expected {}", ours.chars().take(400).collect::<String>())
+            }
+            None => (*it).to_owned(),
+        },
+        _ => (*it).to_owned(),
     });
     let detail = format!(
         "`{at}` is not of the form of this command: {}",

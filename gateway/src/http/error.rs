@@ -156,13 +156,31 @@ pub(crate) async fn in_the_readers_language(request: Request, next: Next) -> Res
         Some(problem) => problem,
         // What the router and its layers refuse by themselves gets the same form.
         None if response.status().is_client_error() && !is_problem(&response) => {
-            let code = if response.status() == StatusCode::NOT_FOUND { "not_found" } else { "bad_request" };
+            let code = match response.status() {
+                StatusCode::NOT_FOUND => "not_found",
+                StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+                _ => "bad_request",
+            };
             let reason = response.status().canonical_reason().unwrap_or("refused").to_lowercase();
             Problem::new(response.status(), code, reason)
         }
         None => return response,
     };
     written(problem, lang)
+}
+
+/// Takes away a request id that is not of the safe form: it would be echoed and stand in traces.
+pub(crate) async fn only_safe_request_ids(mut request: Request, next: Next) -> Response {
+    let headers = request.headers_mut();
+    let mut given = headers.get_all("x-request-id").iter();
+    let first = given.next().map(HeaderValue::as_bytes);
+    let safe = first.is_some_and(|id| {
+        (1..=64).contains(&id.len()) && id.iter().all(|it| it.is_ascii_alphanumeric() || *it == b'-')
+    });
+    if !safe || given.next().is_some() {
+        headers.remove("x-request-id");
+    }
+    next.run(request).await
 }
 
 fn is_problem(response: &Response) -> bool {

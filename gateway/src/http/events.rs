@@ -13,7 +13,7 @@ use linggong_events::id::{EntityRef, Kind};
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
 use linggong_projections::timeline::Entry;
-use linggong_projections::{Cursor, PageRequest};
+use linggong_projections::{AsOf, Cursor, PageRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_stream::{Stream, StreamExt as _};
@@ -59,7 +59,7 @@ pub(super) struct Moment {
 }
 
 /// The line at `position`, if the actor may see it and its type begins with `prefix`.
-fn visible(
+pub(super) fn visible(
     app: &App,
     actor: &Actor,
     position: Position,
@@ -71,7 +71,7 @@ fn visible(
         Recorded::Known(it) => it.event.event_type().short_name(),
         Recorded::Unknown(raw) => raw.type_name.clone(),
     };
-    if !type_name.starts_with(prefix) || !may_see(actor, recorded.meta()) {
+    if !type_name.starts_with(prefix) || !may_see(actor, recorded.meta(), &type_name) {
         return Ok(None);
     }
     // The very bytes that were written, not a copy made anew.
@@ -158,33 +158,57 @@ pub(super) async fn timeline(
     app.wait_for(query.at_least).await?;
     let kind: Kind = kind.parse().map_err(|_| Problem::not_found())?;
     let as_of = OneQuery::moment(query.as_known, query.as_happened).as_of()?;
-    let request = PageRequest {
+    let is_first = query.after.is_none() && query.before.is_none();
+    let mut request = PageRequest {
         cursor: query.after.or(query.before),
         limit: query.limit.unwrap_or(50),
         order: query.order,
     };
-    let found = app.readers.timeline.touching(EntityRef { kind, id }, &request)?;
+    let entity = EntityRef { kind, id };
+    let mut found = app.readers.timeline.touching(entity, &request)?;
+    let mut items = moments(&app, &actor, &found.value.rows, as_of)?;
+    // A page of which nothing may be seen tells nothing, not even that it is there.
+    while items.is_empty() {
+        let Some(next) = found.value.next.take() else { break };
+        request = request.at(Some(next));
+        found = app.readers.timeline.touching(entity, &request)?;
+        items = moments(&app, &actor, &found.value.rows, as_of)?;
+    }
+    if items.is_empty() && is_first {
+        return Err(Problem::not_found());
+    }
+    let cursor = |cursor: Option<Cursor>| cursor.map(|it| it.to_string());
+    let (next, prev) = (cursor(found.value.next), cursor(found.value.prev));
+    Ok(Json(Events { items, next, prev, position: found.position }))
+}
+
+/// The events behind `entries` that the actor may see, with those causes and effects that they may see too.
+fn moments(app: &App, actor: &Actor, entries: &[Entry], as_of: Option<AsOf>) -> Result<Vec<Moment>, Problem> {
     let mut items = Vec::new();
-    for entry in &found.value.rows {
-        let Some(event) = visible(&app, &actor, entry.position, "")? else { continue };
+    for entry in entries {
+        let Some(event) = visible(app, actor, entry.position, "")? else { continue };
         if let Some(as_of) = as_of {
             let recorded = Recorded::from_line(event.get().as_bytes())?;
             if !as_of.includes(recorded.meta()) {
                 continue;
             }
         }
-        let positions = |entries: Vec<Entry>| entries.into_iter().map(|it| it.position).collect::<Vec<_>>();
-        let causes = positions(app.readers.timeline.causes(entry.position)?.value);
-        let effects =
-            positions(app.readers.timeline.effects(entry.position, &PageRequest::first(50))?.value.rows);
-        items.push(Moment { event, causes, effects });
+        let causes = shown(app, actor, app.readers.timeline.causes(entry.position)?.value)?;
+        let effects = app.readers.timeline.effects(entry.position, &PageRequest::first(50))?.value.rows;
+        items.push(Moment { event, causes, effects: shown(app, actor, effects)? });
     }
-    if items.is_empty() && found.value.next.is_none() && found.value.prev.is_none() {
-        return Err(Problem::not_found());
+    Ok(items)
+}
+
+/// The positions of those entries that the actor may see.
+fn shown(app: &App, actor: &Actor, entries: Vec<Entry>) -> Result<Vec<Position>, Problem> {
+    let mut positions = Vec::new();
+    for entry in entries {
+        if visible(app, actor, entry.position, "")?.is_some() {
+            positions.push(entry.position);
+        }
     }
-    let cursor = |cursor: Option<Cursor>| cursor.map(|it| it.to_string());
-    let (next, prev) = (cursor(found.value.next), cursor(found.value.prev));
-    Ok(Json(Events { items, next, prev, position: found.position }))
+    Ok(positions)
 }
 
 /// Every event that the actor may see, from the one after `Last-Event-ID` or `after` on, and then as they come.

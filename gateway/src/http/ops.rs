@@ -7,19 +7,22 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use linggong_engine::command::Actor;
 use linggong_engine::rules::Pack;
 use linggong_events::id::{ActorId, CaseId, EntityRef, PersonId};
+use linggong_events::office::Role;
 use linggong_events::person::PersonField;
 use linggong_events::rules::PackKind;
 use linggong_events::time::Date;
+use linggong_projections::PageRequest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::App;
 use super::auth::Asking;
 use super::commands::not_opened;
 use super::error::Problem;
-use crate::permission::{Reach, Resource, reach};
+use super::{App, events, reads};
+use crate::permission::{Own, Reach, Resource, covers, may_open, reach};
 use crate::vault::{MediaType, Purpose, PurposeKind, person_label};
 
 #[derive(Debug, Deserialize)]
@@ -44,6 +47,16 @@ pub(super) async fn open_person(
         return Err(Problem::not_found());
     }
     let row = app.readers.directory.person(person)?.value.ok_or_else(Problem::not_found)?;
+    if !reads::known_here(&app, &actor, person.into())? && !works_here(&app, &actor, person)? {
+        return Err(Problem::not_found());
+    }
+    let refused = |why| Problem::new(StatusCode::FORBIDDEN, "opening_refused", why);
+    if !may_open(actor.role, opening.purpose) {
+        return Err(refused("your role does not open sealed fields for this purpose"));
+    }
+    if opening.purpose == PurposeKind::CaseHandling && !handles(&app, &actor, opening.case, person)? {
+        return Err(refused("name a case of this person that is assigned to you"));
+    }
     let sealed_by = row.sealed_by.ok_or_else(Problem::not_found)?;
     let purpose = Purpose {
         actor: actor.id,
@@ -68,6 +81,51 @@ pub(super) async fn open_person(
     Ok(Json(Value::Object(clear)))
 }
 
+/// Whether the person works or worked within the actor's regions, wherever they are registered.
+fn works_here(app: &App, actor: &Actor, person: PersonId) -> Result<bool, Problem> {
+    for worker in app.readers.directory.workers_of(person)?.value {
+        if reads::known_here(app, actor, worker.into())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether `case` is the actor's to handle and `person` is a party of it.
+fn handles(app: &App, actor: &Actor, case: Option<CaseId>, person: PersonId) -> Result<bool, Problem> {
+    let Some(case) = case else { return Ok(false) };
+    let Some(history) = app.readers.case_history.case(case)?.value else { return Ok(false) };
+    let row = history.case;
+    // As for acting in it: of its office, and where somebody is assigned, they or the lead.
+    let at_office = row.office.is_some() && row.office == actor.office;
+    let theirs = row.officer.is_none_or(|it| it == actor.id) || actor.role == Role::CaseLead;
+    if !at_office || !theirs || !covers(actor, row.region) {
+        return Ok(false);
+    }
+    let workers = app.readers.directory.workers_of(person)?.value;
+    let claims = row.worker.is_some_and(|it| workers.contains(&it));
+    let employer = match row.employer {
+        Some(employer) => app.readers.directory.employer(employer)?.value,
+        None => None,
+    };
+    Ok(claims || employer.is_some_and(|it| it.details.person == Some(person)))
+}
+
+/// Whether somebody who is no staff has to do with `about`: their own record, or what an event of theirs touches.
+fn concerns(app: &App, actor: &Actor, about: EntityRef) -> Result<bool, Problem> {
+    let Some(own) = Own::of(actor) else { return Ok(false) };
+    if about == own.entity() || actor.person.is_some_and(|it| about == it.into()) {
+        return Ok(true);
+    }
+    let found = app.readers.timeline.touching(about, &PageRequest::first(200))?;
+    for entry in found.value.rows {
+        if events::visible(app, actor, entry.position, "")?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EvidenceQuery {
@@ -82,7 +140,7 @@ pub(super) async fn store_evidence(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    if !actor.is_staff() && actor.worker.is_none() && actor.employer.is_none() {
+    if !actor.is_staff() && !concerns(&app, &actor, query.about)? {
         return Err(Problem::not_found());
     }
     let refused = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "evidence_refused", detail);
@@ -135,10 +193,10 @@ pub(super) async fn store_pack(
     Ok(Json(json!({ "name": name, "digest": digest.to_string() })))
 }
 
-fn operator(role: &linggong_events::office::Role) -> Result<(), Problem> {
+fn operator(role: &Role) -> Result<(), Problem> {
     match reach(*role, Resource::Operation) {
         Reach::Nothing | Reach::Own => Err(Problem::not_found()),
-        Reach::Regions => Ok(()),
+        Reach::Regions | Reach::All => Ok(()),
     }
 }
 

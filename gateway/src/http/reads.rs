@@ -6,17 +6,19 @@ use axum::http::StatusCode;
 use linggong_engine::command::Actor;
 use linggong_engine::matching;
 use linggong_events::envelope::Recorded;
-use linggong_events::id::{CaseId, ClaimId, EmployerId, HireId, MarketId, PostingId, WageId, WorkerId};
+use linggong_events::id::{
+    CaseId, ClaimId, EmployerId, EntityRef, HireId, MarketId, PostingId, WageId, WorkerId,
+};
 use linggong_events::log::LogReader;
-use linggong_events::measure::Position;
+use linggong_events::measure::{Fen, Position};
 use linggong_events::occupation::Occupation;
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
 use linggong_projections::case_history::{CaseFilter, CaseHistories, ClaimFilter};
 use linggong_projections::hiring_ledger::{HireFilter, HiringLedger};
 use linggong_projections::insured::InsuredFilter;
-use linggong_projections::open_postings::{OpenPostings, PostingFilter};
-use linggong_projections::wage_protection_board::{Bucket, WageFilter, WageProtectionBoard};
+use linggong_projections::open_postings::{OpenPostings, PostingFilter, PostingRow, PostingState};
+use linggong_projections::wage_protection_board::{Ageing, Bucket, WageFilter, WageProtectionBoard};
 use linggong_projections::{AsOf, At, Cursor, Order, Page, PageRequest, Reader, Source, View, refold};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -25,7 +27,7 @@ use super::App;
 use super::auth::Asking;
 use super::error::Problem;
 use crate::glossary::{self, Lang};
-use crate::permission::{Reach, Resource, reach};
+use crate::permission::{Own, Reach, Resource, covers, hidden, reach, serves};
 
 /// What every list is asked with.
 #[derive(Debug, Default, Deserialize)]
@@ -76,45 +78,62 @@ impl<T> From<At<Page<T>>> for List<T> {
 }
 
 /// What somebody may see of a resource: their regions, or what is about themself.
+#[derive(Debug)]
 pub(super) struct Scope {
+    /// The division that the views select by.
     region: Option<Region>,
+    /// Where a row must lie besides; none: nowhere in particular, for the rows are their own or public.
+    within: Option<Vec<Region>>,
     worker: Option<WorkerId>,
     employer: Option<EmployerId>,
 }
 
-/// Narrows a question to what the actor may see; what they may not see at all is not there.
-pub(super) fn scope(actor: &Actor, resource: Resource, asked: &ListQuery) -> Result<Scope, Problem> {
-    let (mut worker, mut employer) = (asked.worker, asked.employer);
-    match reach(actor.role, resource) {
-        Reach::Nothing => return Err(Problem::not_found()),
-        Reach::Own => {
-            let narrow = actor.worker.is_some() || actor.employer.is_some();
-            if !narrow || worker.is_some_and(|it| Some(it) != actor.worker) && actor.worker.is_some() {
-                return Err(Problem::not_found());
-            }
-            worker = actor.worker.or(worker);
-            if employer.is_some_and(|it| Some(it) != actor.employer) && actor.employer.is_some() {
-                return Err(Problem::not_found());
-            }
-            employer = actor.employer.or(employer);
-            return Ok(Scope { region: asked.region, worker, employer });
-        }
-        Reach::Regions => {}
+impl Scope {
+    fn keeps(&self, region: Region) -> bool {
+        self.within.as_ref().is_none_or(|regions| regions.iter().any(|it| it.covers(region)))
     }
-    let region = match asked.region {
-        Some(region) if actor.regions.iter().any(|it| it.covers(region)) => Some(region),
-        Some(_) => return Err(Problem::not_found()),
-        // The smallest division that holds all of the actor's own.
-        None => common(&actor.regions),
-    };
-    Ok(Scope { region, worker, employer })
+
+    /// Takes away the rows that lie elsewhere; the page may get shorter and still has a next one.
+    fn keep<T>(&self, mut found: At<Page<T>>, region: impl Fn(&T) -> Region) -> At<Page<T>> {
+        found.value.rows.retain(|row| self.keeps(region(row)));
+        found
+    }
+
+    /// The divisions to be summed up, none of which holds another.
+    fn divisions(&self) -> Vec<Option<Region>> {
+        let Some(within) = &self.within else { return vec![self.region] };
+        let mut apart: Vec<Region> = Vec::new();
+        for region in within {
+            if !apart.iter().any(|it| it.covers(*region)) {
+                apart.retain(|it| !region.covers(*it));
+                apart.push(*region);
+            }
+        }
+        apart.into_iter().map(Some).collect()
+    }
 }
 
-/// The one region of an actor; of several, only what each question checks row by row.
-fn common(regions: &[Region]) -> Option<Region> {
-    match regions {
-        [one] => Some(*one),
-        _ => None,
+/// Narrows a question to what the actor may see; what they may not see at all is not there.
+pub(super) fn scope(actor: &Actor, resource: Resource, asked: &ListQuery) -> Result<Scope, Problem> {
+    let ListQuery { region, worker, employer, .. } = *asked;
+    match reach(actor.role, resource) {
+        Reach::Nothing => Err(Problem::not_found()),
+        Reach::All => Ok(Scope { region, within: None, worker, employer }),
+        Reach::Own => match Own::of(actor) {
+            Some(Own::Worker(own)) if worker.is_none_or(|it| it == own) => {
+                Ok(Scope { region, within: None, worker: Some(own), employer })
+            }
+            Some(Own::Employer(own)) if employer.is_none_or(|it| it == own) => {
+                Ok(Scope { region, within: None, worker, employer: Some(own) })
+            }
+            Some(Own::Worker(_) | Own::Employer(_)) | None => Err(Problem::not_found()),
+        },
+        Reach::Regions => match (region, actor.regions.as_slice()) {
+            (Some(asked), _) if covers(actor, asked) => Ok(Scope { region, within: None, worker, employer }),
+            (Some(_), _) => Err(Problem::not_found()),
+            (None, [only]) => Ok(Scope { region: Some(*only), within: None, worker, employer }),
+            (None, several) => Ok(Scope { region, within: Some(several.to_vec()), worker, employer }),
+        },
     }
 }
 
@@ -128,13 +147,37 @@ pub(super) fn may_show(
 ) -> Result<(), Problem> {
     let shown = match reach(actor.role, resource) {
         Reach::Nothing => false,
-        Reach::Own => {
-            (actor.worker.is_some() && actor.worker == worker)
-                || (actor.employer.is_some() && actor.employer == employer)
-        }
-        Reach::Regions => actor.regions.iter().any(|it| it.covers(region)),
+        Reach::All => true,
+        Reach::Own => match Own::of(actor) {
+            Some(Own::Worker(own)) => worker == Some(own),
+            Some(Own::Employer(own)) => employer == Some(own),
+            None => false,
+        },
+        Reach::Regions => covers(actor, region),
     };
     if shown { Ok(()) } else { Err(Problem::not_found()) }
+}
+
+/// Writes an answer without the members that the actor's role never sees.
+fn told(actor: &Actor, resource: Resource, value: impl Serialize) -> Answer<Value> {
+    let Json(mut answer) = to_json(value)?;
+    for member in hidden(actor.role, resource) {
+        let rows = answer.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten();
+        for row in rows.filter_map(Value::as_object_mut) {
+            row.remove(*member);
+        }
+        if let Some(row) = answer.get_mut("value").and_then(Value::as_object_mut) {
+            row.remove(*member);
+        }
+    }
+    Ok(Json(answer))
+}
+
+/// Whether anything about `entity` happened within the actor's regions: who comes from elsewhere is known here too.
+pub(super) fn known_here(app: &App, actor: &Actor, entity: EntityRef) -> Result<bool, Problem> {
+    let newest = PageRequest::first(200).order(Order::Down);
+    let found = app.readers.timeline.touching(entity, &newest)?;
+    Ok(found.value.rows.iter().any(|it| covers(actor, it.region)))
 }
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -158,6 +201,9 @@ pub(super) async fn board(
     app.wait_for(query.at_least).await?;
     let row = app.readers.directory.market(market)?.value.ok_or_else(Problem::not_found)?;
     may_show(&actor, Resource::Board, row.region, None, None)?;
+    if !serves(&actor, market) {
+        return Err(Problem::not_found());
+    }
     let date = query.date.unwrap_or_else(|| app.clock.now().date());
     let board = app.readers.morning_board.board(market, date)?;
     let queue = app.readers.morning_board.queue(market, date, &Default::default(), &query.page()?)?;
@@ -180,7 +226,7 @@ pub(super) async fn postings(
     let resource = if review { Resource::Review } else { Resource::Postings };
     let scope = scope(&actor, resource, &query)?;
     let filter = PostingFilter {
-        region: scope.region.filter(|_| review || query.region.is_some()),
+        region: scope.region,
         occupation: query.occupation,
         date: query.date,
         market: query.market,
@@ -193,7 +239,7 @@ pub(super) async fn postings(
     } else {
         app.readers.open_postings.open(&filter, &page)?
     };
-    to_json(List::from(found))
+    to_json(List::from(scope.keep(found, |row| row.terms.region)))
 }
 
 pub(super) async fn hires(
@@ -213,7 +259,8 @@ pub(super) async fn hires(
         posting: query.posting,
         ..HireFilter::default()
     };
-    to_json(List::from(app.readers.hiring_ledger.hires(&filter, &query.page()?)?))
+    let found = scope.keep(app.readers.hiring_ledger.hires(&filter, &query.page()?)?, |row| row.region);
+    told(&actor, Resource::Hires, List::from(found))
 }
 
 pub(super) async fn wages(
@@ -232,7 +279,8 @@ pub(super) async fn wages(
         ..WageFilter::default()
     };
     let today = app.clock.now().date();
-    to_json(List::from(app.readers.wage_protection_board.wages(today, &filter, &query.page()?)?))
+    let found = app.readers.wage_protection_board.wages(today, &filter, &query.page()?)?;
+    told(&actor, Resource::Wages, List::from(scope.keep(found, |row| row.wage.region)))
 }
 
 pub(super) async fn arrears(
@@ -244,16 +292,43 @@ pub(super) async fn arrears(
     let scope = scope(&actor, Resource::Arrears, &query)?;
     let today = app.clock.now().date();
     let board = &app.readers.wage_protection_board;
-    let filter = WageFilter {
-        region: scope.region,
-        employer: scope.employer,
-        worker: scope.worker,
-        ..WageFilter::default()
-    };
     match query.by.as_deref() {
-        None | Some("age") => to_json(board.ageing(today, &filter)?),
-        Some("region") => to_json(board.regions(today, scope.region)?),
-        Some("employer") => to_json(List::from(board.employers(&query.page()?)?)),
+        None | Some("age") => {
+            let (worker, employer) = (scope.worker, scope.employer);
+            let mut sum: Option<At<Vec<Ageing>>> = None;
+            for region in scope.divisions() {
+                let of =
+                    board.ageing(today, &WageFilter { region, worker, employer, ..WageFilter::default() })?;
+                let Some(sum) = &mut sum else {
+                    sum = Some(of);
+                    continue;
+                };
+                for (sum, of) in sum.value.iter_mut().zip(of.value) {
+                    sum.wages += of.wages;
+                    sum.outstanding = Fen(sum.outstanding.0.saturating_add(of.outstanding.0));
+                }
+            }
+            sum.map_or_else(|| Err(Problem::not_found()), to_json)
+        }
+        Some("region") => {
+            let mut found = board.regions(today, scope.region)?;
+            found.value.retain(|row| scope.keeps(row.region));
+            to_json(found)
+        }
+        Some("employer") => {
+            // A debtor's sums are whole, wherever they arose; who has no business here is not listed.
+            let mut found = board.employers(&query.page()?)?;
+            let mut here = Vec::new();
+            for row in found.value.rows {
+                let seat = app.readers.directory.employer(row.employer)?.value.map(|it| it.details.region);
+                let seated = seat.is_some_and(|it| covers(&actor, it));
+                if seated || known_here(&app, &actor, row.employer.into())? {
+                    here.push(row);
+                }
+            }
+            found.value.rows = here;
+            to_json(List::from(found))
+        }
         Some(_) => Err(Problem::bad_request("`by` is `age`, `region` or `employer`")),
     }
 }
@@ -277,7 +352,7 @@ pub(super) async fn insurances(
     } else {
         app.readers.insured.hires(&filter, &page)?
     };
-    to_json(List::from(found))
+    to_json(List::from(scope.keep(found, |row| row.region)))
 }
 
 pub(super) async fn claims(
@@ -293,7 +368,8 @@ pub(super) async fn claims(
         employer: scope.employer,
         ..ClaimFilter::default()
     };
-    to_json(List::from(app.readers.case_history.claims(&filter, &query.page()?)?))
+    let found = app.readers.case_history.claims(&filter, &query.page()?)?;
+    to_json(List::from(scope.keep(found, |row| row.region)))
 }
 
 pub(super) async fn cases(
@@ -316,7 +392,7 @@ pub(super) async fn cases(
     } else {
         app.readers.case_history.cases(&filter, &page)?
     };
-    to_json(List::from(found))
+    to_json(List::from(scope.keep(found, |row| row.region)))
 }
 
 /// What one thing is asked with: as it stands, or as it stood on a named axis.
@@ -386,21 +462,50 @@ macro_rules! one {
             let $row = stored.value.as_ref().ok_or_else(Problem::not_found)?;
             let (region, worker, employer) = $who;
             may_show(&actor, Resource::$resource, region, worker, employer)?;
-            let Some(as_of) = as_of else { return to_json(stored) };
+            let Some(as_of) = as_of else { return told(&actor, Resource::$resource, stored) };
             let then: Reader<$View> = as_it_stood(&app, &$row.sources(), as_of)?;
             let found = then.$get(id)?;
             if found.value.is_none() {
                 return Err(Problem::not_found());
             }
-            to_json(found)
+            told(&actor, Resource::$resource, found)
         }
     };
 }
 
-one!(posting, PostingId, Postings, open_postings: OpenPostings, posting, |row| (row.terms.region, None, Some(row.terms.employer)));
 one!(hire, HireId, Hires, hiring_ledger: HiringLedger, hire, |row| (row.region, Some(row.worker), Some(row.employer)));
 one!(wage, WageId, Wages, wage_protection_board: WageProtectionBoard, wage,
     |row| (row.region, Some(row.worker), Some(row.employer)));
+
+/// Whether the actor may see a posting: what is or was offered is public, what waits for review is not.
+fn may_show_posting(actor: &Actor, row: &PostingRow) -> Result<(), Problem> {
+    let own = Own::of(actor) == Some(Own::Employer(row.terms.employer));
+    let public = match row.state {
+        PostingState::Open | PostingState::Filled | PostingState::Withdrawn | PostingState::Expired => true,
+        PostingState::UnderReview | PostingState::Rejected => false,
+    };
+    let resource = if public { Resource::Postings } else { Resource::Review };
+    if own { Ok(()) } else { may_show(actor, resource, row.terms.region, None, None) }
+}
+
+pub(super) async fn posting(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(id): Path<PostingId>,
+    Query(query): Query<OneQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least).await?;
+    let as_of = query.as_of()?;
+    let stored = app.readers.open_postings.posting(id)?;
+    let row = stored.value.as_ref().ok_or_else(Problem::not_found)?;
+    may_show_posting(&actor, row)?;
+    let Some(as_of) = as_of else { return to_json(stored) };
+    let then: Reader<OpenPostings> = as_it_stood(&app, &row.sources(), as_of)?;
+    let found = then.posting(id)?;
+    // It may not have been public yet then.
+    may_show_posting(&actor, found.value.as_ref().ok_or_else(Problem::not_found)?)?;
+    to_json(found)
+}
 
 pub(super) async fn case(
     State(app): State<App>,
@@ -444,10 +549,10 @@ pub(super) async fn worker(
 ) -> Answer<Value> {
     app.wait_for(query.at_least).await?;
     let found = app.readers.directory.worker(id)?;
-    let own = actor.worker == Some(id) && reach(actor.role, Resource::Directory) == Reach::Own;
-    let any = reach(actor.role, Resource::Directory) == Reach::Regions;
-    if found.value.is_none() || !(own || any) {
-        return Err(Problem::not_found());
+    let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
+    let registered_here = may_show(&actor, Resource::Directory, row.region, Some(id), None);
+    if registered_here.is_err() {
+        staff_knows(&app, &actor, id.into())?;
     }
     to_json(found)
 }
@@ -461,8 +566,17 @@ pub(super) async fn employer(
     app.wait_for(query.at_least).await?;
     let found = app.readers.directory.employer(id)?;
     let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
-    may_show(&actor, Resource::Directory, row.details.region, None, Some(id))?;
+    let seated_here = may_show(&actor, Resource::Directory, row.details.region, None, Some(id));
+    if seated_here.is_err() {
+        staff_knows(&app, &actor, id.into())?;
+    }
     to_json(found)
+}
+
+/// Whether staff of these regions has to do with somebody who is registered elsewhere.
+fn staff_knows(app: &App, actor: &Actor, entity: EntityRef) -> Result<(), Problem> {
+    let staff = reach(actor.role, Resource::Directory) == Reach::Regions;
+    if staff && known_here(app, actor, entity)? { Ok(()) } else { Err(Problem::not_found()) }
 }
 
 /// Why a worker was or was not proposed; without one, how many each rule excludes.
@@ -472,14 +586,10 @@ pub(super) async fn explain(
     Path(id): Path<PostingId>,
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
-    let own = match reach(actor.role, Resource::Explain) {
-        Reach::Nothing => return Err(Problem::not_found()),
-        Reach::Own => true,
-        Reach::Regions => false,
-    };
-    if own && (query.worker.is_none() || query.worker != actor.worker) {
-        return Err(Problem::not_found());
-    }
+    app.wait_for(query.at_least).await?;
+    let posting = app.readers.open_postings.posting(id)?.value.ok_or_else(Problem::not_found)?;
+    may_show_posting(&actor, &posting)?;
+    may_show(&actor, Resource::Explain, posting.terms.region, query.worker, None)?;
     let worker = query.worker;
     let answer = app.partition.ask(move |partition, now| match worker {
         Some(worker) => {

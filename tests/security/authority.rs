@@ -1,0 +1,460 @@
+//! Who may do and see what: role by role against tables written by hand, and relation by relation over HTTP.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linggong_engine::command::Command;
+use linggong_events::office::Role;
+use linggong_gateway::permission::{Reach, Resource, reach};
+use linggong_tests::Server;
+use serde_json::{Value, json};
+
+use crate::cast::{self, Cast, actor, role_name};
+
+const COMMANDS: &str = include_str!("commands.txt");
+const READS: &str = include_str!("reads.txt");
+
+fn lines(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    let lines = text.lines().filter(|it| !it.starts_with('#') && !it.trim().is_empty());
+    lines.map(|it| it.split_whitespace().collect())
+}
+
+#[test]
+fn every_command_is_given_by_those_roles_that_the_table_names_and_no_other() {
+    let expected: BTreeMap<String, BTreeSet<String>> = lines(COMMANDS)
+        .map(|cells| (cells[0].to_owned(), cells[1..].iter().map(|it| (*it).to_owned()).collect()))
+        .collect();
+    let actual: BTreeMap<String, BTreeSet<String>> = Command::types()
+        .map(|it| (it.name(), it.roles.iter().map(|role| role_name(*role)).collect()))
+        .collect();
+    for (name, roles) in &expected {
+        assert_eq!(Some(roles), actual.get(name), "{name}");
+    }
+    let untested: Vec<_> = actual.keys().filter(|it| !expected.contains_key(*it)).collect();
+    assert!(untested.is_empty(), "commands that no cell of the table covers: {untested:?}");
+}
+
+/// The table of reads: role, resource, how much.
+fn reads() -> BTreeMap<(String, String), &'static str> {
+    let mut rows = lines(READS);
+    let heads = rows.next().expect("a row of headings");
+    let cells = rows.flat_map(|row| {
+        assert_eq!(row.len(), heads.len() + 1, "{row:?}");
+        let role = row[0].to_owned();
+        heads
+            .clone()
+            .into_iter()
+            .zip(row.into_iter().skip(1))
+            .map(move |(head, cell)| ((role.clone(), head.to_owned()), cell))
+    });
+    cells.collect()
+}
+
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+#[test]
+fn every_resource_is_seen_by_every_role_as_far_as_the_table_says() {
+    let table = reads();
+    assert_eq!(table.len(), Role::ALL.len() * Resource::ALL.len(), "a cell for each");
+    for role in Role::ALL {
+        for resource in Resource::ALL {
+            let expected = match table[&(role_name(*role), snake(&format!("{resource:?}")))] {
+                "-" => Reach::Nothing,
+                "own" => Reach::Own,
+                "regions" => Reach::Regions,
+                "all" => Reach::All,
+                other => panic!("no such cell: {other}"),
+            };
+            assert_eq!(reach(*role, *resource), expected, "{role:?} of {resource:?}");
+        }
+    }
+}
+
+/// Everybody who is not of the demo's staff.
+const OUTSIDERS: &[&str] = &[
+    "worker_a",
+    "worker_b",
+    "employer_a",
+    "employer_b",
+    "clerk_b",
+    "clerk_ab",
+    "clerk_of_market_a",
+    "si",
+    "police",
+    "double",
+    "passing",
+];
+
+/// The cast, and people who are bound to parts of it.
+async fn with_outsiders() -> Cast {
+    let Cast { server, office, market, other_market, a, b, case } = Cast::ordinary().await;
+    let server = cast::with_credentials(server, OUTSIDERS).await;
+    let whole = json!(["370000"]);
+    let (east, west) = (json!(["370202"]), json!(["370102"]));
+    let grants = [
+        json!({ "actor": actor("worker_a"), "role": "worker", "regions": west, "worker": a.worker, "person": a.person }),
+        json!({ "actor": actor("worker_b"), "role": "worker", "regions": east, "worker": b.worker, "person": b.person }),
+        json!({ "actor": actor("employer_a"), "role": "employer", "regions": whole, "employer": a.employer }),
+        json!({ "actor": actor("employer_b"), "role": "employer", "regions": whole, "employer": b.employer }),
+        json!({ "actor": actor("clerk_b"), "role": "clerk", "regions": east }),
+        json!({ "actor": actor("clerk_ab"), "role": "clerk", "regions": ["370202", "370203"] }),
+        json!({ "actor": actor("clerk_of_market_a"), "role": "clerk", "regions": whole, "market": market }),
+        json!({ "actor": actor("si"), "role": "subscriber", "regions": whole, "department": "si" }),
+        json!({ "actor": actor("police"), "role": "subscriber", "regions": whole, "department": "police" }),
+        // One human who works for A and is an employer's clerk elsewhere: the roles never run together.
+        json!({ "actor": actor("double"), "role": "worker", "regions": whole, "worker": b.worker, "employer": a.employer }),
+        json!({ "actor": actor("passing"), "role": "case_officer", "regions": whole }),
+    ];
+    for grant in grants {
+        cast::grant(&server, &office, grant).await;
+    }
+    let head = server.running.partition.head.borrow().position;
+    server.get("auditor", &format!("/v1/events?limit=1&at_least={head}")).await.ok();
+    Cast { server, office, market, other_market, a, b, case }
+}
+
+async fn status(server: &Server, who: &str, path: &str) -> u16 {
+    let answer = server.get(who, path).await;
+    assert!(answer.status < 500, "{who} {path}: {}", answer.text);
+    answer.status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_gets_of_every_route_what_the_table_says() {
+    let cast = with_outsiders().await;
+    let server = &cast.server;
+    let table = reads();
+    let who = [
+        ("worker", "worker_a"),
+        ("employer", "employer_a"),
+        ("crew_leader", "crew"),
+        ("clerk", "clerk"),
+        ("dispatcher", "dispatcher"),
+        ("reviewer", "reviewer"),
+        ("market_manager", "manager"),
+        ("gate", "gate"),
+        ("insurer", "insurer"),
+        ("case_officer", "officer"),
+        ("case_lead", "lead"),
+        ("mediator", "mediator"),
+        ("auditor", "auditor"),
+        ("privacy_officer", "privacy"),
+        ("keeper", "keeper1"),
+        ("subscriber", "si"),
+    ];
+    assert_eq!(who.len(), Role::ALL.len() - 1, "everybody but the engine, who has no credential");
+    let routes = [
+        ("board", format!("/v1/markets/{}/board", cast.market)),
+        ("postings", "/v1/postings".to_owned()),
+        ("postings", format!("/v1/postings/{}", cast.a.posting)),
+        ("review", "/v1/postings?state=review".to_owned()),
+        ("hires", "/v1/hires".to_owned()),
+        ("hires", format!("/v1/hires/{}", cast.a.hire)),
+        ("wages", "/v1/wages".to_owned()),
+        ("wages", format!("/v1/wages/{}", cast.a.wage)),
+        ("arrears", "/v1/wages/summary".to_owned()),
+        ("arrears", "/v1/wages/summary?by=employer".to_owned()),
+        ("arrears", "/v1/wages/summary?by=region".to_owned()),
+        ("insurances", "/v1/insurances".to_owned()),
+        ("insurances", "/v1/insurances?gaps=true".to_owned()),
+        ("cases", "/v1/claims".to_owned()),
+        ("cases", format!("/v1/claims/{}", cast.a.claim)),
+        ("cases", "/v1/cases".to_owned()),
+        ("cases", format!("/v1/cases/{}", cast.case)),
+        ("explain", format!("/v1/postings/{}/explain?worker={}", cast.a.posting, cast.a.worker)),
+        ("access_log", "/v1/accesses".to_owned()),
+        ("operation", "/v1/projections".to_owned()),
+    ];
+    for (role, who) in who {
+        for (resource, path) in &routes {
+            let expected = match table[&(role.to_owned(), (*resource).to_owned())] {
+                "-" => 404,
+                _ => 200,
+            };
+            assert_eq!(status(server, who, path).await, expected, "{role} {path}");
+        }
+    }
+    for (_, path) in &routes {
+        let nobody = server.send("GET", path, None, &[], None).await;
+        nobody.refused(401, "unauthenticated");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_s_things_are_as_if_they_were_not_there() {
+    let cast = with_outsiders().await;
+    let (server, a, b) = (&cast.server, &cast.a, &cast.b);
+    let theirs = [
+        format!("/v1/hires/{}", a.hire),
+        format!("/v1/hires?worker={}", a.worker),
+        format!("/v1/wages/{}", a.wage),
+        format!("/v1/wages?worker={}", a.worker),
+        format!("/v1/insurances?worker={}", a.worker),
+        format!("/v1/claims/{}", a.claim),
+        format!("/v1/claims?worker={}", a.worker),
+        format!("/v1/cases/{}", cast.case),
+        format!("/v1/cases/{}?as_known=1000", cast.case),
+        format!("/v1/workers/{}", a.worker),
+        format!("/v1/employers/{}", a.employer),
+        format!("/v1/postings/{}/explain?worker={}", a.posting, a.worker),
+        format!("/v1/postings/{}/explain", a.posting),
+        format!("/v1/timelines/hire/{}", a.hire),
+        format!("/v1/timelines/wage/{}", a.wage),
+        format!("/v1/timelines/claim/{}", a.claim),
+        format!("/v1/timelines/case/{}", cast.case),
+        format!("/v1/timelines/worker/{}", a.worker),
+        format!("/v1/timelines/person/{}", a.person),
+    ];
+    for path in &theirs {
+        assert_eq!(status(server, "worker_b", path).await, 404, "{path}");
+    }
+    // The office's own clerk at the other end of the province sees no more of it.
+    for path in theirs.iter().filter(|it| !it.contains('?') || it.contains("explain")) {
+        assert_eq!(status(server, "clerk_b", path).await, 404, "{path}");
+        assert_eq!(status(server, "clerk_ab", path).await, 404, "{path}");
+    }
+    // And in no list: not by naming, not by not naming anything, not by pages.
+    for who in ["worker_b", "clerk_b", "clerk_ab", "double", "employer_b"] {
+        for list in [
+            "/v1/hires?limit=200",
+            "/v1/wages?limit=200",
+            "/v1/insurances?limit=200",
+            "/v1/claims?limit=200",
+            "/v1/cases?limit=200",
+            "/v1/wages/summary?by=employer",
+            "/v1/wages/summary?by=region",
+            "/v1/events?limit=200",
+        ] {
+            let answer = server.get(who, list).await;
+            for id in [&a.hire, &a.wage, &a.claim, &a.worker, &a.person, &cast.case] {
+                assert!(!answer.text.contains(id.as_str()), "{who} {list}: {}", answer.text);
+            }
+            if list.contains("summary") && answer.status == 200 {
+                assert!(!answer.text.contains("370102"), "{who} {list}: {}", answer.text);
+                assert!(!answer.text.contains(a.employer.as_str()), "{who} {list}: {}", answer.text);
+            }
+        }
+    }
+    // What is theirs is there.
+    for path in
+        [format!("/v1/hires/{}", b.hire), format!("/v1/wages/{}", b.wage), format!("/v1/claims/{}", b.claim)]
+    {
+        for who in ["worker_b", "clerk_b", "clerk_ab"] {
+            assert_eq!(status(server, who, &path).await, 200, "{who} {path}");
+        }
+    }
+    for list in ["/v1/hires", "/v1/wages", "/v1/claims"] {
+        for who in ["worker_b", "clerk_b", "clerk_ab"] {
+            let rows = server.get(who, list).await.ok();
+            assert_eq!(rows["items"].as_array().map(Vec::len), Some(1), "{who} {list}: {rows}");
+        }
+    }
+    let sum = |rows: &Value| {
+        let of = rows["value"].as_array().unwrap().iter().map(|it| it["outstanding"].as_i64().unwrap());
+        of.sum::<i64>()
+    };
+    for (who, owed) in [("clerk_b", 28_000), ("clerk_ab", 28_000), ("clerk", 56_000)] {
+        assert_eq!(sum(&server.get(who, "/v1/wages/summary").await.ok()), owed, "{who}");
+    }
+    // A role is bound to one side only, whatever else its grant names.
+    assert_eq!(status(server, "double", &format!("/v1/hires/{}", a.hire)).await, 404);
+    assert_eq!(status(server, "double", &format!("/v1/employers/{}", a.employer)).await, 404);
+    // Who serves one market looks at no other.
+    let board = |market: &str| format!("/v1/markets/{market}/board");
+    assert_eq!(status(server, "clerk_of_market_a", &board(&cast.market)).await, 200);
+    assert_eq!(status(server, "clerk_of_market_a", &board(&cast.other_market)).await, 404);
+    assert_eq!(status(server, "clerk_b", &board(&cast.market)).await, 404);
+    // Sealed fields of somebody else's county do not open for this desk.
+    let open = json!({ "fields": ["name"], "purpose": "desk_service" }).to_string();
+    let path = format!("/v1/persons/{}/open", a.person);
+    let opened = server.send("POST", &path, Some(&server.token("clerk_b")), &[], Some(open.clone())).await;
+    opened.refused(404, "not_found");
+    for who in ["worker_a", "employer_a", "insurer", "keeper1", "si"] {
+        let opened = server.send("POST", &path, Some(&server.token(who)), &[], Some(open.clone())).await;
+        opened.refused(404, "not_found");
+    }
+    // Nor may a stranger make the vault keep things about what is not theirs.
+    let evidence = format!("/v1/evidence?about=claim/{}", a.claim);
+    let sent = server.send("POST", &evidence, Some(&server.token("worker_b")), &[], Some("x".into())).await;
+    sent.refused(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_acts_for_somebody_else() {
+    let cast = with_outsiders().await;
+    let (server, a) = (&cast.server, &cast.a);
+    let at = "2026-11-25T00:10:00+08:00";
+    let acts = [
+        ("worker_b", "wage.confirm_receipt", json!({ "wage": a.wage, "amount": 28_000 })),
+        ("worker_b", "claim.withdraw", json!({ "claim": a.claim, "reason": "算了" })),
+        ("worker_b", "worker.change_profile", json!({ "worker": a.worker, "profile": cast::profile() })),
+        ("worker_b", "hire.end", json!({ "hire": a.hire, "date": "2026-11-23", "basis": "自述" })),
+        ("worker_b", "hire.report_sent_home", json!({ "hire": a.hire, "at": at })),
+        ("employer_b", "hire.report_no_show", json!({ "hire": a.hire })),
+        (
+            "employer_b",
+            "wage.record_payment",
+            json!({ "wage": a.wage, "amount": 28_000, "means": "cash", "at": at,
+            "evidence": format!("sha256:{}", "0".repeat(64)) }),
+        ),
+        ("employer_b", "posting.withdraw", json!({ "posting": a.posting, "reason": "不要了" })),
+        ("clerk_b", "claim.withdraw", json!({ "claim": a.claim, "reason": "算了" })),
+        ("clerk_b", "hire.end", json!({ "hire": a.hire, "date": "2026-11-23", "basis": "自述" })),
+        ("passing", "case.close", json!({ "case": cast.case, "conclusion": "paid", "reason": "结清" })),
+        ("officer2", "case.close", json!({ "case": cast.case, "conclusion": "paid", "reason": "结清" })),
+        ("officer2", "case.file.propose", json!({ "case": cast.case, "reason": "欠付事实清楚" })),
+        ("auditor", "case.close", json!({ "case": cast.case, "conclusion": "paid", "reason": "结清" })),
+        ("keeper1", "case.close", json!({ "case": cast.case, "conclusion": "paid", "reason": "结清" })),
+    ];
+    let before = server.running.partition.head.borrow().position;
+    let mut done = Vec::new();
+    for (who, name, body) in acts {
+        let answer = server.command(who, name, body).await;
+        if !matches!(answer.status, 403 | 404) {
+            done.push(format!("{who} {name}: {} {}", answer.status, answer.text));
+        }
+    }
+    assert_eq!(done, Vec::<String>::new());
+    assert_eq!(server.running.partition.head.borrow().position, before, "and nothing was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_persons_are_needed_where_two_are_asked_for() {
+    let cast = with_outsiders().await;
+    let server = &cast.server;
+    let propose = json!({ "case": cast.case, "reason": "欠付事实清楚" });
+    server.command("officer", "case.file.propose", propose).await.ok();
+    let confirm = json!({ "case": cast.case });
+    let same = server.command("officer", "case.file.confirm", confirm.clone()).await;
+    same.refused(403, "second_officer_needed");
+    server.command("lead", "case.file.confirm", confirm).await.ok();
+    // A keeper can give nobody a role alone, least of all themself.
+    let me = linggong_gateway::serve::founder_id(&server.config().log, "keeper1");
+    let grant = json!({ "actor": me, "role": "case_lead", "regions": ["370000"] });
+    let proposal = json!({ "office": cast.office, "grant": grant, "reason": "兼任" });
+    server.command("keeper1", "office.role_grant.propose", proposal).await.ok();
+    let confirm = json!({ "office": cast.office, "holder": me, "role": "case_lead", "basis": "批准" });
+    let same = server.command("keeper1", "office.role_grant.confirm", confirm).await;
+    same.refused(403, "second_officer_needed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_taken_back_is_gone_with_the_next_request() {
+    let cast = with_outsiders().await;
+    let server = &cast.server;
+    server.get("clerk_ab", "/v1/hires").await.ok();
+    let revoke =
+        json!({ "office": cast.office, "holder": actor("clerk_ab"), "role": "clerk", "reason": "离岗" });
+    server.command("keeper1", "office.revoke_role", revoke).await.ok();
+    server.get("clerk_ab", "/v1/hires").await.refused(403, "no_role");
+    let body = json!({ "worker": cast.b.worker, "market": cast.other_market, "means": "card" });
+    server.command("clerk_ab", "worker.arrive", body).await.refused(403, "no_role");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_employer_never_learns_who_complained() {
+    let cast = with_outsiders().await;
+    let (server, a) = (&cast.server, &cast.a);
+    let note = json!({ "hire": a.hire, "worked": true, "paid": false });
+    let asked = server.command("clerk", "hire.follow_up", note).await.ok();
+    let position = asked["position"].as_str().unwrap().to_owned();
+    let mut seen = String::new();
+    for path in [
+        format!("/v1/hires?at_least={position}"),
+        format!("/v1/hires/{}", a.hire),
+        format!("/v1/hires/{}?as_known={position}", a.hire),
+        "/v1/wages".to_owned(),
+        "/v1/wages?state=all".to_owned(),
+        format!("/v1/wages/{}", a.wage),
+        format!("/v1/wages/{}?as_known={position}", a.wage),
+        "/v1/insurances".to_owned(),
+        "/v1/events?limit=200".to_owned(),
+        format!("/v1/timelines/hire/{}?limit=200", a.hire),
+        format!("/v1/timelines/wage/{}?limit=200", a.wage),
+        format!("/v1/timelines/employer/{}?limit=200", a.employer),
+        format!("/v1/employers/{}", a.employer),
+    ] {
+        let answer = server.get("employer_a", &path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        assert!(answer.text.contains(&a.hire) || answer.text.contains(&a.employer), "{path} shows their own");
+        seen.push_str(&answer.text);
+    }
+    for secret in [&a.claim, &cast.case, &a.person] {
+        assert!(!seen.contains(secret.as_str()), "{secret}");
+    }
+    for word in ["claim", "case.", "followed_up", "follow_ups", "person.registered", "phone"] {
+        assert!(!seen.contains(word), "{word} in what an employer sees");
+    }
+    // Nor by the positions of what they cannot read.
+    let timeline = server.get("employer_a", &format!("/v1/timelines/wage/{}?limit=200", a.wage)).await.ok();
+    for moment in timeline["items"].as_array().unwrap() {
+        for hop in ["causes", "effects"] {
+            for position in moment[hop].as_array().unwrap() {
+                let path = format!("/v1/events/{}", position.as_str().unwrap());
+                assert_eq!(status(server, "employer_a", &path).await, 200, "{hop} {position}");
+            }
+        }
+    }
+    for path in [format!("/v1/timelines/claim/{}", a.claim), format!("/v1/timelines/case/{}", cast.case)] {
+        assert_eq!(status(server, "employer_a", &path).await, 404, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_gets_what_its_audience_admits_and_nothing_else() {
+    let cast = with_outsiders().await;
+    let server = &cast.server;
+    let head = server.running.partition.head.borrow().position.0;
+    for (who, department) in [("si", "si"), ("police", "police")] {
+        let mut positions = BTreeSet::new();
+        let mut after = 0;
+        while after < head {
+            let page = server.get(who, &format!("/v1/events?limit=7&after={after}")).await.ok();
+            for event in page["items"].as_array().unwrap() {
+                let audience = event["audience"].as_str().unwrap();
+                let admitted = audience == "open"
+                    || audience
+                        .strip_prefix("dept:")
+                        .is_some_and(|it| it.split(',').any(|it| it == department));
+                assert!(admitted, "{who}: {event}");
+                positions.insert(event["position"].as_str().unwrap().parse::<u64>().unwrap());
+            }
+            after = page["next"].as_str().map_or(head, |it| it.parse().unwrap());
+        }
+        // Exactly what an auditor of everything would pick out for it.
+        let mut expected = BTreeSet::new();
+        for position in 1..=head {
+            let event = server.get("auditor", &format!("/v1/events/{position}")).await.ok();
+            let audience = event["audience"].as_str().unwrap().to_owned();
+            let admitted = audience == "open"
+                || audience.contains(&format!(":{department}"))
+                || audience.contains(&format!(",{department}"));
+            assert_eq!(
+                status(server, who, &format!("/v1/events/{position}")).await == 200,
+                admitted,
+                "{event}"
+            );
+            if admitted {
+                expected.insert(position);
+            } else {
+                let subject = event["subject"].as_str().unwrap();
+                let found = server.get(who, &format!("/v1/timelines/{subject}?limit=200")).await;
+                assert!(
+                    !found.text.contains(event["id"].as_str().unwrap()),
+                    "{who} {subject}: {}",
+                    found.text
+                );
+            }
+        }
+        assert_eq!(positions, expected, "{who}");
+        assert!(!positions.is_empty() && positions.len() < head as usize, "{who}: {positions:?} of {head}");
+    }
+}

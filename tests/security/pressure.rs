@@ -1,0 +1,266 @@
+//! Under load, at a stop and after it: nothing that was answered is lost, nothing happens twice, nobody waits for ever.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use linggong_gateway::clock::Clock;
+use linggong_gateway::serve;
+use linggong_tests::{Answer, Server, id_of, instant};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::cast::{self, DAWN};
+
+/// Sends a command over its own connection; none when the server is no longer there to take it.
+fn post(
+    address: std::net::SocketAddr,
+    token: &str,
+    key: &str,
+    name: &str,
+    body: &Value,
+) -> Option<(u16, Value, Option<String>)> {
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let sent = agent
+        .post(format!("http://{address}/v1/commands/{name}"))
+        .header("authorization", format!("Bearer {token}"))
+        .header("idempotency-key", key)
+        .header("content-type", "application/json")
+        .send(body.to_string());
+    let mut answer = sent.ok()?;
+    let wait = answer.headers().get("retry-after").and_then(|it| it.to_str().ok()).map(str::to_owned);
+    let status = answer.status().as_u16();
+    let text = answer.body_mut().read_to_string().ok()?;
+    Some((status, serde_json::from_str(&text).unwrap_or(Value::Null), wait))
+}
+
+fn market(n: usize) -> Value {
+    json!({ "name": format!("零工市场{n}"), "region": "370102", "market_kind": "public_benefit",
+            "place": { "lat_e6": 36_666_000, "lon_e6": 117_077_000 } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_posts_of_one_key_make_one_event_and_fifty_equal_receipts() {
+    let server = Arc::new(Server::start(DAWN).await);
+    let before = server.running.partition.head.borrow().position.0;
+    let key = server.running.clock.new_key();
+    let mut all = JoinSet::new();
+    for _ in 0..50 {
+        let server = server.clone();
+        all.spawn(
+            async move { server.command_with_key("manager", "market.register", key, market(1)).await.ok() },
+        );
+    }
+    let receipts = all.join_all().await;
+    assert!(receipts.iter().all(|it| it == &receipts[0]), "{receipts:#?}");
+    assert_eq!(server.running.partition.head.borrow().position.0, before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_hundred_who_grab_one_place_exactly_one_gets_it() {
+    let server = Server::start(DAWN).await;
+    let market = cast::market(&server, "历下区零工市场", "370102").await;
+    let employer = cast::employer(&server, "济南某建筑有限公司", "91350100M000100Y43", "370102").await;
+    let mut workers = Vec::new();
+    for n in 0..100 {
+        let (worker, _) = cast::worker(&server, cast::person("张三", 100 + n)).await;
+        cast::arrives(&server, &worker, &market).await;
+        workers.push(worker);
+    }
+    let terms = cast::terms(&employer, &market, "370102", "grab", 1);
+    let posting = id_of(
+        &server.command("dispatcher", "posting.submit", json!({ "terms": terms })).await.ok(),
+        "posting",
+    );
+    let server = Arc::new(server);
+    let mut all: JoinSet<Answer> = JoinSet::new();
+    for worker in workers {
+        let (server, grab) = (server.clone(), json!({ "posting": posting, "worker": worker }));
+        all.spawn(async move { server.command("dispatcher", "offer.grab", grab).await });
+    }
+    let answers = all.join_all().await;
+    let won = answers.iter().filter(|it| it.status == 200).count();
+    let full = answers.iter().filter(|it| it.status == 409 && it.body["code"] == "full").count();
+    let other = answers.iter().find(|it| it.status != 200 && it.body["code"] != "full").map(|it| &it.text);
+    assert_eq!((won, full), (1, 99), "{other:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_says_when_to_come_back_and_loses_nobody_it_took() {
+    let queue = 16;
+    let server = Server::start_with(DAWN, |config| config.queue = queue).await;
+    // The deciding thread is kept busy until the test lets it go.
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let partition = server.running.partition.clone();
+    let blocked = tokio::spawn(async move {
+        let hold = move |_: &_, _| {
+            let _ = begun.send(());
+            let _ = gone.recv();
+        };
+        partition.ask(hold).await.expect("the partition answers once it may");
+    });
+    has_begun.await.unwrap();
+    let (address, token) = (server.running.address, server.token("manager"));
+    let (told, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let mut all = Vec::new();
+    for n in 0..queue + 8 {
+        let (token, told) = (token.clone(), told.clone());
+        let key = server.running.clock.new_key().to_string();
+        all.push(tokio::task::spawn_blocking(move || {
+            let answer = post(address, &token, &key, "market.register", &market(n)).expect("an answer");
+            told.send(answer).expect("the test listens");
+        }));
+    }
+    drop(told);
+    // The clock's own ticks wait in the same queue, so at least eight find no room.
+    for _ in 0..8 {
+        let (status, body, wait) = answers.recv().await.unwrap();
+        assert_eq!(
+            (status, body["code"].as_str(), wait.as_deref()),
+            (503, Some("busy"), Some("1")),
+            "{body}"
+        );
+    }
+    go.send(()).unwrap();
+    blocked.await.unwrap();
+    let mut taken = 0;
+    while let Some((status, body, _)) = answers.recv().await {
+        match status {
+            200 => taken += 1,
+            _ => assert_eq!((status, body["code"].as_str()), (503, Some("busy")), "{body}"),
+        }
+    }
+    for one in all {
+        one.await.unwrap();
+    }
+    assert!((1..=queue).contains(&taken), "{taken} were taken");
+    let markets = server
+        .get("auditor", &format!("/v1/markets?at_least={}", server.running.partition.head.borrow().position))
+        .await
+        .ok();
+    assert_eq!(
+        markets["items"].as_array().map(Vec::len),
+        Some(taken),
+        "each that was answered, and no other"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_given_before_a_stop_is_in_the_log_after_it() {
+    let server = Server::start(DAWN).await;
+    let (address, token) = (server.running.address, server.token("manager"));
+    let clock = server.running.clock.clone();
+    let stopped = Arc::new(AtomicBool::new(false));
+    let (told, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let mut all = Vec::new();
+    for n in 0..6 {
+        let (token, clock, stopped, told) = (token.clone(), clock.clone(), stopped.clone(), told.clone());
+        all.push(tokio::task::spawn_blocking(move || {
+            for m in 0.. {
+                let key = clock.new_key().to_string();
+                let Some((status, body, _)) =
+                    post(address, &token, &key, "market.register", &market(n * 10_000 + m))
+                else {
+                    break;
+                };
+                if status == 200 {
+                    let _ = told.send(body);
+                }
+                if stopped.load(Ordering::Acquire) {
+                    break;
+                }
+            }
+        }));
+    }
+    drop(told);
+    let mut receipts = Vec::new();
+    while receipts.len() < 60 {
+        receipts.push(answers.recv().await.expect("answers"));
+    }
+    // In the middle of it.
+    let server = server.restart().await;
+    stopped.store(true, Ordering::Release);
+    for one in all {
+        one.await.unwrap();
+    }
+    while let Some(receipt) = answers.recv().await {
+        receipts.push(receipt);
+    }
+    let mut positions = BTreeSet::new();
+    for receipt in &receipts {
+        let again =
+            server.get("manager", &format!("/v1/receipts/{}", receipt["command"].as_str().unwrap())).await;
+        assert_eq!(&again.ok(), receipt, "the same events in the same commit with the same digests");
+        positions.insert(receipt["position"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(positions.len(), receipts.len(), "each has its own place");
+    // Every commit is whole: the chain is walked from its first byte to sign the head.
+    server.get("auditor", "/v1/log/head").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_on_one_folder_is_refused_and_the_first_goes_on() {
+    let server = Server::start(DAWN).await;
+    let second = serve::start(server.config(), Clock::driven(instant(DAWN)), true).await;
+    let error = linggong_gateway::chain(&second.expect_err("the folder is in use"));
+    assert!(
+        error.contains("in use") || error.contains("another process") || error.contains("lock"),
+        "{error}"
+    );
+    server.command("manager", "market.register", market(1)).await.ok();
+}
+
+/// Reads events of the stream until the one at `until`: their ids, in the order of arrival.
+fn streamed(address: std::net::SocketAddr, token: &str, after: &str, until: &str) -> Vec<(u64, Value)> {
+    let answer = ureq::get(format!("http://{address}/v1/events/stream"))
+        .header("authorization", format!("Bearer {token}"))
+        .header("last-event-id", after)
+        .call()
+        .expect("a stream");
+    let mut seen = Vec::new();
+    let mut id = String::new();
+    for line in BufReader::new(answer.into_body().into_reader()).lines() {
+        let line = line.expect("a line");
+        if let Some(it) = line.strip_prefix("id: ").or(line.strip_prefix("id:")) {
+            id = it.to_owned();
+        }
+        if let Some(data) = line.strip_prefix("data: ").or(line.strip_prefix("data:")) {
+            seen.push((id.parse().expect("a position"), serde_json::from_str(data).expect("an event")));
+            if id == until {
+                break;
+            }
+        }
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_goes_on_after_a_restart_without_loss_or_repetition() {
+    let server = Server::start(DAWN).await;
+    for n in 0..10 {
+        server.command("manager", "market.register", market(n)).await.ok();
+    }
+    let head = server.running.partition.head.borrow().position;
+    let (address, token) = (server.running.address, server.token("auditor"));
+    let middle = (head.0 - 4).to_string();
+    let until = middle.clone();
+    let first = tokio::task::spawn_blocking(move || streamed(address, &token, "0", &until)).await.unwrap();
+    let server = server.restart().await;
+    let (address, token) = (server.running.address, server.token("auditor"));
+    // The listener comes back before the news does.
+    let last = (head.0 + 5).to_string();
+    let listening = tokio::task::spawn_blocking(move || streamed(address, &token, &middle, &last));
+    for n in 10..15 {
+        server.command("manager", "market.register", market(n)).await.ok();
+    }
+    let second = listening.await.unwrap();
+    let ids: Vec<u64> = first.iter().chain(&second).map(|(id, _)| *id).collect();
+    assert_eq!(ids, (1..=head.0 + 5).collect::<Vec<_>>(), "in order, each once");
+    for (id, event) in first.iter().chain(&second) {
+        assert_eq!(event["position"], json!(id.to_string()));
+        let read = server.get("auditor", &format!("/v1/events/{id}")).await.ok();
+        assert_eq!(event, &read, "the very event");
+    }
+}
