@@ -343,17 +343,23 @@ impl Partition {
                     occurred_at: request.about.occurred_at.unwrap_or(time),
                     time,
                 };
-                let confirms_clock = events.iter().any(crate::office::confirms_clock);
-                let first = self.state.last().next();
-                let mut group = self.record(events, &basis)?;
-                if confirms_clock {
-                    self.deadlines_held = false;
+                match self.check_writable(&events, &basis) {
+                    Err(refusal) => Err(refusal),
+                    Ok(()) => {
+                        let confirms_clock = events.iter().any(crate::office::confirms_clock);
+                        let first = self.state.last().next();
+                        let mut group = self.record(events, &basis)?;
+                        if confirms_clock {
+                            self.deadlines_held = false;
+                        }
+                        let position = self.state.last();
+                        let receipt =
+                            Receipt { command, first, position, recorded_at: time, unchanged: false };
+                        group.waiting.push(Waiting { ticket, answer: Ok(receipt) });
+                        self.decided.push_back(group);
+                        return Ok(());
+                    }
                 }
-                let position = self.state.last();
-                let receipt = Receipt { command, first, position, recorded_at: time, unchanged: false };
-                group.waiting.push(Waiting { ticket, answer: Ok(receipt) });
-                self.decided.push_back(group);
-                return Ok(());
             }
         };
         // The answer may rest on events that are not durable yet: it waits for the last of them.
@@ -389,8 +395,14 @@ impl Partition {
         if let Some(at) = request.about.occurred_at.filter(|at| *at > self.recording_time(now)) {
             return Err(Refusal::InTheFuture { at });
         }
-        if let Some(filed) = request.about.filed.filter(|filed| filed.at > self.recording_time(now)) {
-            return Err(Refusal::InTheFuture { at: filed.at });
+        if let Some(filed) = request.about.filed {
+            if filed.at > self.recording_time(now) {
+                return Err(Refusal::InTheFuture { at: filed.at });
+            }
+            // A stamp or postmark is seen at a desk; what is sent online is filed when it arrives.
+            if !request.actor.is_staff() {
+                return Err(Refusal::bad_field("about.filed", "is for the desk to state"));
+            }
         }
         if let Some(source) = &request.about.source_doc {
             crate::text::check("source_doc", source, crate::text::LINE)?;
@@ -411,16 +423,34 @@ impl Partition {
         };
         if let crate::command::Command::Rules(adopt) = &request.command {
             crate::rules::check_stored(adopt, &self.packs)?;
+            self.check_whole_with(adopt)?;
         }
         let events = request.command.decide(&self.state, &context)?;
         if events.is_empty() {
             // All of it is so already: the receipt points at the entity's last event.
-            let position = self.state.last();
+            let entity = request.command.versioned_entity();
+            let position = entity.and_then(|it| self.state.last_of(it)).unwrap_or(self.state.last());
             let receipt =
                 Receipt { command, first: position, position, recorded_at: context.now, unchanged: true };
             return Ok(Considered::Known(receipt));
         }
         Ok(Considered::New(events))
+    }
+
+    /// Refuses what could not be written down, before anything changes: a fault later would stop the partition.
+    ///
+    /// A decision may fill half a commit; the other half is for what it makes necessary.
+    fn check_writable(&self, events: &[Event], basis: &Basis<'_>) -> Result<(), Refusal> {
+        let mut bytes = 0;
+        for event in events {
+            match self.envelope(event.clone(), None, 0, basis).to_line() {
+                Ok(line) => bytes += line.len() + 1,
+                Err(EnvelopeError::TooLong { .. }) => return Err(Refusal::TooLarge),
+                Err(error) => return Err(Refusal::bad_field("fields", error.to_string())),
+            }
+        }
+        let fits = events.len() <= MAX_COMMIT_EVENTS as usize / 2 && bytes <= MAX_COMMIT_BYTES / 2;
+        if fits { Ok(()) } else { Err(Refusal::TooLarge) }
     }
 
     /// Writes down `events` and whatever they make necessary, in the order of their causes.
@@ -498,6 +528,19 @@ impl Partition {
             packs.push(pack.ok_or_else(missing)?.clone());
         }
         Ok(RuleBook::new(packs))
+    }
+
+    /// Refuses a pack with which the rules would lack what the engine needs.
+    fn check_whole_with(&self, command: &crate::rules::RulesCommand) -> Result<(), Refusal> {
+        let mut packs = self.state.packs.clone();
+        crate::rules::put_in_force(&mut packs, command);
+        let stored = packs.iter().filter_map(|it| self.packs.get(&it.digest).cloned());
+        let missing = RuleBook::new(stored).missing();
+        let lacked = self.rules.missing();
+        match missing.into_iter().find(|it| !lacked.contains(it)) {
+            Some(rule) => Err(Refusal::RuleMissing { rule }),
+            None => Ok(()),
+        }
     }
 
     /// Sends the next commit out where none is in flight.
@@ -594,4 +637,129 @@ fn check_key(request: &Request, now: Timestamp) -> Result<(), Refusal> {
     let ms = i64::try_from(seconds).ok().and_then(|s| s.checked_mul(1000)).ok_or(Refusal::BadKey)?;
     let made = Timestamp::from_ms(ms + i64::from(nanos / 1_000_000)).map_err(|_| Refusal::BadKey)?;
     if now.ms() - made.ms() > KEY_WINDOW_MS { Err(Refusal::KeyTooOld { made }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::worker;
+    use linggong_events::id::{ActorId, OfficeId, PersonId};
+    use linggong_events::measure::{Fen, Metres};
+    use linggong_events::office::Role;
+    use linggong_events::person::{Age, AgeBand, KnownPerson};
+    use linggong_events::worker::{Profile, Skill, SkillLevel};
+    use uuid::Uuid;
+
+    fn now() -> Timestamp {
+        "2026-11-23T05:00:00+08:00".parse().unwrap()
+    }
+
+    fn partition() -> Partition {
+        let region = Region::SHANDONG;
+        let setting = Setting { log: "lg-test".into(), partition: 0, software: "0".into(), region };
+        let mut partition = Partition::new(setting, Packs::new());
+        let header = Header {
+            v: FORMAT,
+            log: "lg-test".into(),
+            partition: 0,
+            commit: 1,
+            epoch: 1,
+            first: 1,
+            count: 0,
+            prev: Digest::ZERO,
+            software: "0".into(),
+            clock_offset_ms: 0,
+            genesis: Some(linggong_events::commit::Genesis {
+                format: FORMAT,
+                hash: "sha256".into(),
+                demo: false,
+            }),
+        };
+        partition.replay(&Commit::build(header, &[]).unwrap()).unwrap();
+        partition
+    }
+
+    /// A worker whose sealed name is `letters` long and who comes for `fen` a day.
+    fn register(n: u128, letters: usize, fen: i64) -> Request {
+        let person = PersonId(Uuid::from_u128(n));
+        let sealed = linggong_events::person::Sealed {
+            person,
+            key: linggong_events::id::KeyId(Uuid::from_u128(n)),
+            boxed: "x".repeat(letters),
+        };
+        let known = KnownPerson {
+            person,
+            age: Some(Age { band: AgeBand::From18To59, changes_on: None }),
+            document_verified: true,
+            sealed: [(linggong_events::person::PersonField::Name, sealed)].into(),
+            tokens: Default::default(),
+            duplicate_suspected: None,
+        };
+        let occupation = "loader".parse().unwrap();
+        let profile = Profile {
+            skills: vec![Skill { occupation, level: SkillLevel::Helper }],
+            certificates: Vec::new(),
+            place: None,
+            reach: Metres(1000),
+            expectation: Fen(fen),
+            available: Vec::new(),
+            declines_ranking: false,
+        };
+        let mut actor = Actor::engine();
+        (actor.id, actor.role, actor.office) =
+            (ActorId(Uuid::from_u128(9)), Role::Clerk, Some(OfficeId(Uuid::from_u128(8))));
+        actor.regions = vec![Region::SHANDONG];
+        Request {
+            key: uuid::Builder::from_unix_timestamp_millis(
+                now().ms() as u64,
+                &(n as u64).to_be_bytes().repeat(2)[..10].try_into().unwrap(),
+            )
+            .into_uuid(),
+            digest: format!("d{n}"),
+            actor,
+            about: About::default(),
+            received_at: now(),
+            command: Command::from(worker::Register { person: known, profile }),
+        }
+    }
+
+    fn give(partition: &mut Partition, request: Request) -> Result<Receipt, Refusal> {
+        partition.handle(Input::Command(Ticket(1), Box::new(request)), now()).expect("no fault");
+        loop {
+            match partition.poll_output().expect("an answer") {
+                Output::Append(_) => partition.handle(Input::Committed, now()).expect("no fault"),
+                Output::Reply(_, answer) => return answer,
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_down_is_refused_and_the_partition_goes_on() {
+        let mut partition = partition();
+        assert_eq!(give(&mut partition, register(1, 70_000, 20_000)), Err(Refusal::TooLarge));
+        let refused = give(&mut partition, register(2, 100, i64::MAX)).unwrap_err();
+        assert_eq!(refused.code(), "bad_field", "an integer that not every JSON reader keeps");
+        assert_eq!(partition.state().last(), Position(0), "nothing was written");
+        assert!(give(&mut partition, register(3, 100, 20_000)).is_ok());
+    }
+
+    #[test]
+    fn a_reply_waits_for_the_commit_it_rests_on() {
+        let mut partition = partition();
+        let (first, second) = (register(1, 100, 20_000), register(1, 100, 20_000));
+        partition.handle(Input::Command(Ticket(1), Box::new(first)), now()).unwrap();
+        partition.handle(Input::Command(Ticket(2), Box::new(second)), now()).unwrap();
+        assert!(matches!(partition.poll_output(), Some(Output::Append(_))));
+        assert!(
+            partition.poll_output().is_none(),
+            "the repeated key rests on a commit that is not durable yet"
+        );
+        partition.handle(Input::Committed, now()).unwrap();
+        let answers: Vec<_> = std::iter::from_fn(|| partition.poll_output()).collect();
+        let [Output::Reply(_, Ok(one)), Output::Reply(_, Ok(two))] = &answers[..] else {
+            panic!("{answers:?}")
+        };
+        assert_eq!(one, two, "the same key gets the same receipt");
+    }
 }

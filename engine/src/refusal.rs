@@ -119,8 +119,6 @@ refusals! {
     /// The matter is before another body already (监察条例 21 ¶2).
     ElsewhereAlready { entity: EntityRef } = "elsewhere_already", Conflict,
         "the same wage is before another body already under `{entity}`: inform and direct, do not process";
-    /// Commands wait until an operator confirms the clock.
-    ClockHeld = "clock_held", Conflict, "the clock jumped or stood still for long: an operator must confirm it first";
     /// Too much at once.
     TooLarge = "too_large", Invalid, "the command would write more than one commit may hold: split it";
     /// Still held for a claim or by law.

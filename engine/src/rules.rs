@@ -69,9 +69,20 @@ pub(crate) fn decide(state: &State, command: &RulesCommand, _: &Context<'_>) -> 
 pub(crate) fn evolve(state: &mut State, event: &RulesEvent) {
     let RulesEvent::Adopted(it) = event;
     let Ok(digest) = it.digest.parse() else { return };
-    let adopted = AdoptedPack { pack_kind: it.pack_kind, name: it.name.clone(), digest };
-    match state.packs.iter_mut().find(|held| (held.pack_kind, &held.name) == (it.pack_kind, &it.name)) {
+    put(&mut state.packs, AdoptedPack { pack_kind: it.pack_kind, name: it.name.clone(), digest });
+}
+
+/// The packs in force once `command` is carried out.
+pub(crate) fn put_in_force(packs: &mut Vec<AdoptedPack>, command: &RulesCommand) {
+    let RulesCommand::Adopt(it) = command;
+    let Ok(digest) = parse_digest(&it.digest) else { return };
+    put(packs, AdoptedPack { pack_kind: it.pack_kind, name: it.name.clone(), digest });
+}
+
+/// A pack takes the place of the one of its name; a new name goes last.
+fn put(packs: &mut Vec<AdoptedPack>, adopted: AdoptedPack) {
+    match packs.iter_mut().find(|held| (held.pack_kind, &held.name) == (adopted.pack_kind, &adopted.name)) {
         Some(held) => *held = adopted,
-        None => state.packs.push(adopted),
+        None => packs.push(adopted),
     }
 }

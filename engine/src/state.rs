@@ -51,7 +51,8 @@ pub struct State {
     remembered: BTreeMap<CommandId, Remembered>,
     /// The remembered commands by recorded time, so that the table stays bounded.
     remembered_since: BTreeSet<(Timestamp, CommandId)>,
-    versions: BTreeMap<EntityRef, Version>,
+    /// The version of each entity, and the position of its last event.
+    versions: BTreeMap<EntityRef, (Version, Position)>,
     last: Position,
     last_time: Option<Timestamp>,
 }
@@ -131,7 +132,7 @@ impl State {
     /// Applies one event. Cannot fail: what was recorded is so.
     pub fn evolve(&mut self, envelope: &Envelope) {
         let meta = &envelope.meta;
-        self.versions.insert(meta.subject, meta.version);
+        self.versions.insert(meta.subject, (meta.version, meta.position));
         self.last = meta.position;
         self.last_time = Some(meta.time);
         self.remember(meta);
@@ -233,7 +234,12 @@ impl State {
 
     /// The version of an entity; 0 where it has no events.
     pub fn version(&self, entity: EntityRef) -> Version {
-        self.versions.get(&entity).copied().unwrap_or_default()
+        self.versions.get(&entity).map(|(version, _)| *version).unwrap_or_default()
+    }
+
+    /// The position of an entity's last event.
+    pub fn last_of(&self, entity: EntityRef) -> Option<Position> {
+        self.versions.get(&entity).map(|(_, position)| *position)
     }
 
     /// The position of the last event.

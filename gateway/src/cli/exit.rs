@@ -112,9 +112,10 @@ impl Failure {
             .collect();
         // What a blocked posting breaks, and the text that would pass.
         let word = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-        errors.extend(listed("findings").map(|it| {
-            format!("{} 「{}」 {}", word(it, "rule"), word(it, "words"), word(it, "citation"))
-        }));
+        errors
+            .extend(listed("findings").map(|it| {
+                format!("{} 「{}」 {}", word(it, "rule"), word(it, "words"), word(it, "citation"))
+            }));
         errors.extend(text("corrected").map(|corrected| format!("→ {corrected}")));
         Failure {
             exit: Exit::of_problem(status, &code),
