@@ -63,7 +63,8 @@ pub fn start<R: LogReader>(
         trouble: None,
         rebuilt: 0,
     };
-    let standings = Arc::new(Mutex::new(projections.iter().map(|it| standing(it.as_ref())).collect::<Vec<_>>()));
+    let standings =
+        Arc::new(Mutex::new(projections.iter().map(|it| standing(it.as_ref())).collect::<Vec<_>>()));
     let (caught_up, position) = watch::channel(Position::default());
     let (rebuilds, asked) = std::sync::mpsc::channel();
     let handle = ProjectionsHandle { position, standings: standings.clone(), rebuilds };

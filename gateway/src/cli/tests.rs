@@ -409,7 +409,11 @@ impl Office {
         let config = Config { data, listen, segment_bytes: 1 << 20, ..Config::default() };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let running = runtime.block_on(crate::serve::start(&config, Clock::wall(), &crate::serve::Founding::staffed(&config)));
+        let running = runtime.block_on(crate::serve::start(
+            &config,
+            Clock::wall(),
+            &crate::serve::Founding::staffed(&config),
+        ));
         Office {
             folder,
             runtime,
