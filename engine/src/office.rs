@@ -26,7 +26,7 @@ commands! {
         ProposeRole = "role_grant.propose", [Keeper, CaseLead, MarketManager] => { office: OfficeId, grant: Grant, reason: String }
         /// Grants the role that somebody else proposed.
         ConfirmRole = "role_grant.confirm", [Keeper, CaseLead, MarketManager] => { office: OfficeId, holder: ActorId, role: Role, basis: String }
-        /// Takes a role back at once.
+        /// Takes a role back at once, or a proposal of it.
         RevokeRole = "revoke_role", [Keeper, CaseLead, MarketManager] => { office: OfficeId, holder: ActorId, role: Role, reason: String }
         /// Opens a series of numbers for a year.
         OpenSeries = "open_series", [Keeper, CaseLead] => { office: OfficeId, series: SeriesKind, year: i16, prefix: String, next: u32 }
@@ -112,8 +112,16 @@ pub(crate) fn decide(
             let office = state.office(it.office)?;
             actor.check_region(office.region)?;
             check_grant(&it.grant, context)?;
-            if office.grants.get(&(it.grant.actor, it.grant.role)) == Some(&it.grant) {
+            check_may_grant(actor.role, it.grant.role)?;
+            let held = (it.grant.actor, it.grant.role);
+            if office.grants.get(&held) == Some(&it.grant) {
                 return Ok(Vec::new());
+            }
+            // Whoever confirms must get what was proposed: a second proposal never takes the place of the first.
+            match office.proposed.get(&held) {
+                Some((grant, _)) if *grant == it.grant => return Ok(Vec::new()),
+                Some(_) => return Err(Refusal::not_possible(it.office, "waiting for another proposal of this role")),
+                None => {}
             }
             RoleProposed { office: it.office, grant: it.grant.clone(), reason: it.reason.clone() }.into()
         }
@@ -121,6 +129,7 @@ pub(crate) fn decide(
             text::check("basis", &it.basis, text::LINE)?;
             let office = state.office(it.office)?;
             actor.check_region(office.region)?;
+            check_may_grant(actor.role, it.role)?;
             let proposed = office.proposed.get(&(it.holder, it.role));
             let (grant, by) = proposed.ok_or(Refusal::NothingProposed { entity: it.office.into() })?;
             // Neither who asked nor who would gain may confirm.
@@ -133,7 +142,9 @@ pub(crate) fn decide(
             text::check("reason", &it.reason, text::LINE)?;
             let office = state.office(it.office)?;
             actor.check_region(office.region)?;
-            if !office.grants.contains_key(&(it.holder, it.role)) {
+            check_may_grant(actor.role, it.role)?;
+            let held = (it.holder, it.role);
+            if !office.grants.contains_key(&held) && !office.proposed.contains_key(&held) {
                 return Ok(Vec::new());
             }
             RoleRevoked { office: it.office, actor: it.holder, role: it.role, reason: it.reason.clone() }
@@ -167,6 +178,43 @@ pub(crate) fn decide(
         }
     };
     Ok(vec![event])
+}
+
+/// Keepers grant any role; a market manager those of a market, a case lead those of cases.
+fn check_may_grant(granting: Role, role: Role) -> Result<(), Refusal> {
+    let may = match granting {
+        Role::Keeper => true,
+        Role::MarketManager => match role {
+            Role::Worker | Role::Employer | Role::CrewLeader | Role::Clerk | Role::Dispatcher => true,
+            Role::Reviewer | Role::Gate => true,
+            Role::Engine
+            | Role::MarketManager
+            | Role::Insurer
+            | Role::CaseOfficer
+            | Role::CaseLead
+            | Role::Mediator
+            | Role::Auditor
+            | Role::PrivacyOfficer
+            | Role::Keeper
+            | Role::Subscriber => false,
+        },
+        Role::CaseLead => matches!(role, Role::CaseOfficer | Role::Mediator),
+        Role::Engine
+        | Role::Worker
+        | Role::Employer
+        | Role::CrewLeader
+        | Role::Clerk
+        | Role::Dispatcher
+        | Role::Reviewer
+        | Role::Gate
+        | Role::Insurer
+        | Role::CaseOfficer
+        | Role::Mediator
+        | Role::Auditor
+        | Role::PrivacyOfficer
+        | Role::Subscriber => false,
+    };
+    if may { Ok(()) } else { Err(Refusal::RoleNotAllowed) }
 }
 
 /// A grant names what its role is bound to, and lies within the regions of whoever proposes it.
@@ -229,6 +277,7 @@ pub(crate) fn evolve(state: &mut State, event: &OfficeEvent, meta: &Meta) {
         OfficeEvent::RoleRevoked(it) => {
             if let Some(office) = state.offices.get_mut(&it.office) {
                 office.grants.remove(&(it.actor, it.role));
+                office.proposed.remove(&(it.actor, it.role));
             }
         }
         OfficeEvent::SeriesOpened(it) => {

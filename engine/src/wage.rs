@@ -194,10 +194,10 @@ pub(crate) fn earned(
     let (hire, outstanding) = (known.hire, left(amount, on_books.paid()));
     let reason = match basis {
         WageBasis::HireTerms => {
-            "attendance is contradicted: by the terms of the hire until an officer adjusts it"
+            "考勤说法不一: 先按用工约定计, 由工作人员核定"
         }
         WageBasis::Attendance | WageBasis::WageSheet | WageBasis::WorkerAssertion => {
-            "attendance became known"
+            "考勤已补报"
         }
     };
     vec![Adjusted { wage, hire, worker, employer, amount, outstanding, basis, reason: reason.into() }.into()]

@@ -380,5 +380,5 @@ async fn evidence(cast: &Cast) -> String {
             .expect("the evidence is taken");
         answer.body_mut().read_json::<Value>().expect("an answer")
     });
-    sent.await.unwrap()["digest"].as_str().unwrap().to_owned()
+    sent.await.expect("the request ends")["digest"].as_str().expect("a digest").to_owned()
 }

@@ -73,7 +73,7 @@ pub(crate) async fn grant(server: &Server, office: &str, grant: Value) {
 }
 
 pub(crate) fn role_name(role: Role) -> String {
-    serde_json::to_value(role).unwrap().as_str().unwrap().to_owned()
+    serde_json::to_value(role).expect("a role").as_str().expect("a word").to_owned()
 }
 
 pub(crate) fn terms(employer: &str, market: &str, region: &str, mode: &str, headcount: u16) -> Value {
@@ -144,7 +144,7 @@ async fn struck(
 
 async fn wage_of(server: &Server, hire: &str) -> String {
     let found = server.get("auditor", &format!("/v1/timelines/hire/{hire}?limit=200")).await.ok();
-    let events = found["items"].as_array().unwrap().iter();
+    let events = found["items"].as_array().expect("events").iter();
     let wages = events.filter_map(|it| it["event"]["data"]["wage"].as_str());
     wages.map(str::to_owned).next().unwrap_or_else(|| panic!("no wage of {hire} in {found}"))
 }
@@ -199,7 +199,7 @@ impl Cast {
         b.claim = id_of(&claimed(&server, &b, statement).await, "claim");
         let office =
             server.get("auditor", "/v1/events?limit=1").await.ok()["items"][0]["data"]["office"].clone();
-        let office = office.as_str().unwrap().to_owned();
+        let office = office.as_str().expect("an office").to_owned();
         for series in ["acceptance", "filing"] {
             let body =
                 json!({ "office": office, "series": series, "year": 2026, "prefix": "鲁人社监", "next": 1 });
@@ -211,7 +211,7 @@ impl Cast {
         let officer = founder_id(&server.config().log, "officer");
         let assign = json!({ "case": case, "officer": officer, "reason": "分工" });
         let assigned = server.command("lead", "case.assign", assign).await.ok();
-        let position = assigned["position"].as_str().unwrap().to_owned();
+        let position = assigned["position"].as_str().expect("a position").to_owned();
         server.get("auditor", &format!("/v1/cases?at_least={position}")).await.ok();
         Cast { server, office, market: market_a, other_market: market_b, a, b, case }
     }

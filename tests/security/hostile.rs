@@ -333,7 +333,7 @@ async fn raw(server: &Server, request: String) -> String {
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     });
-    heard.await.unwrap()
+    heard.await.expect("the connection ends")
 }
 
 fn status_of(answer: &str) -> u16 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use linggong_gateway::clock::Clock;
-use linggong_gateway::serve::{self, Founding};
+use linggong_gateway::serve;
 use linggong_tests::{Answer, Server, id_of, instant};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -203,9 +203,8 @@ async fn every_answer_given_before_a_stop_is_in_the_log_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_server_on_one_folder_is_refused_and_the_first_goes_on() {
     let server = Server::start(DAWN).await;
-    let second =
-        serve::start(server.config(), Clock::driven(instant(DAWN)), &Founding::staffed(server.config()))
-            .await;
+    let founding = serve::Founding::staffed(server.config());
+    let second = serve::start(server.config(), Clock::driven(instant(DAWN)), &founding).await;
     let error = linggong_gateway::chain(&second.expect_err("the folder is in use"));
     assert!(
         error.contains("in use") || error.contains("another process") || error.contains("lock"),
