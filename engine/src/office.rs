@@ -120,7 +120,9 @@ pub(crate) fn decide(
             // Whoever confirms must get what was proposed: a second proposal never takes the place of the first.
             match office.proposed.get(&held) {
                 Some((grant, _)) if *grant == it.grant => return Ok(Vec::new()),
-                Some(_) => return Err(Refusal::not_possible(it.office, "waiting for another proposal of this role")),
+                Some(_) => {
+                    return Err(Refusal::not_possible(it.office, "waiting for another proposal of this role"));
+                }
                 None => {}
             }
             RoleProposed { office: it.office, grant: it.grant.clone(), reason: it.reason.clone() }.into()
@@ -198,7 +200,7 @@ fn check_may_grant(granting: Role, role: Role) -> Result<(), Refusal> {
             | Role::Keeper
             | Role::Subscriber => false,
         },
-        Role::CaseLead => matches!(role, Role::CaseOfficer | Role::Mediator),
+        Role::CaseLead => matches!(role, Role::CaseOfficer | Role::Mediator | Role::Worker),
         Role::Engine
         | Role::Worker
         | Role::Employer

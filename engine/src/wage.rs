@@ -193,12 +193,8 @@ pub(crate) fn earned(
     }
     let (hire, outstanding) = (known.hire, left(amount, on_books.paid()));
     let reason = match basis {
-        WageBasis::HireTerms => {
-            "考勤说法不一: 先按用工约定计, 由工作人员核定"
-        }
-        WageBasis::Attendance | WageBasis::WageSheet | WageBasis::WorkerAssertion => {
-            "考勤已补报"
-        }
+        WageBasis::HireTerms => "考勤说法不一: 先按用工约定计, 由工作人员核定",
+        WageBasis::Attendance | WageBasis::WageSheet | WageBasis::WorkerAssertion => "考勤已补报",
     };
     vec![Adjusted { wage, hire, worker, employer, amount, outstanding, basis, reason: reason.into() }.into()]
 }
