@@ -173,3 +173,30 @@ async fn a_wage_not_paid_becomes_a_claim_a_case_and_is_settled() {
         "due, overdue, claimed, paid, seen: {timeline}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_name_opens_for_a_purpose_until_its_key_is_shredded() {
+    let server = Server::start("2026-11-23T04:50:00+08:00").await;
+    let registered = worker(&server, "11010519491231002X", "loader").await;
+    let person = server.get("clerk", &format!("/v1/workers/{registered}")).await.ok()["value"]["person"].clone();
+    let (token, path) = (server.token("clerk"), format!("/v1/persons/{}/open", person.as_str().unwrap()));
+    let asked = json!({ "fields": ["name"], "purpose": "desk_service" }).to_string();
+    let opened = server.send("POST", &path, Some(&token), &[], Some(asked.clone())).await.ok();
+    assert_eq!(opened["name"], "张三");
+    let log = server.get("privacy", "/v1/accesses").await.ok();
+    assert_eq!(log["items"].as_array().unwrap().len(), 1, "the opening is on record: {log}");
+
+    let event = server.get("privacy", "/v1/events?type=person.registered").await.ok();
+    let key = event["items"][0]["data"]["known"]["sealed"]["name"]["key"].clone();
+    let shred = |person: &Value, key: &Value| {
+        json!({ "person": person, "key": key, "key_state": "shredded", "basis": "本人申请, 期限已满" })
+    };
+    let foreign = json!("00000000-0000-8000-8000-000000000001");
+    server.command("privacy", "person.set_key_state", shred(&person, &foreign)).await.refused(422, "bad_field");
+    server.command("privacy", "person.set_key_state", shred(&person, &key)).await.ok();
+    let answer = server.send("POST", &path, Some(&token), &[], Some(asked.clone())).await;
+    assert_eq!((answer.status, answer.text.contains("张三")), (403, false), "{}", answer.text);
+    let server = server.restart().await;
+    let answer = server.send("POST", &path, Some(&server.token("clerk")), &[], Some(asked)).await;
+    assert_eq!(answer.status, 403, "shredded stays shredded: {}", answer.text);
+}

@@ -1,5 +1,6 @@
 //! Putting it together: log, partition, views, vault and HTTP in one process, started in order, stopped in order.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -16,10 +17,12 @@ use linggong_events::audience::Department;
 use linggong_events::commit::{CommitError, Digest};
 use linggong_events::event::Event;
 use linggong_events::head::{BadKey, HeadKey};
-use linggong_events::id::{ActorId, OfficeId, new_id};
+use linggong_events::envelope::Recorded;
+use linggong_events::id::{ActorId, KeyId, OfficeId, PersonId, new_id};
 use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader, OpenError, Options};
 use linggong_events::log::{AppendError, Audit, Author, EventLog, LogReader, ReadError};
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
+use linggong_events::person::{KeyState, PersonEvent};
 use linggong_events::region::Region;
 use linggong_events::rules::{Adopted, PackKind};
 use linggong_projections::StoreError;
@@ -287,6 +290,7 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).map_err(at(&data.join("packs")))?;
     }
     let (log, partition, is_new) = open_log(config, &packs, &clock, founding)?;
+    let key_states = key_states(&log.reader())?;
     let missing = partition.rules().missing();
     if !missing.is_empty() {
         return Err(ServeError::Rules { missing });
@@ -306,6 +310,18 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
             .map_err(at(&data))?;
 
     make_tokens(config, &founding.staff)?;
+    let mut vault = Vault::open(&VaultSettings {
+        directory: data.join("vault"),
+        master_key: config.vault_key_file(),
+        log: config.log.clone(),
+        demo,
+    })?;
+    for (person, key, state) in key_states {
+        // What the log says of a key holds, also where the process ended before the vault was told.
+        if vault.key_of(person).is_some_and(|(own, is)| own == key && is != state) {
+            vault.change_key_state(key, state)?;
+        }
+    }
     let app = App::new(Parts {
         clock: clock.clone(),
         partition: partition.clone(),
@@ -321,12 +337,7 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
             body_bytes: config.body_bytes,
             request: Duration::from_secs(config.request_seconds),
         },
-        vault: Mutex::new(Vault::open(&VaultSettings {
-            directory: data.join("vault"),
-            master_key: config.vault_key_file(),
-            log: config.log.clone(),
-            demo,
-        })?),
+        vault: Mutex::new(vault),
         audit: Mutex::new(Audit::default()),
     });
     let listener = TcpListener::bind(config.listen).await.map_err(at(&data))?;
@@ -388,6 +399,20 @@ fn open_log(
         }
     }
     Ok((log, partition, is_new))
+}
+
+/// The last state of every key that the log speaks of.
+fn key_states(reader: &EmbeddedReader) -> Result<Vec<(PersonId, KeyId, KeyState)>, ServeError> {
+    let mut states = BTreeMap::new();
+    for commit in reader.commits(1) {
+        for recorded in commit?.events() {
+            let Recorded::Known(envelope) = recorded.map_err(Fault::from)? else { continue };
+            if let Event::Person(PersonEvent::KeyStateChanged(it)) = envelope.event {
+                states.insert((it.person, it.key), it.state);
+            }
+        }
+    }
+    Ok(states.into_iter().map(|((person, key), state)| (person, key, state)).collect())
 }
 
 fn check_sort(reader: &EmbeddedReader, path: &Path, demo: bool) -> Result<(), ServeError> {

@@ -9,9 +9,11 @@ use linggong_engine::partition::Receipt;
 use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
-use linggong_events::id::{CommandId, command_id};
+use linggong_engine::person::PersonCommand;
+use linggong_events::id::{CommandId, KeyId, PersonId, command_id};
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
+use linggong_events::person::KeyState;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -108,10 +110,51 @@ pub(super) async fn give(
         CommandError::Unknown { .. } => Problem::not_found(),
         CommandError::Fields { cause, .. } => bad_fields("body", &cause),
     })?;
+    let key_change = key_change(&command);
+    if let Some(change) = key_change {
+        check_key_change(&app, change).await?;
+    }
     let request = Request { key, digest, actor, about, received_at, command };
     let receipt = app.partition.command(request).await??;
+    if let Some((_, key, state)) = key_change {
+        // The event is durable; a crash here is made good at the next start, from the log.
+        let changing = app.clone();
+        let changed = tokio::task::spawn_blocking(move || changing.vault().change_key_state(key, state));
+        changed.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
+    }
     metrics::counter!("linggong_commands_accepted_total").increment(1);
     answer(&app, receipt).map(Json)
+}
+
+/// What a command does to a key of the vault.
+fn key_change(command: &Command) -> Option<(PersonId, KeyId, KeyState)> {
+    match command {
+        Command::Person(PersonCommand::SetKeyState(it)) => Some((it.person, it.key, it.key_state)),
+        Command::Person(PersonCommand::Link(_) | PersonCommand::Unlink(_))
+        | Command::Market(_)
+        | Command::Office(_)
+        | Command::Worker(_)
+        | Command::Employer(_)
+        | Command::Posting(_)
+        | Command::Offer(_)
+        | Command::Hire(_)
+        | Command::Attendance(_)
+        | Command::Wage(_)
+        | Command::Insurance(_)
+        | Command::Claim(_)
+        | Command::Case(_)
+        | Command::Rules(_) => None,
+    }
+}
+
+/// Refuses a key that is not the person's: the engine checks holds by person, so the two must belong together.
+async fn check_key_change(app: &App, (person, key, _): (PersonId, KeyId, KeyState)) -> Result<(), Problem> {
+    let asking = app.clone();
+    let known = tokio::task::spawn_blocking(move || asking.vault().key_of(person));
+    match known.await.map_err(|error| Problem::internal(&error))? {
+        Some((own, _)) if own == key => Ok(()),
+        Some(_) | None => Err(Refusal::bad_field("key", "is not a key of this person").into()),
+    }
 }
 
 pub(super) async fn receipt(
