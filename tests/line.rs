@@ -178,7 +178,8 @@ async fn a_wage_not_paid_becomes_a_claim_a_case_and_is_settled() {
 async fn a_sealed_name_opens_for_a_purpose_until_its_key_is_shredded() {
     let server = Server::start("2026-11-23T04:50:00+08:00").await;
     let registered = worker(&server, "11010519491231002X", "loader").await;
-    let person = server.get("clerk", &format!("/v1/workers/{registered}")).await.ok()["value"]["person"].clone();
+    let person =
+        server.get("clerk", &format!("/v1/workers/{registered}")).await.ok()["value"]["person"].clone();
     let (token, path) = (server.token("clerk"), format!("/v1/persons/{}/open", person.as_str().unwrap()));
     let asked = json!({ "fields": ["name"], "purpose": "desk_service" }).to_string();
     let opened = server.send("POST", &path, Some(&token), &[], Some(asked.clone())).await.ok();
@@ -188,11 +189,12 @@ async fn a_sealed_name_opens_for_a_purpose_until_its_key_is_shredded() {
 
     let event = server.get("privacy", "/v1/events?type=person.registered").await.ok();
     let key = event["items"][0]["data"]["known"]["sealed"]["name"]["key"].clone();
-    let shred = |person: &Value, key: &Value| {
-        json!({ "person": person, "key": key, "key_state": "shredded", "basis": "本人申请, 期限已满" })
-    };
+    let shred = |person: &Value, key: &Value| json!({ "person": person, "key": key, "key_state": "shredded", "basis": "本人申请, 期限已满" });
     let foreign = json!("00000000-0000-8000-8000-000000000001");
-    server.command("privacy", "person.set_key_state", shred(&person, &foreign)).await.refused(422, "bad_field");
+    server
+        .command("privacy", "person.set_key_state", shred(&person, &foreign))
+        .await
+        .refused(422, "bad_field");
     server.command("privacy", "person.set_key_state", shred(&person, &key)).await.ok();
     let answer = server.send("POST", &path, Some(&token), &[], Some(asked.clone())).await;
     assert_eq!((answer.status, answer.text.contains("张三")), (403, false), "{}", answer.text);

@@ -121,7 +121,10 @@ pub(crate) fn decide(
             match office.proposed.get(&held) {
                 Some((grant, _)) if *grant == it.grant => return Ok(Vec::new()),
                 Some(_) => {
-                    return Err(Refusal::not_possible(it.office, "waiting for another proposal of this role"));
+                    return Err(Refusal::not_possible(
+                        it.office,
+                        "waiting for another proposal of this role",
+                    ));
                 }
                 None => {}
             }

@@ -15,9 +15,9 @@ use linggong_engine::partition::{Fault, Output, Partition, Setting, founding_id}
 use linggong_engine::rules::rules_id;
 use linggong_events::audience::Department;
 use linggong_events::commit::{CommitError, Digest};
+use linggong_events::envelope::Recorded;
 use linggong_events::event::Event;
 use linggong_events::head::{BadKey, HeadKey};
-use linggong_events::envelope::Recorded;
 use linggong_events::id::{ActorId, KeyId, OfficeId, PersonId, new_id};
 use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader, OpenError, Options};
 use linggong_events::log::{AppendError, Audit, Author, EventLog, LogReader, ReadError};

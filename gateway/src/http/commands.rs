@@ -6,10 +6,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use linggong_engine::command::{About, Command, CommandError, Request};
 use linggong_engine::partition::Receipt;
+use linggong_engine::person::PersonCommand;
 use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
-use linggong_engine::person::PersonCommand;
 use linggong_events::id::{CommandId, KeyId, PersonId, command_id};
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
@@ -120,7 +120,10 @@ pub(super) async fn give(
         // The event is durable; a crash here is made good at the next start, from the log.
         let changing = app.clone();
         let changed = tokio::task::spawn_blocking(move || changing.vault().change_key_state(key, state));
-        changed.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
+        changed
+            .await
+            .map_err(|error| Problem::internal(&error))?
+            .map_err(|error| Problem::internal(&error))?;
     }
     metrics::counter!("linggong_commands_accepted_total").increment(1);
     answer(&app, receipt).map(Json)
