@@ -21,7 +21,7 @@ commands! {
         Link = "link", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
         /// Dissolves a link that was wrong.
         Unlink = "unlink", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
-        /// Records that the vault changed the state of a key.
+        /// Changes what the vault may do with a key of this person.
         SetKeyState = "set_key_state", [PrivacyOfficer] => { person: PersonId, key: KeyId, key_state: KeyState, basis: String }
     }
 }

@@ -44,8 +44,19 @@ macro_rules! kinds {
 macro_rules! id_type {
     ($(#[$doc:meta])* $id:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
         pub struct $id(pub Uuid);
+
+        impl<'de> Deserialize<'de> for $id {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$id, D::Error> {
+                // In texts one id has one spelling; formats of our own hold the bytes.
+                if !deserializer.is_human_readable() {
+                    return Uuid::deserialize(deserializer).map($id);
+                }
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
 
         impl fmt::Display for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { self.0.fmt(f) }
@@ -252,5 +263,10 @@ mod tests {
         assert!("hire/0000".parse::<EntityRef>().is_err());
         assert!("HIRE/00000000-0000-0000-0000-000000000007".parse::<EntityRef>().is_err());
         assert!("hire/00000000-0000-0000-0000-00000000000A".parse::<EntityRef>().is_err());
+        let spelled = |text: &str| serde_json::from_str::<HireId>(&format!("\"{text}\""));
+        assert!(spelled("00000000-0000-0000-0000-00000000000a").is_ok());
+        for other in ["00000000-0000-0000-0000-00000000000A", "{00000000-0000-0000-0000-00000000000a}"] {
+            assert!(spelled(other).is_err(), "one id has one spelling: {other}");
+        }
     }
 }
