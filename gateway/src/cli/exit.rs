@@ -85,7 +85,7 @@ pub(super) const LOCAL: &[(&str, Exit)] = &[
 ];
 
 impl Failure {
-    /// A failure that the command line itself finds, by its `code` in [`LOCAL`].
+    /// A failure that the command line itself finds, by its stable `code`.
     pub fn local(lang: Lang, code: &str, detail: impl Into<String>) -> Failure {
         let exit = LOCAL.iter().find(|(it, _)| *it == code).map_or(Exit::Failure, |(_, exit)| *exit);
         let title = label("screens", &format!("failure.{code}"), lang).unwrap_or(code).to_owned();
