@@ -30,7 +30,7 @@ impl Point {
     /// The distance in whole metres, by one rule that is never changed: replay depends on it.
     ///
     /// The ground between two places is taken as flat at their middle latitude. One degree of latitude and
-    /// one of longitude are so many millimetres there, by [`NORTH_MM`] and [`EAST_MM`] (WGS-84 at every
+    /// one of longitude are so many millimetres there, by two tables (WGS-84 at every
     /// whole degree, straight lines between), cut to whole millimetres; so are the two legs and the root of
     /// the sum of their squares; the last is rounded to metres, half a metre up. Only integers take part.
     /// The longitude goes the shorter way round. Against the geodesic the error stays under 0.02 % for 200 km
