@@ -95,3 +95,15 @@ impl Config {
         self.vault_key.clone().unwrap_or_else(|| self.data.join("vault.key"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_settings_are_the_defaults() {
+        let shipped: Config = toml::from_str(include_str!("../../config/linggong.toml")).unwrap();
+        assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
+        assert!(toml::from_str::<Config>("listne = 1").is_err(), "a misspelt setting is not passed over");
+    }
+}
