@@ -81,6 +81,8 @@ pub(crate) struct Case {
     pub(crate) worker: WorkerId,
     pub(crate) employer: EmployerId,
     pub(crate) claims: BTreeSet<ClaimId>,
+    /// Claims for which mediation reached terms.
+    pub(crate) mediated: BTreeSet<ClaimId>,
     pub(crate) stage: Stage,
     pub(crate) officer: Option<ActorId>,
     filing_proposed: Option<ActorId>,
@@ -616,6 +618,7 @@ fn opened(office: OfficeId, worker: WorkerId, employer: EmployerId) -> Case {
         filing_proposed: None,
         reopening_proposed: None,
         deadlines: BTreeMap::new(),
+        mediated: BTreeSet::new(),
         documents: BTreeSet::new(),
         entries: BTreeSet::new(),
     }
@@ -731,8 +734,10 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                 }
             }
         }
-        CaseEvent::Mediated(_)
-        | CaseEvent::MediationFailed(_)
+        CaseEvent::Mediated(it) => change(state, it.case, |case| {
+            case.mediated.insert(it.claim);
+        }),
+        CaseEvent::MediationFailed(_)
         | CaseEvent::PaymentSeen(_)
         | CaseEvent::Corrected(_) => {}
     }

@@ -182,12 +182,21 @@ pub(crate) fn decide(
             if let Stage::Started { at } = hire.stage {
                 return Err(Refusal::TooLate { at });
             }
+            // From then on the words are: did not come, was sent home, ended.
+            let start = hire.first_start();
+            if start <= context.now || attendance::was_there(state, it.hire) {
+                return Err(Refusal::TooLate { at: start });
+            }
             Ok(vec![cancelled(it.hire, hire, it.reason, it.note.clone())])
         }
         HireCommand::ReportNoShow(it) => {
             let hire = live_hire(state, it.hire, context)?;
             if let Stage::Started { .. } = hire.stage {
                 return Err(Refusal::not_possible(it.hire, "at work: correct the start first"));
+            }
+            check_unpaid_for(state, it.hire, hire)?;
+            if attendance::was_there(state, it.hire) {
+                return Err(Refusal::not_possible(it.hire, "signed in to: the sides contradict each other"));
             }
             let start = hire.first_start();
             if start > context.now {
@@ -200,6 +209,7 @@ pub(crate) fn decide(
         HireCommand::ReportSentHome(it) => {
             let hire = live_hire(state, it.hire, context)?;
             check_past(it.at, context)?;
+            check_unpaid_for(state, it.hire, hire)?;
             let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
             let asserted_by = asserted_by(context.actor);
             Ok(vec![SentHome { hire: it.hire, posting, worker, employer, at: it.at, asserted_by }.into()])
@@ -255,6 +265,16 @@ pub(crate) fn decide(
             };
             Ok(vec![event.into()])
         }
+    }
+}
+
+/// A hire for which a wage is on the books cannot be made void: what was worked stays worked.
+fn check_unpaid_for(state: &State, id: HireId, hire: &Hire) -> Result<(), Refusal> {
+    let kind = hire.terms.pay.pay_kind;
+    let wages = (0..).take(hire.terms.shifts.len()).map(|n| wage::wage_id(id, kind, n));
+    match wages.into_iter().find(|wage| state.wages.contains_key(wage)) {
+        Some(wage) => Err(Refusal::OnHold { entity: wage.into() }),
+        None => Ok(()),
     }
 }
 

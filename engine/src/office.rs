@@ -17,6 +17,9 @@ use crate::refusal::Refusal;
 use crate::state::State;
 use crate::text;
 
+/// The most regions of one grant: a city has fewer counties.
+const MAX_REGIONS: usize = 32;
+
 commands! {
     /// What can be asked of an office.
     OfficeCommand: Office {
@@ -249,8 +252,8 @@ fn check_grant(grant: &Grant, context: &Context<'_>) -> Result<(), Refusal> {
     if !bound {
         return Err(Refusal::bad_field("grant", "does not say whom or what the role is bound to"));
     }
-    if grant.regions.is_empty() {
-        return Err(Refusal::bad_field("grant.regions", "is empty"));
+    if grant.regions.is_empty() || grant.regions.len() > MAX_REGIONS {
+        return Err(Refusal::bad_field("grant.regions", format!("does not name between 1 and {MAX_REGIONS}")));
     }
     grant.regions.iter().try_for_each(|region| context.actor.check_region(*region))
 }

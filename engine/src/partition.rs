@@ -16,7 +16,7 @@ use linggong_events::event::Event;
 use linggong_events::id::{CommandId, EventId, command_id, deadline_id, new_id};
 use linggong_events::measure::Position;
 use linggong_events::region::Region;
-use linggong_events::time::{DAY_MS, Timestamp};
+use linggong_events::time::{DAY_MS, MINUTE_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -30,6 +30,9 @@ const HEADER_ROOM: usize = 1024;
 
 /// A pause of the log after which deadlines wait for an operator: one bad clock must not lapse every case.
 pub const MAX_PAUSE_MS: i64 = 7 * DAY_MS;
+
+/// How far ahead of the engine's clock a client's may stand when it makes a key.
+const MAX_KEY_AHEAD_MS: i64 = 10 * MINUTE_MS;
 
 /// What the shell knows about the log and the software.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -636,7 +639,11 @@ fn check_key(request: &Request, now: Timestamp) -> Result<(), Refusal> {
     let (seconds, nanos) = request.key.get_timestamp().map(|it| it.to_unix()).ok_or(Refusal::BadKey)?;
     let ms = i64::try_from(seconds).ok().and_then(|s| s.checked_mul(1000)).ok_or(Refusal::BadKey)?;
     let made = Timestamp::from_ms(ms + i64::from(nanos / 1_000_000)).map_err(|_| Refusal::BadKey)?;
-    if now.ms() - made.ms() > KEY_WINDOW_MS { Err(Refusal::KeyTooOld { made }) } else { Ok(()) }
+    if now.ms() - made.ms() > KEY_WINDOW_MS {
+        return Err(Refusal::KeyTooOld { made });
+    }
+    // A key of the far future would outlive the memory of commands and could be used twice.
+    if made.ms() - now.ms() > MAX_KEY_AHEAD_MS { Err(Refusal::InTheFuture { at: made }) } else { Ok(()) }
 }
 
 #[cfg(test)]
