@@ -737,9 +737,7 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
         CaseEvent::Mediated(it) => change(state, it.case, |case| {
             case.mediated.insert(it.claim);
         }),
-        CaseEvent::MediationFailed(_)
-        | CaseEvent::PaymentSeen(_)
-        | CaseEvent::Corrected(_) => {}
+        CaseEvent::MediationFailed(_) | CaseEvent::PaymentSeen(_) | CaseEvent::Corrected(_) => {}
     }
     if let linggong_events::id::EntityRef { kind: Kind::Case, id } = meta.subject {
         change(state, CaseId(id), |case| {

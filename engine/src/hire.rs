@@ -94,10 +94,15 @@ pub(crate) enum VoidReason {
 }
 
 impl Hire {
+    /// The first shift.
+    pub(crate) fn first_shift(&self) -> Shift {
+        let first = self.terms.shifts.iter().min().copied();
+        first.unwrap_or_else(|| unreachable!("terms without a shift are refused"))
+    }
+
     /// The start of the first shift.
     pub(crate) fn first_start(&self) -> Timestamp {
-        let first = self.terms.shifts.iter().map(|shift| shift.start()).min();
-        first.unwrap_or_else(|| unreachable!("terms without a shift are refused"))
+        self.first_shift().start()
     }
 
     /// Whether the worker's minutes are taken by it.
@@ -182,10 +187,15 @@ pub(crate) fn decide(
             if let Stage::Started { at } = hire.stage {
                 return Err(Refusal::TooLate { at });
             }
-            // From then on the words are: did not come, was sent home, ended.
-            let start = hire.first_start();
-            if start <= context.now || attendance::was_there(state, it.hire) {
-                return Err(Refusal::TooLate { at: start });
+            // From its start on the words are: did not come, was sent home, ended. Rain may stop it until its end.
+            let until = match it.reason {
+                CancelReason::Weather => hire.first_shift().end(),
+                CancelReason::Employer | CancelReason::Worker | CancelReason::PostingWithdrawn => {
+                    hire.first_start()
+                }
+            };
+            if until <= context.now || attendance::was_there(state, it.hire) {
+                return Err(Refusal::TooLate { at: until });
             }
             Ok(vec![cancelled(it.hire, hire, it.reason, it.note.clone())])
         }

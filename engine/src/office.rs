@@ -253,7 +253,10 @@ fn check_grant(grant: &Grant, context: &Context<'_>) -> Result<(), Refusal> {
         return Err(Refusal::bad_field("grant", "does not say whom or what the role is bound to"));
     }
     if grant.regions.is_empty() || grant.regions.len() > MAX_REGIONS {
-        return Err(Refusal::bad_field("grant.regions", format!("does not name between 1 and {MAX_REGIONS}")));
+        return Err(Refusal::bad_field(
+            "grant.regions",
+            format!("does not name between 1 and {MAX_REGIONS}"),
+        ));
     }
     grant.regions.iter().try_for_each(|region| context.actor.check_region(*region))
 }
