@@ -716,7 +716,7 @@ fn opening(generator: &mut SchemaGenerator) -> Value {
         "type": "object", "required": ["fields", "purpose"], "additionalProperties": false,
         "properties": {
             "fields": of::<Vec<PersonField>>(generator), "purpose": of::<PurposeKind>(generator),
-            "case": of::<Option<CaseId>>(generator), "second_officer": of::<Option<ActorId>>(generator),
+            "case": of::<Option<CaseId>>(generator),
         },
     })
 }

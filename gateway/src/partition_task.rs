@@ -1,5 +1,6 @@
 //! The two threads of a partition: one decides, one writes. Everything else talks to them by messages.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 
@@ -11,6 +12,7 @@ use linggong_engine::state::State;
 use linggong_events::commit::{Commit, Digest, Head};
 use linggong_events::event::Event;
 use linggong_events::log::{AppendError, EventLog, Resolution};
+use linggong_events::measure::Position;
 use linggong_events::time::Timestamp;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,8 +25,10 @@ const MAX_CLOCK_JUMP_MS: i64 = 5_000;
 /// How often an append whose outcome is unknown is asked about before the writer gives up.
 const RESOLVE_ATTEMPTS: u32 = 20;
 
-/// Reads a partition at an instant and sends its answer itself.
-type Question = Box<dyn FnOnce(&Partition, Timestamp) + Send>;
+/// Reads a partition at an instant; what it found is sent once it is durable.
+type Question = Box<dyn FnOnce(&Partition, Timestamp) -> Delivery + Send>;
+/// Sends what a question found.
+type Delivery = Box<dyn FnOnce() + Send>;
 
 enum Message {
     Command(Box<Request>, oneshot::Sender<Result<Receipt, Refusal>>),
@@ -70,14 +74,15 @@ impl PartitionHandle {
         answer.await.map_err(|_| Unavailable::Stopped)
     }
 
-    /// Asks what is so, including what is decided and not yet durable.
+    /// Asks what is so after every decision so far; answered once all of them are durable.
     pub async fn ask<A: Send + 'static>(
         &self,
         question: impl FnOnce(&Partition, Timestamp) -> A + Send + 'static,
     ) -> Result<A, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let ask = move |partition: &Partition, now: Timestamp| {
-            let _ = reply.send(question(partition, now));
+            let found = question(partition, now);
+            Box::new(move || drop(reply.send(found))) as Delivery
         };
         self.messages.try_send(Message::Ask(Box::new(ask))).map_err(|_| Unavailable::Busy)?;
         answer.await.map_err(|_| Unavailable::Stopped)
@@ -126,8 +131,17 @@ pub fn start<L: EventLog + 'static>(
             }
         }
     })?;
-    let decider =
-        Decider { partition, clock, waiting: Default::default(), next_ticket: 0, to_writer, head, grants };
+    let decider = Decider {
+        partition,
+        clock,
+        waiting: BTreeMap::new(),
+        found: VecDeque::new(),
+        granted: VecDeque::new(),
+        next_ticket: 0,
+        to_writer,
+        head,
+        grants,
+    };
     let thread = std::thread::Builder::new().name("partition".into()).spawn(move || {
         let why = decider.run(inbox);
         if let Err(fault) = &why {
@@ -157,7 +171,11 @@ fn write<L: EventLog>(log: &mut L, commit: &Commit) -> Result<Head, AppendError>
 struct Decider {
     partition: Partition,
     clock: Clock,
-    waiting: std::collections::BTreeMap<Ticket, oneshot::Sender<Result<Receipt, Refusal>>>,
+    waiting: BTreeMap<Ticket, oneshot::Sender<Result<Receipt, Refusal>>>,
+    /// Answers that rest on what is not durable yet, each with the position it waits for, in order.
+    found: VecDeque<(Position, Delivery)>,
+    /// Grants that a commit under way changes, in order of the commits.
+    granted: VecDeque<(u64, Arc<Grants>)>,
     next_ticket: u64,
     to_writer: std_mpsc::Sender<Commit>,
     head: watch::Sender<Head>,
@@ -200,14 +218,18 @@ impl Decider {
                     self.waiting.insert(ticket, reply);
                     self.partition.handle(Input::Command(ticket, request), now)?;
                 }
-                Message::Ask(question) => question(&self.partition, now),
+                Message::Ask(question) => {
+                    let rests_on = self.partition.state().last();
+                    self.found.push_back((rests_on, question(&self.partition, now)));
+                    self.deliver();
+                }
                 Message::StorePack(digest, pack, reply) => {
                     self.partition.store_pack(digest, pack);
                     let _ = reply.send(());
                 }
                 Message::Tick => self.partition.handle(Input::Tick, now)?,
                 Message::Written(outcome) => {
-                    self.head.send_replace(outcome?);
+                    self.durable(outcome?);
                     self.partition.handle(Input::Committed, now)?;
                 }
                 Message::Stop => stopping = true,
@@ -217,12 +239,30 @@ impl Decider {
         Ok(())
     }
 
+    /// The log ends at `head` now: what waited for that is said.
+    fn durable(&mut self, head: Head) {
+        // Grants go before the head, which wakes whoever looks at them.
+        while let Some((_, grants)) = self.granted.pop_front_if(|(commit, _)| *commit <= head.commit) {
+            self.grants.send_replace(grants);
+        }
+        self.head.send_replace(head);
+        self.deliver();
+    }
+
+    fn deliver(&mut self) {
+        let durable = self.head.borrow().position;
+        while let Some((_, delivery)) = self.found.pop_front_if(|(rests_on, _)| *rests_on <= durable) {
+            delivery();
+        }
+    }
+
     fn carry_out(&mut self) -> Result<(), Ended> {
         while let Some(output) = self.partition.poll_output() {
             match output {
                 Output::Append(commit) => {
                     if grants_changed(&commit) {
-                        self.grants.send_replace(Arc::new(Grants::of(self.partition.state())));
+                        let grants = Arc::new(Grants::of(self.partition.state()));
+                        self.granted.push_back((commit.header().commit, grants));
                     }
                     self.to_writer.send(commit).map_err(|_| Ended::Writer)?;
                 }
