@@ -24,11 +24,8 @@ async fn the_morning_and_its_weeks_play_to_the_end_and_every_byte_verifies() {
     assert_eq!(played.steps, sample::script().step.len());
 
     let head = running.partition.head.borrow().position;
-    let mut views = running.projections.position.clone();
-    views.wait_for(|at| *at >= head).await.unwrap();
-    let troubled: Vec<_> =
-        running.projections.standings().into_iter().filter(|it| it.trouble.is_some()).collect();
-    assert!(troubled.is_empty(), "{troubled:?}");
+    let views = running.projections.all_reached(head).await;
+    assert!(views.is_ok(), "{:?}", running.projections.standings());
     let live = running.partition.ask(|partition, _| partition.state().digest()).await.unwrap();
     running.stop().await.unwrap();
 

@@ -178,6 +178,7 @@ async fn a_wage_not_paid_becomes_a_claim_a_case_and_is_settled() {
 async fn a_sealed_name_opens_for_a_purpose_until_its_key_is_shredded() {
     let server = Server::start("2026-11-23T04:50:00+08:00").await;
     let registered = worker(&server, "11010519491231002X", "loader").await;
+    server.views_catch_up().await;
     let person =
         server.get("clerk", &format!("/v1/workers/{registered}")).await.ok()["value"]["person"].clone();
     let (token, path) = (server.token("clerk"), format!("/v1/persons/{}/open", person.as_str().unwrap()));

@@ -335,7 +335,7 @@ const OPERATIONS: &[Operation] = &[
         "/v1/events",
         "listEvents",
         "事件 Events as they were written",
-        &["after_position", "limit", "type", "at_least"],
+        &["after_position", "before_position", "limit", "type", "at_least"],
         events,
     ),
     act(
@@ -523,6 +523,7 @@ fn event() -> Value {
 fn events(generator: &mut SchemaGenerator) -> Value {
     let mut page = page(&event(), generator);
     page["properties"]["next"] = of::<Position>(generator);
+    page["properties"]["prev"] = of::<Position>(generator);
     page
 }
 
@@ -823,6 +824,7 @@ fn parameters(generator: &mut SchemaGenerator) -> Value {
         ("after", "after", "The page after this cursor.", of::<Cursor>(generator)),
         ("before", "before", "The page before this cursor.", of::<Cursor>(generator)),
         ("after_position", "after", "After this position.", position.clone()),
+        ("before_position", "before", "Before this position.", position.clone()),
         ("at_least", "at_least", "Wait until the views have reached this position.", position.clone()),
         ("as_known", "as_known", "As recorded up to this instant or position.", text()),
         ("as_happened", "as_happened", "As it had happened up to this instant.", text()),

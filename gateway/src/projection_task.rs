@@ -1,7 +1,5 @@
 //! The thread that brings every view forward from the log.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use linggong_events::envelope::Recorded;
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
@@ -30,16 +28,33 @@ pub struct Standing {
 /// Talks to the projection thread.
 #[derive(Clone, Debug)]
 pub struct ProjectionsHandle {
-    /// The position up to which every healthy view has caught up.
-    pub position: watch::Receiver<Position>,
-    standings: Arc<Mutex<Vec<Standing>>>,
+    standings: watch::Receiver<Vec<Standing>>,
     rebuilds: std::sync::mpsc::Sender<&'static str>,
 }
 
 impl ProjectionsHandle {
     /// Where every view stands.
     pub fn standings(&self) -> Vec<Standing> {
-        self.standings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.standings.borrow().clone()
+    }
+
+    /// Waits until each of `views` stands at `position` or further.
+    pub async fn reached(&self, views: &[&str], position: Position) -> Result<(), Parked> {
+        let mut standings = self.standings.clone();
+        let concerned = |all: &[Standing], test: &dyn Fn(&Standing) -> bool| {
+            all.iter().filter(|it| views.contains(&it.name)).any(test)
+        };
+        let settled = |all: &Vec<Standing>| {
+            concerned(all, &|it| it.trouble.is_some()) || !concerned(all, &|it| it.position < position)
+        };
+        let found = standings.wait_for(settled).await.map_err(|_| Parked)?;
+        if concerned(&found, &|it| it.trouble.is_some()) { Err(Parked) } else { Ok(()) }
+    }
+
+    /// Waits until every view there is stands at `position` or further.
+    pub async fn all_reached(&self, position: Position) -> Result<(), Parked> {
+        let views: Vec<_> = self.standings.borrow().iter().map(|it| it.name).collect();
+        self.reached(&views, position).await
     }
 
     /// Asks for a view to be rebuilt from event 1; `false` where there is none of that name.
@@ -48,6 +63,11 @@ impl ProjectionsHandle {
         known.is_some_and(|it| self.rebuilds.send(it.name).is_ok())
     }
 }
+
+/// A view that is asked for stands still: what it holds is old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a view stands still")]
+pub struct Parked;
 
 /// Starts the thread; `head` wakes it, and it ends when `head` is gone.
 pub fn start<R: LogReader>(
@@ -63,11 +83,10 @@ pub fn start<R: LogReader>(
         trouble: None,
         rebuilt: 0,
     };
-    let standings =
-        Arc::new(Mutex::new(projections.iter().map(|it| standing(it.as_ref())).collect::<Vec<_>>()));
-    let (caught_up, position) = watch::channel(Position::default());
+    let (standings, seen) =
+        watch::channel(projections.iter().map(|it| standing(it.as_ref())).collect::<Vec<_>>());
     let (rebuilds, asked) = std::sync::mpsc::channel();
-    let handle = ProjectionsHandle { position, standings: standings.clone(), rebuilds };
+    let handle = ProjectionsHandle { standings: seen, rebuilds };
     let thread = std::thread::Builder::new().name("projections".into()).spawn(move || {
         loop {
             let target = head.borrow_and_update().position;
@@ -76,28 +95,24 @@ pub fn start<R: LogReader>(
             }
             for (n, projection) in projections.iter_mut().enumerate() {
                 let outcome = catch_up(projection.as_mut(), &log, target);
-                let mut standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
-                let Some(standing) = standings.get_mut(n) else { continue };
-                standing.position = projection.checkpoint().unwrap_or_default();
-                standing.trouble = None;
-                if let Err(trouble) = outcome {
-                    tracing::error!(view = projection.name(), trouble = %crate::chain(&trouble), "a view cannot go on");
-                    standing.trouble = Some(crate::chain(&trouble));
+                let rebuilt = standings.borrow().get(n).map_or(0, |it| it.rebuilt);
+                let mut again = false;
+                if let Err(trouble) = &outcome {
+                    tracing::error!(view = projection.name(), trouble = %crate::chain(trouble), "a view cannot go on");
                     // What cannot be read is put aside and built anew: nobody gets an answer from it.
-                    if trouble.calls_for_rebuild() && standing.rebuilt < 3 && projection.rebuild("its rows cannot be trusted").is_ok() {
-                        standing.rebuilt += 1;
-                    }
+                    again = trouble.calls_for_rebuild()
+                        && rebuilt < 3
+                        && projection.rebuild("its rows cannot be trusted").is_ok();
                 }
+                let position = projection.checkpoint().unwrap_or_default();
+                standings.send_modify(|all| {
+                    let Some(standing) = all.get_mut(n) else { return };
+                    standing.position = position;
+                    standing.trouble = outcome.err().map(|it| crate::chain(&it));
+                    standing.rebuilt += u32::from(again);
+                });
             }
-            let healthy = {
-                let standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
-                standings.iter().filter(|it| it.trouble.is_none()).map(|it| it.position).min()
-            };
-            caught_up.send_replace(healthy.unwrap_or_default());
-            let behind = {
-                let standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
-                standings.iter().any(|it| it.trouble.is_some() || it.position < target)
-            };
+            let behind = standings.borrow().iter().any(|it| it.trouble.is_some() || it.position < target);
             // A view in trouble is looked at again each second; else only a new commit wakes us.
             let woken = runtime.block_on(async {
                 let wait = std::time::Duration::from_secs(if behind { 1 } else { 5 });
@@ -166,17 +181,20 @@ fn rebuild(
     projections: &mut [Box<dyn AnyProjection>],
     name: &str,
     reason: &str,
-    standings: &Mutex<Vec<Standing>>,
+    standings: &watch::Sender<Vec<Standing>>,
 ) {
     let Some(projection) = projections.iter_mut().find(|it| it.name() == name) else { return };
+    // Its rows go now: nobody who waits for an event may take them for caught up.
+    standings.send_modify(|all| {
+        if let Some(standing) = all.iter_mut().find(|it| it.name == name) {
+            standing.position = Position::default();
+            standing.rebuilt += 1;
+        }
+    });
     match projection.rebuild(reason) {
         Ok(_) => tracing::info!(view = name, "the view is built anew"),
         Err(error) => {
             tracing::error!(view = name, error = %crate::chain(&error), "the view cannot be built anew")
         }
-    }
-    let mut standings = standings.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(standing) = standings.iter_mut().find(|it| it.name == name) {
-        standing.rebuilt += 1;
     }
 }

@@ -116,8 +116,7 @@ async fn with_outsiders() -> Cast {
     for grant in grants {
         cast::grant(&server, &office, grant).await;
     }
-    let head = server.running.partition.head.borrow().position;
-    server.get("auditor", &format!("/v1/events?limit=1&at_least={head}")).await.ok();
+    server.views_catch_up().await;
     Cast { server, office, market, other_market, a, b, case }
 }
 

@@ -174,8 +174,7 @@ impl Cast {
         let (posting_b, hire_b) = struck(&server, &market_b, "370202", &worker_b, &employer_b).await;
         // Nobody signs out: at noon of the next day the wage is presumed due, and the day's end makes it overdue.
         server.time_passes_to("2026-11-25T00:30:00+08:00").await;
-        let head = server.running.partition.head.borrow().position;
-        server.get("auditor", &format!("/v1/events?limit=1&at_least={head}")).await.ok();
+        server.views_catch_up().await;
         let (wage_a, wage_b) = (wage_of(&server, &hire_a).await, wage_of(&server, &hire_b).await);
         let mut a = Story {
             worker: worker_a,
@@ -210,9 +209,8 @@ impl Cast {
         let case = id_of(&accepted, "case");
         let officer = founder_id(&server.config().log, "officer");
         let assign = json!({ "case": case, "officer": officer, "reason": "分工" });
-        let assigned = server.command("lead", "case.assign", assign).await.ok();
-        let position = assigned["position"].as_str().expect("a position").to_owned();
-        server.get("auditor", &format!("/v1/cases?at_least={position}")).await.ok();
+        server.command("lead", "case.assign", assign).await.ok();
+        server.views_catch_up().await;
         Cast { server, office, market: market_a, other_market: market_b, a, b, case }
     }
 

@@ -82,6 +82,13 @@ impl Server {
         head.wait_for(|head| head.position >= last).await.expect("the log takes what is due");
     }
 
+    /// Waits until every view shows what is written.
+    pub async fn views_catch_up(&self) {
+        let head = self.running.partition.head.borrow().position;
+        let reached = self.running.projections.all_reached(head).await;
+        reached.unwrap_or_else(|_| panic!("{:?}", self.running.projections.standings()));
+    }
+
     /// The token of a member of the demo's staff.
     pub fn token(&self, who: &str) -> String {
         std::fs::read_to_string(self.data().join(format!("tokens/{who}.token")))

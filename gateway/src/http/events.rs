@@ -12,8 +12,8 @@ use linggong_events::envelope::Recorded;
 use linggong_events::id::{EntityRef, Kind};
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
-use linggong_projections::timeline::Entry;
-use linggong_projections::{AsOf, Cursor, PageRequest};
+use linggong_projections::timeline::{Entry, Timeline};
+use linggong_projections::{AsOf, Cursor, PageRequest, View as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio_stream::{Stream, StreamExt as _};
@@ -32,6 +32,7 @@ const SCAN: u64 = 5_000;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct EventsQuery {
     after: Option<Position>,
+    before: Option<Position>,
     limit: Option<u16>,
     #[serde(rename = "type")]
     type_prefix: Option<String>,
@@ -84,18 +85,37 @@ pub(super) async fn list(
     Asking(actor): Asking,
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<Events<Box<RawValue>>>, Problem> {
-    app.wait_for(query.at_least).await?;
+    if query.after.is_some() && query.before.is_some() {
+        return Err(Problem::bad_request("`after` and `before` exclude each other"));
+    }
+    app.wait_for_log(query.at_least).await?;
     let head = app.partition.head.borrow().position;
     let limit = usize::from(query.limit.unwrap_or(50).clamp(1, 200));
     let prefix = query.type_prefix.unwrap_or_default();
-    let (mut items, mut at) = (Vec::new(), query.after.unwrap_or_default());
-    let stop = Position(head.0.min(at.0.saturating_add(SCAN)));
-    while at < stop && items.len() < limit {
-        at = at.next();
-        items.extend(visible(&app, &actor, at, &prefix)?);
+    let mut items = Vec::new();
+    // What the page has looked at: every position after `from` up to `to`.
+    let (mut from, mut to);
+    if let Some(before) = query.before {
+        to = Position(before.0.saturating_sub(1).min(head.0));
+        from = to;
+        let stop = Position(to.0.saturating_sub(SCAN));
+        while from > stop && items.len() < limit {
+            items.extend(visible(&app, &actor, from, &prefix)?);
+            from = Position(from.0 - 1);
+        }
+        items.reverse();
+    } else {
+        from = query.after.unwrap_or_default();
+        to = from;
+        let stop = Position(head.0.min(to.0.saturating_add(SCAN)));
+        while to < stop && items.len() < limit {
+            to = to.next();
+            items.extend(visible(&app, &actor, to, &prefix)?);
+        }
     }
-    let next = (at < head).then(|| at.to_string());
-    Ok(Json(Events { items, next, prev: None, position: head }))
+    let next = (to < head).then(|| to.to_string());
+    let prev = (from.0 > 0).then(|| from.next().to_string());
+    Ok(Json(Events { items, next, prev, position: head }))
 }
 
 pub(super) async fn one(
@@ -155,7 +175,7 @@ pub(super) async fn timeline(
     Path((kind, id)): Path<(String, Uuid)>,
     Query(query): Query<TimelineQuery>,
 ) -> Result<Json<Events<Moment>>, Problem> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[Timeline::NAME]).await?;
     let kind: Kind = kind.parse().map_err(|_| Problem::not_found())?;
     let as_of = OneQuery::moment(query.as_known, query.as_happened).as_of()?;
     let is_first = query.after.is_none() && query.before.is_none();
@@ -218,6 +238,9 @@ pub(super) async fn stream(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<SseResponse<impl Stream<Item = Result<Sse, Infallible>>>, Problem> {
+    if query.before.is_some() {
+        return Err(Problem::bad_request("a stream goes forward only"));
+    }
     let last = headers.get("last-event-id").and_then(|it| it.to_str().ok());
     let last: Option<Position> = match last {
         Some(text) => {

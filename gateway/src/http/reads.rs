@@ -15,9 +15,12 @@ use linggong_events::occupation::Occupation;
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
 use linggong_projections::case_history::{CaseFilter, CaseHistories, ClaimFilter};
+use linggong_projections::directory::Directory;
 use linggong_projections::hiring_ledger::{HireFilter, HiringLedger};
-use linggong_projections::insured::InsuredFilter;
+use linggong_projections::insured::{Insured, InsuredFilter};
+use linggong_projections::morning_board::MorningBoard;
 use linggong_projections::open_postings::{OpenPostings, PostingFilter, PostingRow, PostingState};
+use linggong_projections::timeline::Timeline;
 use linggong_projections::wage_protection_board::{Ageing, Bucket, WageFilter, WageProtectionBoard};
 use linggong_projections::{AsOf, At, Cursor, Order, Page, PageRequest, Reader, Source, View, refold};
 use serde::{Deserialize, Serialize};
@@ -28,6 +31,10 @@ use super::auth::Asking;
 use super::error::Problem;
 use crate::glossary::{self, Lang};
 use crate::permission::{Own, Reach, Resource, covers, hidden, reach, serves};
+use crate::projection_task::Parked;
+
+/// How long a read waits for what it is asked to take into account.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// What every list is asked with.
 #[derive(Debug, Default, Deserialize)]
@@ -187,7 +194,7 @@ pub(super) async fn markets(
     Asking(_): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[Directory::NAME]).await?;
     let found = app.readers.directory.markets(query.region)?;
     Ok(Json(json!({ "items": found.value, "position": found.position })))
 }
@@ -198,7 +205,7 @@ pub(super) async fn board(
     Path(market): Path<MarketId>,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[Directory::NAME, MorningBoard::NAME]).await?;
     let row = app.readers.directory.market(market)?.value.ok_or_else(Problem::not_found)?;
     may_show(&actor, Resource::Board, row.region, None, None)?;
     if !serves(&actor, market) {
@@ -217,7 +224,7 @@ pub(super) async fn postings(
     Asking(actor): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[OpenPostings::NAME]).await?;
     let review = match query.state.as_deref() {
         None | Some("open") => false,
         Some("review") => true,
@@ -247,7 +254,7 @@ pub(super) async fn hires(
     Asking(actor): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[HiringLedger::NAME]).await?;
     let scope = scope(&actor, Resource::Hires, &query)?;
     let filter = HireFilter {
         region: scope.region,
@@ -268,7 +275,7 @@ pub(super) async fn wages(
     Asking(actor): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[WageProtectionBoard::NAME]).await?;
     let scope = scope(&actor, Resource::Wages, &query)?;
     let filter = WageFilter {
         region: scope.region,
@@ -288,7 +295,7 @@ pub(super) async fn arrears(
     Asking(actor): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[WageProtectionBoard::NAME, Directory::NAME, Timeline::NAME]).await?;
     let scope = scope(&actor, Resource::Arrears, &query)?;
     let today = app.clock.now().date();
     let board = &app.readers.wage_protection_board;
@@ -338,7 +345,7 @@ pub(super) async fn insurances(
     Asking(actor): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[Insured::NAME]).await?;
     let scope = scope(&actor, Resource::Insurances, &query)?;
     let filter = InsuredFilter {
         region: scope.region,
@@ -360,7 +367,7 @@ pub(super) async fn claims(
     Asking(actor): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[CaseHistories::NAME]).await?;
     let scope = scope(&actor, Resource::Cases, &query)?;
     let filter = ClaimFilter {
         region: scope.region,
@@ -377,7 +384,7 @@ pub(super) async fn cases(
     Asking(actor): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[CaseHistories::NAME]).await?;
     let scope = scope(&actor, Resource::Cases, &query)?;
     let filter = CaseFilter {
         region: scope.region,
@@ -409,6 +416,16 @@ impl OneQuery {
     /// A question that is only about a moment.
     pub(super) fn moment(as_known: Option<String>, as_happened: Option<String>) -> OneQuery {
         OneQuery { as_known, as_happened, ..OneQuery::default() }
+    }
+
+    /// Refuses a moment where only what is so now can be read.
+    fn is_of_now(&self) -> Result<(), Problem> {
+        if self.as_known.is_none() && self.as_happened.is_none() {
+            return Ok(());
+        }
+        let detail =
+            "this is read as it stands: its timeline tells what it was, by `as_known` or `as_happened`";
+        Err(Problem::bad_request(detail))
     }
 
     /// The moment asked for; a bare date without an axis or an hour is no moment.
@@ -456,7 +473,7 @@ macro_rules! one {
             Path(id): Path<$id>,
             Query(query): Query<OneQuery>,
         ) -> Answer<Value> {
-            app.wait_for(query.at_least).await?;
+            app.wait_for(query.at_least, &[<$View>::NAME]).await?;
             let as_of = query.as_of()?;
             let stored = app.readers.$reader.$get(id)?;
             let $row = stored.value.as_ref().ok_or_else(Problem::not_found)?;
@@ -494,7 +511,7 @@ pub(super) async fn posting(
     Path(id): Path<PostingId>,
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[OpenPostings::NAME]).await?;
     let as_of = query.as_of()?;
     let stored = app.readers.open_postings.posting(id)?;
     let row = stored.value.as_ref().ok_or_else(Problem::not_found)?;
@@ -513,7 +530,7 @@ pub(super) async fn case(
     Path(id): Path<CaseId>,
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[CaseHistories::NAME]).await?;
     let as_of = query.as_of()?;
     let stored = app.readers.case_history.case(id)?;
     let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
@@ -530,7 +547,7 @@ pub(super) async fn claim(
     Path(id): Path<ClaimId>,
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[CaseHistories::NAME]).await?;
     let as_of = query.as_of()?;
     let stored = app.readers.case_history.claim(id)?;
     let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
@@ -547,7 +564,8 @@ pub(super) async fn worker(
     Path(id): Path<WorkerId>,
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[Directory::NAME, Timeline::NAME]).await?;
+    query.is_of_now()?;
     let found = app.readers.directory.worker(id)?;
     let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
     let registered_here = may_show(&actor, Resource::Directory, row.region, Some(id), None);
@@ -563,7 +581,8 @@ pub(super) async fn employer(
     Path(id): Path<EmployerId>,
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[Directory::NAME, Timeline::NAME]).await?;
+    query.is_of_now()?;
     let found = app.readers.directory.employer(id)?;
     let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
     let seated_here = may_show(&actor, Resource::Directory, row.details.region, None, Some(id));
@@ -586,7 +605,8 @@ pub(super) async fn explain(
     Path(id): Path<PostingId>,
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
-    app.wait_for(query.at_least).await?;
+    app.wait_for(query.at_least, &[OpenPostings::NAME]).await?;
+    query.is_of_now()?;
     let posting = app.readers.open_postings.posting(id)?.value.ok_or_else(Problem::not_found)?;
     may_show_posting(&actor, &posting)?;
     may_show(&actor, Resource::Explain, posting.terms.region, query.worker, None)?;
@@ -620,17 +640,33 @@ pub(super) fn to_json(value: impl Serialize) -> Answer<Value> {
 }
 
 impl App {
-    /// Waits until the views have caught up with `position`, two seconds at most.
-    pub(super) async fn wait_for(&self, position: Option<Position>) -> Result<(), Problem> {
+    /// Waits until these views have caught up with `position`, two seconds at most.
+    pub(super) async fn wait_for(&self, position: Option<Position>, views: &[&str]) -> Result<(), Problem> {
         let Some(position) = position else { return Ok(()) };
-        let mut caught_up = self.projections.position.clone();
-        let waiting = caught_up.wait_for(|at| *at >= position);
-        match tokio::time::timeout(std::time::Duration::from_secs(2), waiting).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => {
-                let detail = format!("the views have not reached position {position} yet");
-                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", detail).retry_after(1))
+        let waiting = self.projections.reached(views, position);
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Parked)) => {
+                let detail = "this view stands still: it cannot show what happened since";
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "view_unavailable", detail).retry_after(2))
             }
+            Err(_) => Err(not_yet("the views have", position)),
         }
     }
+
+    /// Waits until the log itself has come to `position`, two seconds at most.
+    pub(super) async fn wait_for_log(&self, position: Option<Position>) -> Result<(), Problem> {
+        let Some(position) = position else { return Ok(()) };
+        let mut head = self.partition.head.clone();
+        let waiting = head.wait_for(|it| it.position >= position);
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(not_yet("the log has", position)),
+        }
+    }
+}
+
+fn not_yet(who: &str, position: Position) -> Problem {
+    let detail = format!("{who} not reached position {position} yet");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_yet", detail).retry_after(1)
 }
