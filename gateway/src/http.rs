@@ -29,6 +29,7 @@ use tower_http::timeout::TimeoutLayer;
 
 pub use commands::ReceiptAnswer;
 pub use error::{CODES, Problem};
+pub use events::Streams;
 
 use crate::clock::Clock;
 use crate::identity::Tokens;
@@ -70,6 +71,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Only ever taken on a blocking thread.
     pub vault: Mutex<Vault>,
+    /// The streams that are open.
+    pub streams: Arc<Streams>,
     /// What was checked of the log so far, for signed heads.
     pub audit: Mutex<Audit>,
 }
@@ -196,6 +199,8 @@ routes! {
     get "/v1/events/{position}" => events::one;
     get "/v1/events/{position}/causes" => events::causes;
     get "/v1/events/{position}/effects" => events::effects;
+    post "/v1/sealed/{position}/{field}/open" => ops::open_text;
+    post "/v1/evidence/{digest}/open" => ops::open_evidence;
     post "/v1/evidence" => ops::store_evidence.layer(DefaultBodyLimit::max(EVIDENCE_BYTES));
     get "/v1/accesses" => ops::accesses;
     put "/v1/packs" => ops::store_pack;

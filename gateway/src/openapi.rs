@@ -116,6 +116,7 @@ struct Operation {
 enum Body {
     Nothing,
     Opening,
+    Why,
     Evidence,
     Pack,
 }
@@ -124,6 +125,7 @@ enum Body {
 enum Answer {
     Json(fn(&mut SchemaGenerator) -> Value),
     Text(&'static str),
+    Evidence,
     Accepted,
 }
 
@@ -361,6 +363,24 @@ const OPERATIONS: &[Operation] = &[
     ),
     act(
         "post",
+        "/v1/sealed/{position}/{field}/open",
+        "openText",
+        "打开封存的文字 Open the sealed text in one field of an event for a stated purpose",
+        &[],
+        Body::Why,
+        Answer::Json(|_| json!({ "type": "object", "additionalProperties": { "type": "string" } })),
+    ),
+    act(
+        "post",
+        "/v1/evidence/{digest}/open",
+        "openEvidence",
+        "打开证据 Read a piece of evidence for a stated purpose",
+        &[],
+        Body::Why,
+        Answer::Evidence,
+    ),
+    act(
+        "post",
         "/v1/evidence",
         "storeEvidence",
         "存入证据 Store a piece of evidence",
@@ -374,13 +394,14 @@ const OPERATIONS: &[Operation] = &[
         "/v1/accesses",
         "listAccesses",
         "查阅记录 Who opened what, and where the record ends",
-        &[],
-        |_| {
+        &["limit", "after_position"],
+        |generator| {
             let head = object(&[
                 ("commit", json!({ "type": "integer", "minimum": 0 })),
                 ("digest", json!({ "type": "string" })),
             ]);
-            object(&[("items", json!({ "type": "array", "items": { "type": "object" } })), ("head", head)])
+            let records = json!({ "type": "array", "items": { "type": "object" } });
+            object(&[("items", records), ("next", of::<Option<Position>>(generator)), ("head", head)])
         },
     ),
     act(
@@ -638,10 +659,8 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     let body = match operation.body {
         Body::Nothing => None,
         Body::Opening => Some(json!({ "application/json": { "schema": opening(generator) } })),
-        Body::Evidence => {
-            let types = codes(&MediaType::json_schema(generator).to_value());
-            Some(types.into_iter().map(|it| (it, json!({}))).collect::<Map<_, _>>().into())
-        }
+        Body::Why => Some(json!({ "application/json": { "schema": why(generator) } })),
+        Body::Evidence => Some(media_types(generator)),
         Body::Pack => Some(json!({ "application/toml": { "schema": { "type": "string" } } })),
     };
     let good = match operation.answer {
@@ -649,6 +668,7 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         Answer::Text(media) => {
             json!({ "200": { "description": "Done", "content": { media: { "schema": { "type": "string" } } } } })
         }
+        Answer::Evidence => json!({ "200": { "description": "Done", "content": media_types(generator) } }),
         Answer::Accepted => json!({ "202": { "description": "Begun" } }),
     };
     let tag = if operation.method == "get" { "read" } else { "operate" };
@@ -690,7 +710,7 @@ fn path_parameter(path: &str, name: &str, generator: &mut SchemaGenerator) -> Va
         ("workers", _) => of::<WorkerId>(generator),
         ("employers", _) => of::<EmployerId>(generator),
         ("persons", _) => of::<PersonId>(generator),
-        ("events", _) => of::<Position>(generator),
+        ("events", _) | ("sealed", "position") => of::<Position>(generator),
         ("timelines", "kind") => {
             json!({ "type": "string", "enum": Kind::ALL.iter().map(|it| it.name()).collect::<Vec<_>>() })
         }
@@ -709,6 +729,20 @@ fn codes(schema: &Value) -> Vec<String> {
         .flatten()
         .flat_map(|it| it.get("const").into_iter().chain(it["enum"].as_array().into_iter().flatten()));
     listed.chain(single).filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Every media type that evidence may have, its bytes being the body.
+fn media_types(generator: &mut SchemaGenerator) -> Value {
+    let types = codes(&MediaType::json_schema(generator).to_value());
+    types.into_iter().map(|it| (it, json!({}))).collect::<Map<_, _>>().into()
+}
+
+/// What opening one sealed text or one piece of evidence asks for.
+fn why(generator: &mut SchemaGenerator) -> Value {
+    json!({
+        "type": "object", "required": ["purpose"], "additionalProperties": false,
+        "properties": { "purpose": of::<PurposeKind>(generator), "case": of::<Option<CaseId>>(generator) },
+    })
 }
 
 /// What opening sealed fields asks for.

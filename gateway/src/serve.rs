@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -338,6 +338,7 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
             request: Duration::from_secs(config.request_seconds),
         },
         vault: Mutex::new(vault),
+        streams: Arc::default(),
         audit: Mutex::new(Audit::default()),
     });
     let listener = TcpListener::bind(config.listen).await.map_err(at(&data))?;

@@ -379,6 +379,12 @@ impl Vault {
         Ok(self.evidence.store(key, &secret, media_type, bytes)?)
     }
 
+    /// What a piece of evidence is about; none where there is no such evidence, or its key is gone.
+    pub fn evidence_about(&self, digest: Digest) -> Option<EntityRef> {
+        let stored = self.evidence.find(digest).ok()?;
+        self.keys.owner(stored.key)
+    }
+
     /// Reads evidence. The access is on the disk before anything opens.
     pub fn read_evidence(&mut self, digest: Digest, purpose: &Purpose) -> Result<Evidence, OpenError> {
         let stored: Stored = self.evidence.find(digest)?;

@@ -457,3 +457,128 @@ async fn a_subscriber_gets_what_its_audience_admits_and_nothing_else() {
         assert!(!positions.is_empty() && positions.len() < head as usize, "{who}: {positions:?} of {head}");
     }
 }
+
+/// Opens what lies under `path`, saying why.
+async fn opened(server: &Server, who: &str, path: &str, why: &Value) -> linggong_tests::Answer {
+    server.send("POST", path, Some(&server.token(who)), &[], Some(why.to_string())).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_statement_and_evidence_open_for_those_who_handle_the_case() {
+    let cast = with_outsiders().await;
+    let (server, a) = (&cast.server, &cast.a);
+    let (address, clerk) = (server.running.address, server.token("clerk"));
+    let about = format!("http://{address}/v1/evidence?about=claim/{}", a.claim);
+    let stored = tokio::task::spawn_blocking(move || {
+        let request = ureq::post(about).header("authorization", format!("Bearer {clerk}"));
+        let mut answer = request.header("content-type", "text/plain").send("欠条一张").unwrap();
+        answer.body_mut().read_json::<Value>().unwrap()["digest"].as_str().unwrap().to_owned()
+    });
+    let digest = stored.await.unwrap();
+    let claims = server.get("officer", "/v1/events?type=claim.registered&limit=200").await.ok();
+    let of_a = |it: &&Value| it["subject"] == format!("claim/{}", a.claim);
+    let claim = claims["items"].as_array().unwrap().iter().find(of_a).unwrap().clone();
+    let statement = format!("/v1/sealed/{}/statement/open", claim["position"].as_str().unwrap());
+    let proof = format!("/v1/evidence/{digest}/open");
+
+    let handling = json!({ "purpose": "claim_handling" });
+    let in_case = json!({ "purpose": "case_handling", "case": cast.case });
+    for path in [&statement, &proof] {
+        for who in ["dispatcher", "employer_a", "worker_a", "worker_b", "clerk_b", "auditor", "keeper1", "si"]
+        {
+            opened(server, who, path, &handling).await.refused(404, "not_found");
+        }
+        // Their own case: another officer has it; and none may be left out, or be somebody else's.
+        opened(server, "officer2", path, &in_case).await.refused(403, "opening_refused");
+        opened(server, "officer", path, &json!({ "purpose": "case_handling" }))
+            .await
+            .refused(403, "opening_refused");
+        opened(server, "officer", path, &json!({ "purpose": "audit" })).await.refused(403, "opening_refused");
+    }
+    let log = server.get("privacy", "/v1/accesses?limit=200").await.ok();
+    assert_eq!(log["items"], json!([]), "nothing was opened so far");
+
+    let read = opened(server, "officer", &statement, &in_case).await.ok();
+    assert_eq!(read, json!({ "statement": "干了一天, 老板说没钱" }));
+    for why in [&in_case, &handling] {
+        let read = opened(server, "officer", &proof, why).await;
+        assert_eq!((read.status, read.text.as_str()), (200, "欠条一张"));
+    }
+    let no_text = statement.replace("/statement/", "/items/");
+    opened(server, "officer", &no_text, &in_case).await.refused(404, "not_found");
+    let unknown = format!("/v1/evidence/{}/open", "0".repeat(64));
+    opened(server, "officer", &unknown, &in_case).await.refused(404, "not_found");
+
+    // Each is on record, and the record pages.
+    let first = server.get("privacy", "/v1/accesses?limit=2").await.ok();
+    let rest =
+        server.get("privacy", &format!("/v1/accesses?after={}", first["next"].as_str().unwrap())).await.ok();
+    let labels = |page: &Value| -> Vec<Value> {
+        page["items"].as_array().unwrap().iter().map(|it| it["data"]["label"].clone()).collect()
+    };
+    assert_eq!(labels(&first), ["statement", "evidence"]);
+    assert_eq!((labels(&rest), &rest["next"]), (vec![json!("evidence")], &Value::Null));
+    assert_eq!(first["items"][0]["data"]["case"], json!(cast.case));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sealed_key_keeps_does_not_open_by_naming_a_second_officer() {
+    let cast = Cast::ordinary().await;
+    let (server, a) = (&cast.server, &cast.a);
+    let known = server.get("privacy", "/v1/events?type=person.registered&limit=200").await.ok();
+    let of_a = |it: &&Value| it["subject"] == format!("person/{}", a.person);
+    let event = known["items"].as_array().unwrap().iter().find(of_a).unwrap().clone();
+    let key = &event["data"]["known"]["sealed"]["name"]["key"];
+    let seal = json!({ "person": a.person, "key": key, "key_state": "sealed", "basis": "结案归档" });
+    server.command("privacy", "person.set_key_state", seal).await.ok();
+    let path = format!("/v1/persons/{}/open", a.person);
+    let ask = json!({ "fields": ["name"], "purpose": "desk_service" });
+    opened(server, "clerk", &path, &ask).await.refused(403, "opening_refused");
+    let named = json!({ "fields": ["name"], "purpose": "desk_service", "second_officer": actor("officer2") });
+    let answer = opened(server, "clerk", &path, &named).await;
+    assert!(matches!(answer.status, 400 | 422) && !answer.text.contains("张三"), "{}", answer.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_page_both_ways_over_the_same_lines() {
+    let cast = Cast::ordinary().await;
+    let server = &cast.server;
+    let positions = |page: &Value| -> Vec<u64> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|it| it["position"].as_str().unwrap().parse().unwrap()).collect()
+    };
+    let (mut forth, mut path) = (Vec::new(), "/v1/events?limit=7".to_owned());
+    loop {
+        let page = server.get("officer", &path).await.ok();
+        forth.extend(positions(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/events?limit=7&after={next}");
+    }
+    let (mut back, mut path) = (Vec::new(), "/v1/events?limit=7&before=1000000".to_owned());
+    loop {
+        let page = server.get("officer", &path).await.ok();
+        back.splice(0..0, positions(&page));
+        let Some(prev) = page["prev"].as_str() else { break };
+        path = format!("/v1/events?limit=7&before={prev}");
+    }
+    assert!(forth.len() > 7 && forth == back, "{forth:?} {back:?}");
+    // A page back from a page on is the page before it.
+    let one = server.get("officer", "/v1/events?limit=7").await.ok();
+    let two = format!("/v1/events?limit=7&after={}", one["next"].as_str().unwrap());
+    let two = server.get("officer", &two).await.ok();
+    let back = format!("/v1/events?limit=7&before={}", two["prev"].as_str().unwrap());
+    assert_eq!(server.get("officer", &back).await.ok()["items"], one["items"]);
+    server.get("officer", "/v1/events?before=5&after=2").await.refused(400, "bad_request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_only_as_it_stands_does_not_pretend_to_have_been_read_as_it_stood() {
+    let cast = Cast::ordinary().await;
+    let (server, a) = (&cast.server, &cast.a);
+    for path in [format!("/v1/workers/{}", a.worker), format!("/v1/employers/{}", a.employer)] {
+        server.get("clerk", &path).await.ok();
+        for moment in ["as_known=1", "as_happened=2026-11-23T00:00:00%2B08:00"] {
+            server.get("clerk", &format!("{path}?{moment}")).await.refused(400, "bad_request");
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! Under load, at a stop and after it: nothing that was answered is lost, nothing happens twice, nobody waits for ever.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -264,4 +265,46 @@ async fn a_stream_goes_on_after_a_restart_without_loss_or_repetition() {
         let read = server.get("auditor", &format!("/v1/events/{id}")).await.ok();
         assert_eq!(event, &read, "the very event");
     }
+}
+
+/// Opens an event stream over a connection of its own, and reads how it is answered.
+fn stream(server: &Server, who: &str) -> (TcpStream, String) {
+    let mut line = TcpStream::connect(server.running.address).unwrap();
+    let token = server.token(who);
+    let request =
+        format!("GET /v1/events/stream HTTP/1.1\r\nHost: linggong\r\nAuthorization: Bearer {token}\r\n\r\n");
+    line.write_all(request.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        assert_eq!(line.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&head));
+        head.push(byte[0]);
+    }
+    (line, String::from_utf8(head).unwrap().to_lowercase())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_reader_has_eight_streams_at_once_and_gets_another_when_one_is_closed() {
+    let server = Server::start(DAWN).await;
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        let (line, head) = stream(&server, "auditor");
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        open.push(line);
+    }
+    let (_, head) = stream(&server, "auditor");
+    assert!(head.starts_with("http/1.1 503") && head.contains("retry-after: 5"), "{head}");
+    let (_, head) = stream(&server, "officer");
+    assert!(head.starts_with("http/1.1 200"), "nobody else is kept out: {head}");
+    open.pop();
+    // The server notices a closed line in its own time.
+    let mut freed = false;
+    for _ in 0..100 {
+        freed = freed || stream(&server, "auditor").1.starts_with("http/1.1 200");
+        if freed {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(freed, "a closed stream leaves its place");
 }

@@ -5,6 +5,8 @@
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use linggong_events::measure::Position;
@@ -50,6 +52,8 @@ pub struct Client<'a> {
     base: String,
     server: Server,
     clock: &'a Clock,
+    /// Set once an answer says that it comes of a demo log.
+    demo: Arc<AtomicBool>,
     /// The wait before the second attempt; it doubles with each.
     first_wait: Duration,
 }
@@ -98,7 +102,13 @@ impl<'a> Client<'a> {
             .timeout_per_read(Some(STREAM_SILENCE))
             .build()
             .new_agent();
-        Ok(Client { agent, streams, base, server, clock, first_wait: Duration::from_millis(200) })
+        let (demo, first_wait) = (Arc::default(), Duration::from_millis(200));
+        Ok(Client { agent, streams, base, server, clock, demo, first_wait })
+    }
+
+    /// The same client, telling by `demo` whether a demo log answered.
+    pub fn telling_demo(self, demo: Arc<AtomicBool>) -> Client<'a> {
+        Client { demo, ..self }
     }
 
     /// The same client, with another wait between attempts.
@@ -224,6 +234,7 @@ impl<'a> Client<'a> {
             Ok(response) => response,
             Err(error) => return Ok(Streamed::Broke(self.unreachable(&error))),
         };
+        self.look_for_demo(&response);
         let status = response.status().as_u16();
         if status != 200 {
             let failure = Failure::of_answer(lang, status, &read(response).unwrap_or_default());
@@ -292,6 +303,7 @@ impl<'a> Client<'a> {
                 Ok(response) => {
                     let status = response.status().as_u16();
                     let wait = retry_after(&response);
+                    self.look_for_demo(&response);
                     match read(response) {
                         Ok(body) if (200..300).contains(&status) => return Ok(body),
                         Ok(body) => {
@@ -317,6 +329,12 @@ impl<'a> Client<'a> {
                 return Err(failure);
             }
             std::thread::sleep(self.wait(attempts, wait));
+        }
+    }
+
+    fn look_for_demo(&self, response: &Response<Body>) {
+        if response.headers().get("linggong-log").is_some_and(|it| it == "demo") {
+            self.demo.store(true, Ordering::Relaxed);
         }
     }
 

@@ -2,6 +2,8 @@
 //! reaches the terminal as a control character, and no cell of a CSV file is a formula.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
@@ -37,6 +39,8 @@ pub struct Out<'a> {
     pub terminal: bool,
     /// Whether colours are wanted.
     pub colour: bool,
+    /// Whether what is told comes of a demo log, as its server says.
+    pub(super) demo: Arc<AtomicBool>,
     began: bool,
 }
 
@@ -92,7 +96,7 @@ pub(super) const fn column(heading: &'static str, path: &'static str, show: Show
 impl<'a> Out<'a> {
     /// Writes data to `data` and notes to `notes`.
     pub fn new(data: &'a mut dyn Write, notes: &'a mut dyn Write, format: Format, lang: Lang) -> Out<'a> {
-        Out { data, notes, format, lang, terminal: false, colour: false, began: false }
+        Out { data, notes, format, lang, terminal: false, colour: false, demo: Arc::default(), began: false }
     }
 
     /// A list that the server gave as `answer`, whose items are `items`.
@@ -195,6 +199,10 @@ impl<'a> Out<'a> {
     /// Says why it failed, where it did; the exit of the process.
     pub fn end(&mut self, done: Result<(), Stop>) -> Exit {
         let done = done.and_then(|()| self.data.flush().map_err(Stop::from));
+        if self.demo.load(Ordering::Relaxed) {
+            // As below: where stderr cannot be written there is nobody to be told.
+            let _ = self.note(word("demo_data", self.lang));
+        }
         let failure = match done {
             Ok(()) | Err(Stop::NoReader) => return Exit::Ok,
             Err(Stop::Failed(failure)) => *failure,

@@ -1,15 +1,17 @@
 //! Events as they were written: pages, single ones, causes and effects, timelines, and a live stream.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event as Sse, KeepAlive, Sse as SseResponse};
 use linggong_engine::command::Actor;
 use linggong_events::envelope::Recorded;
-use linggong_events::id::{EntityRef, Kind};
+use linggong_events::id::{ActorId, EntityRef, Kind};
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
 use linggong_projections::timeline::{Entry, Timeline};
@@ -231,6 +233,46 @@ fn shown(app: &App, actor: &Actor, entries: Vec<Entry>) -> Result<Vec<Position>,
     Ok(positions)
 }
 
+/// The most streams at once.
+const MAX_STREAMS: usize = 256;
+/// The most streams at once of one actor.
+const MAX_STREAMS_OF_ONE: usize = 8;
+
+/// The streams that are open, by whose they are.
+#[derive(Debug, Default)]
+pub struct Streams(Mutex<BTreeMap<ActorId, usize>>);
+
+impl Streams {
+    fn open(self: &Arc<Streams>, actor: ActorId) -> Result<OpenStream, Problem> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, own) = (open.values().sum::<usize>(), open.get(&actor).copied().unwrap_or(0));
+        if all >= MAX_STREAMS || own >= MAX_STREAMS_OF_ONE {
+            let detail = "too many streams are open: close one, or come back later";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(5));
+        }
+        open.insert(actor, own + 1);
+        Ok(OpenStream { streams: self.clone(), actor })
+    }
+}
+
+/// A stream's place among those that may be open; free again when dropped.
+struct OpenStream {
+    streams: Arc<Streams>,
+    actor: ActorId,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut open = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = open.get(&self.actor).copied().unwrap_or(0).saturating_sub(1);
+        if left == 0 {
+            open.remove(&self.actor);
+        } else {
+            open.insert(self.actor, left);
+        }
+    }
+}
+
 /// Every event that the actor may see, from the one after `Last-Event-ID` or `after` on, and then as they come.
 pub(super) async fn stream(
     State(app): State<App>,
@@ -248,17 +290,26 @@ pub(super) async fn stream(
         }
         None => query.after,
     };
+    let place = app.streams.open(actor.id)?;
     let from = last.unwrap_or_else(|| app.partition.head.borrow().position);
     let prefix = query.type_prefix.unwrap_or_default();
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
     let mut head = app.partition.head.clone();
     let grants = app.partition.grants.clone();
     tokio::spawn(async move {
+        let _place = place;
         let mut at = from;
         loop {
             let target = head.borrow_and_update().position;
             while at < target {
                 at = at.next();
+                // Where nothing is to be told for long, the others get their turn, and a reader gone is noticed.
+                if at.0.is_multiple_of(64) {
+                    tokio::task::yield_now().await;
+                }
+                if sender.is_closed() {
+                    return;
+                }
                 // A role taken back ends the stream before the next event.
                 let Ok(actor) = grants.borrow().actor(actor.id, Some(actor.role)) else { return };
                 match visible(&app, &actor, at, &prefix) {

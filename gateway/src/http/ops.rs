@@ -9,12 +9,16 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linggong_engine::command::Actor;
 use linggong_engine::rules::Pack;
-use linggong_events::id::{CaseId, EntityRef, PersonId};
+use linggong_events::commit::Digest;
+use linggong_events::envelope::Recorded;
+use linggong_events::id::{CaseId, EntityRef, Kind, PersonId};
+use linggong_events::measure::Position;
 use linggong_events::office::Role;
-use linggong_events::person::PersonField;
+use linggong_events::person::{PersonField, Sealed};
 use linggong_events::rules::PackKind;
 use linggong_events::time::Date;
 use linggong_projections::PageRequest;
+use linggong_projections::case_history::CaseRow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -34,6 +38,48 @@ pub(super) struct Opening {
     case: Option<CaseId>,
 }
 
+/// What somebody says who wants to open one sealed text or one piece of evidence.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    purpose: PurposeKind,
+    #[serde(default)]
+    case: Option<CaseId>,
+}
+
+impl Why {
+    /// The purpose, where the actor's role has it; a case must be theirs, and the thing must belong to it.
+    fn admitted(
+        &self,
+        app: &App,
+        actor: &Actor,
+        belongs: impl FnOnce(&CaseRow) -> Result<bool, Problem>,
+    ) -> Result<Purpose, Problem> {
+        let refused = |why| Problem::new(StatusCode::FORBIDDEN, "opening_refused", why);
+        if !may_open(actor.role, self.purpose) {
+            return Err(refused("your role does not open sealed fields for this purpose"));
+        }
+        if self.purpose == PurposeKind::CaseHandling {
+            let belongs = match own_case(app, actor, self.case)? {
+                Some(case) => belongs(&case)?,
+                None => false,
+            };
+            if !belongs {
+                return Err(refused("name a case that this belongs to and that is assigned to you"));
+            }
+        }
+        Ok(Purpose {
+            actor: actor.id,
+            role: actor.role,
+            reason: self.purpose,
+            case: self.case,
+            // Nobody vouches for a second officer by naming one: what a sealed key keeps does not open here.
+            second_officer: None,
+            at: app.clock.now(),
+        })
+    }
+}
+
 /// Opens sealed fields of one person, for a stated purpose; each opening is on record before it happens.
 pub(super) async fn open_person(
     State(app): State<App>,
@@ -48,23 +94,9 @@ pub(super) async fn open_person(
     if !reads::known_here(&app, &actor, person.into())? && !works_here(&app, &actor, person)? {
         return Err(Problem::not_found());
     }
-    let refused = |why| Problem::new(StatusCode::FORBIDDEN, "opening_refused", why);
-    if !may_open(actor.role, opening.purpose) {
-        return Err(refused("your role does not open sealed fields for this purpose"));
-    }
-    if opening.purpose == PurposeKind::CaseHandling && !handles(&app, &actor, opening.case, person)? {
-        return Err(refused("name a case of this person that is assigned to you"));
-    }
+    let why = Why { purpose: opening.purpose, case: opening.case };
+    let purpose = why.admitted(&app, &actor, |case| is_party(&app, case, person))?;
     let sealed_by = row.sealed_by.ok_or_else(Problem::not_found)?;
-    let purpose = Purpose {
-        actor: actor.id,
-        role: actor.role,
-        reason: opening.purpose,
-        case: opening.case,
-        // Nobody vouches for a second officer by naming one: what a sealed key keeps does not open here.
-        second_officer: None,
-        at: app.clock.now(),
-    };
     let opened = tokio::task::spawn_blocking(move || {
         let mut vault = app.vault();
         let mut clear = Map::new();
@@ -90,24 +122,111 @@ fn works_here(app: &App, actor: &Actor, person: PersonId) -> Result<bool, Proble
     Ok(false)
 }
 
-/// Whether `case` is the actor's to handle and `person` is a party of it.
-fn handles(app: &App, actor: &Actor, case: Option<CaseId>, person: PersonId) -> Result<bool, Problem> {
-    let Some(case) = case else { return Ok(false) };
-    let Some(history) = app.readers.case_history.case(case)?.value else { return Ok(false) };
+/// The case, if it is the actor's to handle.
+fn own_case(app: &App, actor: &Actor, case: Option<CaseId>) -> Result<Option<CaseRow>, Problem> {
+    let Some(case) = case else { return Ok(None) };
+    let Some(history) = app.readers.case_history.case(case)?.value else { return Ok(None) };
     let row = history.case;
     // As for acting in it: of its office, and where somebody is assigned, they or the lead.
     let at_office = row.office.is_some() && row.office == actor.office;
     let theirs = row.officer.is_none_or(|it| it == actor.id) || actor.role == Role::CaseLead;
-    if !at_office || !theirs || !covers(actor, row.region) {
-        return Ok(false);
-    }
+    Ok((at_office && theirs && covers(actor, row.region)).then_some(row))
+}
+
+/// Whether the person is a party of the case.
+fn is_party(app: &App, case: &CaseRow, person: PersonId) -> Result<bool, Problem> {
     let workers = app.readers.directory.workers_of(person)?.value;
-    let claims = row.worker.is_some_and(|it| workers.contains(&it));
-    let employer = match row.employer {
+    let claims = case.worker.is_some_and(|it| workers.contains(&it));
+    let employer = match case.employer {
         Some(employer) => app.readers.directory.employer(employer)?.value,
         None => None,
     };
     Ok(claims || employer.is_some_and(|it| it.details.person == Some(person)))
+}
+
+/// Opens the sealed text in one field of an event that the actor may see, for a stated purpose.
+pub(super) async fn open_text(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path((position, field)): Path<(Position, String)>,
+    Json(why): Json<Why>,
+) -> Result<Json<Value>, Problem> {
+    if reach(actor.role, Resource::Sealed) == Reach::Nothing {
+        return Err(Problem::not_found());
+    }
+    let line = events::visible(&app, &actor, position, "")?.ok_or_else(Problem::not_found)?;
+    let recorded = Recorded::from_line(line.get().as_bytes())?;
+    let written: Value = serde_json::from_str(line.get()).map_err(|error| Problem::internal(&error))?;
+    let sealed: Option<Sealed> =
+        written["data"].get(&field).and_then(|it| serde_json::from_value(it.clone()).ok());
+    let sealed = sealed.ok_or_else(Problem::not_found)?;
+    let (command, _) = recorded.meta().command.clone().ok_or_else(Problem::not_found)?;
+    let purpose = why.admitted(&app, &actor, |case| {
+        let meta = recorded.meta();
+        let about: EntityRef = case.case.into();
+        Ok(meta.subject == about || meta.touches.contains(&about) || is_party(&app, case, sealed.person)?)
+    })?;
+    let opened = tokio::task::spawn_blocking(move || {
+        let text = app.vault().open_sealed(&sealed, command, &field, &purpose)?;
+        Ok(json!({ (field): text.expose() }))
+    });
+    let clear = opened.await.map_err(|error| Problem::internal(&error))?;
+    clear.map(Json).map_err(|error| not_opened(&error))
+}
+
+/// Answers a piece of evidence in clear, for a stated purpose.
+pub(super) async fn open_evidence(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(digest): Path<String>,
+    Json(why): Json<Why>,
+) -> Result<Response, Problem> {
+    if reach(actor.role, Resource::Sealed) == Reach::Nothing {
+        return Err(Problem::not_found());
+    }
+    let digest = digest_of(&digest)?;
+    let vault = app.clone();
+    let about = tokio::task::spawn_blocking(move || vault.vault().evidence_about(digest));
+    let about = about.await.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)?;
+    if !deals_with(&app, &actor, about)? {
+        return Err(Problem::not_found());
+    }
+    let purpose = why.admitted(&app, &actor, |case| match about.kind {
+        Kind::Case => Ok(about == case.case.into()),
+        Kind::Claim => Ok(case.claims.iter().any(|it| about == (*it).into())),
+        Kind::Person => is_party(&app, case, PersonId(about.id)),
+        Kind::Worker => Ok(case.worker.is_some_and(|it| about == it.into())),
+        Kind::Employer => Ok(case.employer.is_some_and(|it| about == it.into())),
+        Kind::Hire | Kind::Wage | Kind::Attendance | Kind::Insurance | Kind::Posting => Ok(false),
+        Kind::Market | Kind::Office | Kind::Offer | Kind::Match | Kind::Rules => Ok(false),
+    })?;
+    let read = tokio::task::spawn_blocking(move || app.vault().read_evidence(digest, &purpose));
+    let read = read.await.map_err(|error| Problem::internal(&error))?;
+    let evidence = read.map_err(|error| not_opened(&error))?;
+    // Whatever it is, a browser keeps it as a file and runs nothing of it.
+    let headers =
+        [(header::CONTENT_TYPE, evidence.media_type.name()), (header::CONTENT_DISPOSITION, "attachment")];
+    Ok((headers, Bytes::copy_from_slice(evidence.expose())).into_response())
+}
+
+/// Whether staff may see events of what a piece of evidence is about; of a person, whether they are known here.
+fn deals_with(app: &App, actor: &Actor, about: EntityRef) -> Result<bool, Problem> {
+    if about.kind == Kind::Person {
+        return Ok(reads::known_here(app, actor, about)? || works_here(app, actor, PersonId(about.id))?);
+    }
+    let found = app.readers.timeline.touching(about, &PageRequest::first(200))?;
+    for entry in found.value.rows.iter().filter(|it| it.subject == about) {
+        if events::visible(app, actor, entry.position, "")?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A digest as paths have it, with `sha256:` or without.
+fn digest_of(text: &str) -> Result<Digest, Problem> {
+    let text = format!("sha256:{}", text.trim_start_matches("sha256:"));
+    text.parse().map_err(|_| Problem::not_found())
 }
 
 /// Whether somebody who is no staff has to do with `about`: their own record, or what an event of theirs touches.
@@ -153,7 +272,20 @@ pub(super) async fn store_evidence(
     Ok(Json(json!({ "digest": digest.to_string(), "bytes": bytes })))
 }
 
-pub(super) async fn accesses(State(app): State<App>, Asking(actor): Asking) -> Result<Json<Value>, Problem> {
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccessQuery {
+    limit: Option<u16>,
+    /// The number of the last record that is known already.
+    after: Option<Position>,
+}
+
+/// Who opened what, in order; each answer comes of the whole record, verified anew.
+pub(super) async fn accesses(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<AccessQuery>,
+) -> Result<Json<Value>, Problem> {
     if reach(actor.role, Resource::AccessLog) == Reach::Nothing {
         return Err(Problem::not_found());
     }
@@ -163,8 +295,14 @@ pub(super) async fn accesses(State(app): State<App>, Asking(actor): Asking) -> R
     });
     let (records, head) =
         read.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
+    let count = records.len();
+    let after = query.after.and_then(|it| usize::try_from(it.0).ok()).unwrap_or(0).min(count);
+    let limit = usize::from(query.limit.unwrap_or(50).clamp(1, 200));
+    let until = after.saturating_add(limit).min(count);
+    let items = records.get(after..until).unwrap_or_default();
+    let next = (until < count).then(|| until.to_string());
     let head = json!({ "commit": head.commit, "digest": head.digest });
-    Ok(Json(json!({ "items": records, "head": head })))
+    Ok(Json(json!({ "items": items, "next": next, "head": head })))
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,9 +346,7 @@ pub(super) async fn source(
     if !actor.is_staff() {
         return Err(Problem::not_found());
     }
-    let digest: linggong_events::commit::Digest = format!("sha256:{}", digest.trim_start_matches("sha256:"))
-        .parse()
-        .map_err(|_| Problem::not_found())?;
+    let digest = digest_of(&digest)?;
     let rows = app.readers.sources.rows(&digest.to_string())?;
     Ok(Json(json!({ "rows": rows.value, "position": rows.position })))
 }
