@@ -291,3 +291,98 @@ fn grants_changed(commit: &Commit) -> bool {
 pub fn is_new(state: &State) -> bool {
     state.last().0 == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use linggong_engine::command::{About, Command};
+    use linggong_engine::pack::DEFAULT_PACKS;
+    use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader};
+    use linggong_events::office::Role;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::packs::PackStore;
+    use crate::serve::{Founding, founder_id, founding_office, open_log};
+
+    /// A log that appends only when it is let.
+    struct Held {
+        log: EmbeddedLog,
+        let_go: std_mpsc::Receiver<()>,
+    }
+
+    impl EventLog for Held {
+        type Reader = EmbeddedReader;
+
+        fn head(&self) -> Head {
+            self.log.head()
+        }
+
+        fn append(&mut self, commit: &Commit) -> Result<Head, AppendError> {
+            let _ = self.let_go.recv();
+            self.log.append(commit)
+        }
+
+        fn resolve(&mut self, commit: &Commit) -> Result<Resolution, AppendError> {
+            self.log.resolve(commit)
+        }
+
+        fn reader(&self) -> EmbeddedReader {
+            self.log.reader()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn neither_an_answer_nor_a_grant_gets_ahead_of_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data: folder.path().to_owned(), ..Config::default() };
+        let packs = PackStore::open(config.data.join("packs")).unwrap();
+        for (_, kind, text) in DEFAULT_PACKS {
+            packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).unwrap();
+        }
+        let clock = Clock::driven("2026-11-23T04:50:00+08:00".parse().unwrap());
+        let (log, partition, _) = open_log(&config, &packs, &clock, &Founding::staffed(&config)).unwrap();
+        let (go, let_go) = std_mpsc::channel();
+        let (handle, thread) = start(partition, Held { log, let_go }, clock.clone(), 16).unwrap();
+        let founder = |label| founder_id(&config.log, label);
+        let durable = handle.head.borrow().position;
+        assert_eq!(handle.ask(|it, _| it.state().last()).await, Ok(durable), "at once, for it is durable");
+
+        let body = json!({ "office": founding_office(&config.log, "office"), "holder": founder("gate"),
+                           "role": "gate", "reason": "离岗" });
+        let request = Request {
+            key: clock.new_key(),
+            digest: "d".into(),
+            actor: handle.grants.borrow().actor(founder("keeper1"), Some(Role::Keeper)).unwrap(),
+            about: About::default(),
+            received_at: clock.now(),
+            command: Command::decode("office.revoke_role", body).unwrap(),
+        };
+        let given = tokio::spawn({
+            let handle = handle.clone();
+            async move { handle.command(request).await }
+        });
+        // The question comes after the decision, which a held log keeps from being durable.
+        let asked = loop {
+            let mut asked = Box::pin(handle.ask(|it, _| it.state().last()));
+            match tokio::time::timeout(Duration::from_millis(100), &mut asked).await {
+                Ok(found) => assert_eq!(found, Ok(durable), "what is told is written"),
+                Err(_) => break asked,
+            }
+        };
+        assert!(
+            handle.grants.borrow().actor(founder("gate"), Some(Role::Gate)).is_ok(),
+            "not taken back yet"
+        );
+        go.send(()).unwrap();
+        let found = asked.await.unwrap();
+        assert!(found > durable && found <= handle.head.borrow().position);
+        assert!(handle.grants.borrow().actor(founder("gate"), Some(Role::Gate)).is_err());
+        given.await.unwrap().unwrap().unwrap();
+        handle.stop().await;
+        drop(handle);
+        thread.join().unwrap();
+    }
+}

@@ -362,7 +362,7 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
 }
 
 /// Opens or begins the log, replays it, and takes the partition over.
-fn open_log(
+pub(crate) fn open_log(
     config: &Config,
     packs: &PackStore,
     clock: &Clock,

@@ -269,18 +269,18 @@ async fn a_stream_goes_on_after_a_restart_without_loss_or_repetition() {
 
 /// Opens an event stream over a connection of its own, and reads how it is answered.
 fn stream(server: &Server, who: &str) -> (TcpStream, String) {
-    let mut line = TcpStream::connect(server.running.address).unwrap();
+    let mut line = TcpStream::connect(server.running.address).expect("a connection");
     let token = server.token(who);
     let request =
         format!("GET /v1/events/stream HTTP/1.1\r\nHost: linggong\r\nAuthorization: Bearer {token}\r\n\r\n");
-    line.write_all(request.as_bytes()).unwrap();
+    line.write_all(request.as_bytes()).expect("it is sent");
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        assert_eq!(line.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&head));
+        assert_eq!(line.read(&mut byte).expect("an answer"), 1, "{}", String::from_utf8_lossy(&head));
         head.push(byte[0]);
     }
-    (line, String::from_utf8(head).unwrap().to_lowercase())
+    (line, String::from_utf8(head).expect("a head of text").to_lowercase())
 }
 
 #[tokio::test(flavor = "multi_thread")]
