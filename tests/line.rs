@@ -196,7 +196,20 @@ async fn a_sealed_name_opens_for_a_purpose_until_its_key_is_shredded() {
         .command("privacy", "person.set_key_state", shred(&person, &foreign))
         .await
         .refused(422, "bad_field");
-    server.command("privacy", "person.set_key_state", shred(&person, &key)).await.ok();
+    server
+        .command("privacy", "person.set_key_state", shred(&person, &key))
+        .await
+        .refused(409, "not_possible");
+    let mut seal = shred(&person, &key);
+    seal["key_state"] = json!("sealed");
+    server.command("privacy", "person.set_key_state", seal).await.ok();
+    let answer = server.send("POST", &path, Some(&token), &[], Some(asked.clone())).await;
+    assert_eq!(answer.status, 403, "storage only: {}", answer.text);
+    server
+        .command("privacy", "person.set_key_state", shred(&person, &key))
+        .await
+        .refused(403, "second_officer_needed");
+    server.command("lead", "person.set_key_state", shred(&person, &key)).await.ok();
     let answer = server.send("POST", &path, Some(&token), &[], Some(asked.clone())).await;
     assert_eq!((answer.status, answer.text.contains("张三")), (403, false), "{}", answer.text);
     let server = server.restart().await;

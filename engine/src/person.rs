@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::id::{KeyId, PersonId};
+use linggong_events::id::{ActorId, EntityRef, HireId, KeyId, PersonId, WageId};
+use linggong_events::measure::Fen;
 use linggong_events::person::{
     DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState, KeyStateChanged, KnownPerson,
     PersonEvent, Registered,
@@ -22,7 +24,7 @@ commands! {
         /// Dissolves a link that was wrong.
         Unlink = "unlink", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
         /// Changes what the vault may do with a key of this person.
-        SetKeyState = "set_key_state", [PrivacyOfficer] => { person: PersonId, key: KeyId, key_state: KeyState, basis: String }
+        SetKeyState = "set_key_state", [PrivacyOfficer, CaseLead] => { person: PersonId, key: KeyId, key_state: KeyState, basis: String }
     }
 }
 
@@ -31,6 +33,27 @@ commands! {
 pub(crate) struct Person {
     pub(crate) linked: BTreeSet<PersonId>,
     pub(crate) key_state: Option<KeyState>,
+    /// Who set that state.
+    pub(crate) key_set_by: Option<ActorId>,
+}
+
+impl State {
+    /// The state of a person's key, where the ledger has set one.
+    pub fn key_state_of(&self, person: PersonId) -> Option<KeyState> {
+        self.persons.get(&person).and_then(|it| it.key_state)
+    }
+
+    /// A wage of this human on which money is outstanding: it holds their record.
+    fn unpaid_wage_of(&self, person: PersonId) -> Option<WageId> {
+        let own = |hire: &HireId| {
+            let worker = self.hires.get(hire).and_then(|it| self.workers.get(&it.terms.worker));
+            worker.is_some_and(|it| it.person == person)
+        };
+        self.wages
+            .iter()
+            .find(|(_, wage)| wage.outstanding() > Fen::ZERO && own(&wage.hire))
+            .map(|(id, _)| *id)
+    }
 }
 
 /// The events that make a human known, as a part of registering a worker or employer.
@@ -46,7 +69,11 @@ pub(crate) fn introduce(state: &State, known: &KnownPerson) -> Vec<Event> {
     events
 }
 
-pub(crate) fn decide(state: &State, command: &PersonCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn decide(
+    state: &State,
+    command: &PersonCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
     let known = |id: PersonId| state.persons.get(&id).ok_or_else(|| Refusal::unknown(id));
     let event = match command {
         PersonCommand::Link(it) => {
@@ -73,10 +100,18 @@ pub(crate) fn decide(state: &State, command: &PersonCommand, _: &Context<'_>) ->
             if person.key_state == Some(KeyState::Shredded) {
                 return Err(Refusal::Ended { entity: it.person.into() });
             }
-            if it.key_state == KeyState::Shredded
-                && let Some(claim) = state.open_claim_of(it.person)
-            {
-                return Err(Refusal::OnHold { entity: claim.into() });
+            if it.key_state == KeyState::Shredded {
+                let claim = state.open_claim_of(it.person).map(EntityRef::from);
+                if let Some(entity) = claim.or(state.unpaid_wage_of(it.person).map(EntityRef::from)) {
+                    return Err(Refusal::OnHold { entity });
+                }
+                // Destroying takes two: one seals, another shreds what is sealed.
+                if person.key_state != Some(KeyState::Sealed) {
+                    return Err(Refusal::not_possible(it.person, "not sealed: seal the key first"));
+                }
+                if person.key_set_by == Some(context.actor.id) {
+                    return Err(Refusal::SecondOfficerNeeded);
+                }
             }
             KeyStateChanged { person: it.person, key: it.key, state: it.key_state, basis: it.basis.clone() }
                 .into()
@@ -85,7 +120,7 @@ pub(crate) fn decide(state: &State, command: &PersonCommand, _: &Context<'_>) ->
     Ok(vec![event])
 }
 
-pub(crate) fn evolve(state: &mut State, event: &PersonEvent) {
+pub(crate) fn evolve(state: &mut State, event: &PersonEvent, meta: &Meta) {
     match event {
         PersonEvent::Registered(it) => {
             state.persons.entry(it.person).or_default();
@@ -100,7 +135,8 @@ pub(crate) fn evolve(state: &mut State, event: &PersonEvent) {
             state.persons.entry(it.other).or_default().linked.remove(&it.person);
         }
         PersonEvent::KeyStateChanged(it) => {
-            state.persons.entry(it.person).or_default().key_state = Some(it.state);
+            let person = state.persons.entry(it.person).or_default();
+            (person.key_state, person.key_set_by) = (Some(it.state), Some(meta.actor));
         }
     }
 }

@@ -139,7 +139,7 @@ impl State {
         match &envelope.event {
             Event::Market(event) => market::evolve(self, event),
             Event::Office(event) => office::evolve(self, event, meta),
-            Event::Person(event) => person::evolve(self, event),
+            Event::Person(event) => person::evolve(self, event, meta),
             Event::Worker(event) => worker::evolve(self, event, meta),
             Event::Employer(event) => employer::evolve(self, event),
             Event::Posting(event) => posting::evolve(self, event),

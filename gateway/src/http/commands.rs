@@ -116,8 +116,11 @@ pub(super) async fn give(
     }
     let request = Request { key, digest, actor, about, received_at, command };
     let receipt = app.partition.command(request).await??;
-    if let Some((_, key, state)) = key_change {
-        // The event is durable; a crash here is made good at the next start, from the log.
+    if let Some((person, key, _)) = key_change {
+        // What the ledger says now, for this may be the receipt of an old command. The event is durable; a crash
+        // here is made good at the next start, from the log.
+        let state = app.partition.ask(move |partition, _| partition.state().key_state_of(person)).await?;
+        let state = state.unwrap_or(KeyState::Active);
         let changing = app.clone();
         let changed = tokio::task::spawn_blocking(move || changing.vault().change_key_state(key, state));
         changed
