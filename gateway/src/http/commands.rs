@@ -15,7 +15,8 @@ use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
 use linggong_events::person::KeyState;
 use serde::Serialize;
-use serde_json::Value;
+use linggong_projections::{Order, PageRequest};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::App;
@@ -115,7 +116,10 @@ pub(super) async fn give(
         check_key_change(&app, change).await?;
     }
     let request = Request { key, digest, actor, about, received_at, command };
-    let receipt = app.partition.command(request).await??;
+    let receipt = match app.partition.command(request).await? {
+        Ok(receipt) => receipt,
+        Err(refusal) => return Err(refused(&app, refusal)),
+    };
     if let Some((person, key, _)) = key_change {
         // What the ledger says now, for this may be the receipt of an old command. The event is durable; a crash
         // here is made good at the next start, from the log.
@@ -130,6 +134,22 @@ pub(super) async fn give(
     }
     metrics::counter!("linggong_commands_accepted_total").increment(1);
     answer(&app, receipt).map(Json)
+}
+
+/// A refusal; a conflict of versions says what changed since the actor looked, so that they can decide again.
+fn refused(app: &App, refusal: Refusal) -> Problem {
+    let Refusal::VersionConflict { entity, expected, actual } = &refusal else { return refusal.into() };
+    let newest_first = PageRequest::first(50).order(Order::Down);
+    let Ok(found) = app.readers.timeline.touching(*entity, &newest_first) else { return refusal.into() };
+    let since = found.value.rows.iter().filter(|it| it.subject == *entity && it.version > *expected);
+    let changed: Vec<Value> = since
+        .map(|it| {
+            json!({ "version": it.version, "position": it.position, "type": it.type_name, "recorded_at": it.recorded_at,
+                    "actor": it.actor, "role": it.role })
+        })
+        .collect();
+    let more = json!({ "entity": entity, "expected": expected, "actual": actual, "changed": changed });
+    Problem::from(refusal).with(more)
 }
 
 /// What a command does to a key of the vault.
