@@ -221,9 +221,7 @@ async fn a_sealed_name_opens_for_a_purpose_until_its_key_is_shredded() {
 async fn a_conflict_of_versions_says_what_changed_and_by_whom() {
     let server = Server::start("2026-11-23T04:50:00+08:00").await;
     let (market, ..) = registers(&server).await;
-    let change = |kind: &str, version: u64| {
-        json!({ "market": market, "market_kind": kind, "reason": "重新认定", "about": { "if_version": version.to_string() } })
-    };
+    let change = |kind: &str, version: u64| json!({ "market": market, "market_kind": kind, "reason": "重新认定", "about": { "if_version": version.to_string() } });
     server.command("keeper1", "market.reclassify", change("commercial", 1)).await.ok();
     server.views_catch_up().await;
     let conflict = server.command("keeper2", "market.reclassify", change("spontaneous", 1)).await;

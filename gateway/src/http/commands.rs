@@ -14,8 +14,8 @@ use linggong_events::id::{CommandId, KeyId, PersonId, command_id};
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
 use linggong_events::person::KeyState;
-use serde::Serialize;
 use linggong_projections::{Order, PageRequest};
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
