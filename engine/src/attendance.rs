@@ -102,6 +102,13 @@ pub(crate) fn was_there(state: &State, hire: HireId) -> bool {
     words.flat_map(|it| it.said.values()).any(|said| said.signed_in.is_some() || said.signed_out.is_some())
 }
 
+/// Whether anybody said that the worker left after working.
+pub(crate) fn was_worked(state: &State, hire: HireId) -> bool {
+    let shifts = state.hires.get(&hire).map_or(0, |it| it.terms.shifts.len());
+    let words = (0..).take(shifts).filter_map(|n| state.attendances.get(&attendance_id(hire, n)));
+    words.flat_map(|it| it.said.values()).any(|said| said.signed_out.is_some())
+}
+
 /// Refuses whoever has no relation to a hire: worker and employer act on their own, others in their regions.
 pub(crate) fn check_side(actor: &Actor, terms: &HireTerms) -> Result<(), Refusal> {
     actor.check_worker(terms.worker)?;

@@ -220,6 +220,9 @@ pub(crate) fn decide(
             let hire = live_hire(state, it.hire, context)?;
             check_past(it.at, context)?;
             check_unpaid_for(state, it.hire, hire)?;
+            if attendance::was_worked(state, it.hire) {
+                return Err(Refusal::not_possible(it.hire, "signed out of: what was worked stays worked"));
+            }
             let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
             let asserted_by = asserted_by(context.actor);
             Ok(vec![SentHome { hire: it.hire, posting, worker, employer, at: it.at, asserted_by }.into()])
@@ -228,6 +231,10 @@ pub(crate) fn decide(
             let hire = live_hire(state, it.hire, context)?;
             if hire.terms.worker == it.by {
                 return Err(Refusal::bad_field("by", "is the same worker"));
+            }
+            check_unpaid_for(state, it.hire, hire)?;
+            if attendance::was_there(state, it.hire) {
+                return Err(Refusal::not_possible(it.hire, "signed in to: end it, and hire somebody else"));
             }
             let posting = state.posting(hire.terms.posting)?;
             check_lawful(state, it.by, &posting.terms, context.rules)?;
@@ -477,7 +484,9 @@ fn cancelled(id: HireId, hire: &Hire, reason: CancelReason, note: Option<String>
 pub(crate) fn cancel_all_of(state: &State, posting: PostingId) -> Vec<Event> {
     let hires = state.postings.get(&posting).map(|it| &it.hires).into_iter().flatten();
     let agreed = hires.filter_map(|id| state.hires.get(id).map(|hire| (*id, hire)));
-    let agreed = agreed.filter(|(_, hire)| hire.stage == Stage::Agreed);
+    // Whoever was there has worked, whatever becomes of the posting.
+    let agreed =
+        agreed.filter(|(id, hire)| hire.stage == Stage::Agreed && !attendance::was_there(state, *id));
     agreed.map(|(id, hire)| cancelled(id, hire, CancelReason::PostingWithdrawn, None)).collect()
 }
 
