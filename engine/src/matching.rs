@@ -359,3 +359,144 @@ pub(crate) fn evolve(event: &MatchEvent) {
         MatchEvent::Reasoned(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use linggong_events::id::{EmployerId, MarketId, PersonId};
+    use linggong_events::person::{Age, AgeBand};
+    use linggong_events::posting::{PayDue, PayTerms, RelationKind, Requirements};
+    use linggong_events::region::Region;
+    use linggong_events::time::Shift;
+    use linggong_events::worker::{Profile, Skill, SkillLevel};
+
+    use super::*;
+    use crate::worker::Presence;
+
+    /// A generator whose numbers are the same on every machine.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % n
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn point(dice: &mut Dice) -> Point {
+        Point {
+            lat_e6: 36_600_000 + dice.below(200_000) as i32,
+            lon_e6: 117_000_000 + dice.below(200_000) as i32,
+        }
+    }
+
+    fn somebody(dice: &mut Dice, n: u64) -> Worker {
+        let trades = ["loader", "bricklayer"];
+        let levels = [SkillLevel::Helper, SkillLevel::Skilled, SkillLevel::Master];
+        let occupation = trades[dice.below(2) as usize].parse().unwrap();
+        let band = if dice.below(10) == 0 { AgeBand::From16To17 } else { AgeBand::From18To59 };
+        let present = dice.below(5) > 0;
+        Worker {
+            person: PersonId(Uuid::from_u128(u128::from(n))),
+            profile: Profile {
+                skills: vec![Skill { occupation, level: levels[dice.below(3) as usize] }],
+                certificates: Vec::new(),
+                place: (dice.below(4) > 0).then(|| point(dice)),
+                reach: Metres(2_000 + dice.below(20_000) as u32),
+                expectation: Fen(15_000 + dice.below(15_000) as i64),
+                available: Vec::new(),
+                declines_ranking: dice.below(8) == 0,
+            },
+            age: Some(Age { band, changes_on: None }),
+            document_verified: dice.below(12) > 0,
+            tokens: None,
+            presence: present.then(|| Presence {
+                market: MarketId(Uuid::from_u128(1)),
+                queue_no: n as u32,
+                since: at("2026-11-23T04:00:00+08:00").plus_ms(dice.below(60) as i64 * MINUTE_MS),
+                until: at("2026-11-24T00:00:00+08:00"),
+            }),
+            bars: Vec::new(),
+            hires: BTreeSet::new(),
+            offers: BTreeSet::new(),
+            declined: BTreeSet::new(),
+            kept: dice.below(5) as u32,
+            missed: dice.below(3) as u32,
+            worked_for: BTreeMap::new(),
+        }
+    }
+
+    fn posting(dice: &mut Dice) -> Posting {
+        let (start, end) = (at("2026-11-23T06:00:00+08:00"), at("2026-11-23T16:00:00+08:00"));
+        let terms = PostingTerms {
+            employer: EmployerId(Uuid::from_u128(9)),
+            occupation: "loader".parse().unwrap(),
+            text: "装卸".into(),
+            region: Region::SHANDONG,
+            place: point(dice),
+            address: "物流园".into(),
+            shifts: vec![Shift::new(start, end).unwrap()],
+            headcount: 5,
+            pay: PayTerms {
+                pay_kind: PayKind::Day,
+                rate: Fen(24_000),
+                unit: None,
+                usual_day: None,
+                due: PayDue::OnCompletion {},
+            },
+            requirements: Requirements { level: SkillLevel::Helper, certificates: Vec::new() },
+            mode: FillMode::Dispatch,
+            market: None,
+        };
+        Posting::new(&terms, RelationKind::TaskContract, "test")
+    }
+
+    #[test]
+    fn one_pass_and_the_oracle_name_the_same_people_in_the_same_order() {
+        let rules = RuleBook::shipped().unwrap();
+        let now = at("2026-11-23T05:00:00+08:00");
+        let id = PostingId(Uuid::from_u128(77));
+        let (mut proposed, mut ties) = (0, 0);
+        for seed in 0..200 {
+            let mut dice = Dice(seed);
+            let mut state = State::default();
+            state.postings.insert(id, posting(&mut dice));
+            for n in 0..1 + dice.below(120) {
+                state.workers.insert(WorkerId(Uuid::from_u128(u128::from(n))), somebody(&mut dice, n));
+            }
+            let run = Uuid::from_u128(u128::from(seed));
+            for k in [1, 5, MAX_CANDIDATES] {
+                let ranking = rank(&state, id, run, k, now, &rules).unwrap();
+                let oracle = naive::rank(&state, id, run, k, now, &rules).unwrap();
+                assert_eq!(ranking.candidates, oracle, "seed {seed}, k {k}");
+                proposed += oracle.len();
+                ties += oracle.windows(2).filter(|pair| pair[0].score == pair[1].score).count();
+                let excluded: u32 = ranking.excluded.iter().map(|it| it.workers).sum();
+                assert!(ranking.considered >= excluded + oracle.len() as u32);
+            }
+        }
+        assert!(
+            proposed > 1_000 && ties > 0,
+            "the worlds are worth looking at: {proposed} proposed, {ties} ties"
+        );
+    }
+
+    #[test]
+    fn who_is_not_proposed_is_told_the_first_rule() {
+        let rules = RuleBook::shipped().unwrap();
+        let now = at("2026-11-23T05:00:00+08:00");
+        let (id, worker) = (PostingId(Uuid::from_u128(77)), WorkerId(Uuid::from_u128(1)));
+        let mut state = State::default();
+        state.postings.insert(id, posting(&mut Dice(1)));
+        let mut fits = somebody(&mut Dice(1), 1);
+        fits.presence = None;
+        state.workers.insert(worker, fits);
+        let told = explain(&state, id, worker, now, &rules).unwrap();
+        assert_eq!(told.excluded, Some(Excluded::NotAvailable));
+    }
+}
