@@ -15,7 +15,7 @@ use linggong_events::time::Timestamp;
 
 use crate::command::{Context, commands};
 use crate::hire;
-use crate::pack::Action;
+use crate::pack::{Action, LimitId};
 use crate::posting_check::check_posting;
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
@@ -194,7 +194,7 @@ pub(crate) fn publish(
         return Err(Refusal::PostingBlocked { findings, corrected: checked.corrected });
     }
     let review = checked.findings(Action::Review);
-    let (relation, relation_basis) = presumed_relation(employer.details.employer_kind, terms);
+    let (relation, relation_basis) = presumed_relation(employer.details.employer_kind, terms, context.rules);
     let terms = terms.clone();
     // Struck on the spot, work begins in minutes: what must be looked at is looked at afterwards.
     let event = if review.is_empty() || terms.mode == FillMode::OnSite {
@@ -243,17 +243,21 @@ fn check_terms(state: &State, terms: &PostingTerms, now: Timestamp) -> Result<()
 }
 
 /// What the relation is presumed to be (domain.md §2.6, §8); a tribunal decides.
-fn presumed_relation(kind: EmployerKind, terms: &PostingTerms) -> (RelationKind, String) {
+fn presumed_relation(kind: EmployerKind, terms: &PostingTerms, rules: &RuleBook) -> (RelationKind, String) {
+    // Hours a day up to which hourly work counts as part-time, where the rules know them with effect.
+    let part_time =
+        rules.limit(LimitId::PartTimePerDay).and_then(|row| Some((row.legal()?, &row.basis.citation)));
     let longest = terms.shifts.iter().map(|shift| shift.minutes()).max().unwrap_or(0);
+    let short_day = part_time.filter(|(hours, _)| longest <= i64::from(*hours) * 60);
     match (kind, terms.pay.pay_kind) {
         (EmployerKind::Household, _) => (RelationKind::PersonalService, "用人主体为家庭或农户, 自用".into()),
         (EmployerKind::Agency, _) => (RelationKind::Dispatched, "用人主体为人力资源服务机构".into()),
-        (_, PayKind::Hour) if longest <= 240 => {
-            (RelationKind::PartTime, "按小时计酬, 每日不超过四小时 (劳动合同法 68)".into())
-        }
-        (_, PayKind::Day | PayKind::Hour | PayKind::Piece | PayKind::Task) => {
-            (RelationKind::TaskContract, "以完成一定工作任务为期限 (劳动合同法 15)".into())
-        }
+        (_, PayKind::Day | PayKind::Hour | PayKind::Piece | PayKind::Task) => match short_day {
+            Some((hours, citation)) if terms.pay.pay_kind == PayKind::Hour => {
+                (RelationKind::PartTime, format!("按小时计酬, 每日不超过 {hours} 小时 ({citation})"))
+            }
+            Some(_) | None => (RelationKind::TaskContract, "以完成一定工作任务为期限 (劳动合同法 15)".into()),
+        },
     }
 }
 
