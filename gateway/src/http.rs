@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::handler::Handler as _;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::routing::{MethodRouter, get, post, put};
 use linggong_events::head::{HeadKey, SignedHead};
@@ -37,9 +36,6 @@ use crate::packs::PackStore;
 use crate::partition_task::PartitionHandle;
 use crate::projection_task::ProjectionsHandle;
 use crate::vault::Vault;
-
-/// The most bytes of one piece of evidence.
-const EVIDENCE_BYTES: usize = crate::vault::MAX_EVIDENCE_BYTES;
 
 /// Everything a request may need: handles to the tasks, readers, the vault.
 #[derive(Clone)]
@@ -159,14 +155,28 @@ pub(crate) struct Route {
     pub(crate) method: &'static str,
     /// The path, with its parameters in braces.
     pub(crate) path: &'static str,
+    /// The most bytes of a body, where it is not the limit that all share.
+    body_bytes: Option<usize>,
     handler: fn() -> MethodRouter<App>,
 }
 
+const fn only(listed: &[usize]) -> Option<usize> {
+    match listed {
+        [] => None,
+        [one, ..] => Some(*one),
+    }
+}
+
 macro_rules! routes {
-    ($($method:ident $path:literal => $handler:expr;)*) => {
+    ($($method:ident $path:literal $([$bytes:expr])? => $handler:expr;)*) => {
         /// Every route there is; the router and the OpenAPI document are both held to this list.
         pub(crate) const ROUTES: &[Route] = &[
-            $(Route { method: stringify!($method), path: $path, handler: || $method($handler) },)*
+            $(Route {
+                method: stringify!($method),
+                path: $path,
+                body_bytes: only(&[$($bytes)?]),
+                handler: || $method($handler),
+            },)*
         ];
     };
 }
@@ -201,7 +211,7 @@ routes! {
     get "/v1/events/{position}/effects" => events::effects;
     post "/v1/sealed/{position}/{field}/open" => ops::open_text;
     post "/v1/evidence/{digest}/open" => ops::open_evidence;
-    post "/v1/evidence" => ops::store_evidence.layer(DefaultBodyLimit::max(EVIDENCE_BYTES));
+    post "/v1/evidence" [crate::vault::MAX_EVIDENCE_BYTES] => ops::store_evidence;
     get "/v1/accesses" => ops::accesses;
     put "/v1/packs" => ops::store_pack;
     get "/v1/sources/{digest}" => ops::source;
@@ -221,10 +231,14 @@ routes! {
 pub fn router(app: App) -> Router {
     let limits = app.limits;
     let demo = HeaderValue::from_static(if app.demo { "demo" } else { "production" });
-    let routes = ROUTES.iter().fold(Router::new(), |router, it| router.route(it.path, (it.handler)()));
+    let bounded = |it: &Route| {
+        let most = it.body_bytes.unwrap_or(limits.body_bytes);
+        let hear_out = axum::middleware::from_fn_with_state(most, error::hear_out);
+        (it.handler)().layer(DefaultBodyLimit::max(most)).layer(hear_out)
+    };
+    let routes = ROUTES.iter().fold(Router::new(), |router, it| router.route(it.path, bounded(it)));
     routes
         .with_state(app)
-        .layer(DefaultBodyLimit::max(limits.body_bytes))
         .layer(axum::middleware::from_fn(error::in_the_readers_language))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request))
         .layer(CatchPanicLayer::new())

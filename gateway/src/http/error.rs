@@ -1,13 +1,14 @@
 //! RFC 9457 problems: a stable code, a title in the reader's language, a sentence to act on.
 
 use axum::Json;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use linggong_engine::refusal::{Class, Refusal};
 use linggong_projections::{BadCursor, StoreError};
 use serde_json::{Value, json};
+use tokio_stream::StreamExt as _;
 
 use crate::glossary::{self, Lang};
 use crate::identity::NoRole;
@@ -29,6 +30,9 @@ pub const CODES: &[&str] = &[
     "opening_refused",
     "internal",
 ];
+
+/// How many bytes beyond the limit of a body are still heard, and dropped, before the refusal.
+const HEARD_OUT_BYTES: usize = 4 << 20;
 
 /// Something that went wrong, told to whoever asked.
 #[derive(Clone, Debug)]
@@ -167,6 +171,22 @@ pub(crate) async fn in_the_readers_language(request: Request, next: Next) -> Res
         None => return response,
     };
     written(problem, lang)
+}
+
+/// Refuses a body that is announced as longer than `most` bytes, once it was heard (and dropped) where
+/// that is within [`HEARD_OUT_BYTES`]: who is hung up on while still sending may never see the refusal.
+pub(crate) async fn hear_out(State(most): State<usize>, request: Request, next: Next) -> Response {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    let announced = announced.and_then(|it| it.parse::<usize>().ok()).unwrap_or(0);
+    if announced <= most {
+        return next.run(request).await;
+    }
+    if announced <= most + HEARD_OUT_BYTES {
+        let mut body = request.into_body().into_data_stream();
+        while let Some(Ok(_)) = body.next().await {}
+    }
+    let detail = format!("the body has {announced} bytes; at most {most} are taken here");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response()
 }
 
 /// Takes away a request id that is not of the safe form: it would be echoed and stand in traces.
