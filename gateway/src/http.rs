@@ -213,6 +213,7 @@ routes! {
     post "/v1/evidence/{digest}/open" => ops::open_evidence;
     post "/v1/evidence" [crate::vault::MAX_EVIDENCE_BYTES] => ops::store_evidence;
     get "/v1/accesses" => ops::accesses;
+    get "/v1/staff" => reads::staff;
     put "/v1/packs" => ops::store_pack;
     get "/v1/sources/{digest}" => ops::source;
     get "/v1/log/head" => ops::head;

@@ -29,6 +29,7 @@ use linggong_projections::insured::InsuredRow;
 use linggong_projections::morning_board::{Board, QueueRow};
 use linggong_projections::open_postings::PostingRow;
 use linggong_projections::sources::SourceRow;
+use linggong_projections::staff::{GrantRow, ProposedRow};
 use linggong_projections::wage_protection_board::{
     AgedWage, Ageing, Bucket, EmployerArrears, RegionArrears, WageRow,
 };
@@ -158,6 +159,8 @@ const fn open(path: &'static str, id: &'static str, summary: &'static str, answe
 
 /// The generic route of commands; the document shows one path for each command instead.
 const COMMAND_PATH: &str = "/v1/commands/{name}";
+
+const PAGE: &[&str] = &["limit", "after", "before", "order"];
 
 const ONE: &[&str] = &["as_known", "as_happened", "at_least"];
 
@@ -351,7 +354,7 @@ const OPERATIONS: &[Operation] = &[
     ),
     read("/v1/events/{position}", "readEvent", "一条事件 One event", &[], |_| event()),
     read("/v1/events/{position}/causes", "listCauses", "起因 What caused an event", &[], events),
-    read("/v1/events/{position}/effects", "listEffects", "后果 What an event caused", &[], events),
+    read("/v1/events/{position}/effects", "listEffects", "后果 What an event caused", PAGE, events),
     act(
         "post",
         "/v1/persons/{id}/open",
@@ -394,14 +397,29 @@ const OPERATIONS: &[Operation] = &[
         "/v1/accesses",
         "listAccesses",
         "查阅记录 Who opened what, and where the record ends",
-        &["limit", "after_position"],
+        &["limit", "after_position", "before_position"],
         |generator| {
             let head = object(&[
                 ("commit", json!({ "type": "integer", "minimum": 0 })),
                 ("digest", json!({ "type": "string" })),
             ]);
             let records = json!({ "type": "array", "items": { "type": "object" } });
-            object(&[("items", records), ("next", of::<Option<Position>>(generator)), ("head", head)])
+            object(&[
+                ("items", records),
+                ("next", of::<Option<Position>>(generator)),
+                ("prev", of::<Option<Position>>(generator)),
+                ("head", head),
+            ])
+        },
+    ),
+    read(
+        "/v1/staff",
+        "listStaff",
+        "人员 Who may act as what, where, by what authority",
+        &["staff_state", "limit", "after", "before", "order", "at_least"],
+        |generator| {
+            let row = json!({ "anyOf": [of::<GrantRow>(generator), of::<ProposedRow>(generator)] });
+            page(&row, generator)
         },
     ),
     act(
@@ -844,6 +862,12 @@ fn parameters(generator: &mut SchemaGenerator) -> Value {
         ("date", "date", "A civil date.", of::<Date>(generator)),
         ("posting_state", "state", "Open ones, or those under review.", choice(&["open", "review"])),
         ("wage_state", "state", "The paid ones too.", choice(&["all"])),
+        (
+            "staff_state",
+            "state",
+            "Roles held, or those asked for that wait for a second officer of your office.",
+            choice(&["granted", "proposed"]),
+        ),
         ("case_state", "state", "Only those with a deadline, the nearest first.", choice(&["due"])),
         ("by", "by", "What to sum by; by age unless said.", choice(&["age", "region", "employer"])),
         ("gaps", "gaps", "Only gaps.", json!({ "type": "boolean" })),

@@ -39,6 +39,8 @@ pub enum Resource {
     Staff,
     /// Views, packs and the log's head, for operators.
     Operation,
+    /// Changing those: storing a pack, building a view anew.
+    Control,
 }
 
 impl Resource {
@@ -58,6 +60,7 @@ impl Resource {
         Resource::AccessLog,
         Resource::Staff,
         Resource::Operation,
+        Resource::Control,
     ];
 }
 
@@ -180,8 +183,23 @@ pub fn reach(role: Role, resource: Resource) -> Reach {
         (Role::Engine, _) => Nothing,
         // Work offered is public to whoever has a credential, like the events it comes from.
         (_, R::Postings) => All,
-        (Role::Auditor, R::Sealed) => Nothing,
-        (Role::Auditor, _) => Regions,
+        // Sees everything and changes nothing; what is sealed stays so.
+        (Role::Auditor, R::Sealed | R::Control) => Nothing,
+        (
+            Role::Auditor,
+            R::Board
+            | R::Review
+            | R::Hires
+            | R::Wages
+            | R::Arrears
+            | R::Insurances
+            | R::Cases
+            | R::Directory
+            | R::Explain
+            | R::AccessLog
+            | R::Staff
+            | R::Operation,
+        ) => Regions,
 
         (Role::Worker, R::Hires | R::Wages | R::Insurances | R::Cases | R::Directory | R::Explain) => Own,
         (Role::Employer, R::Hires | R::Wages | R::Insurances | R::Directory) => Own,
@@ -208,7 +226,7 @@ pub fn reach(role: Role, resource: Resource) -> Reach {
         ) => Regions,
         (Role::CaseLead, R::Staff | R::Explain) => Regions,
         (Role::PrivacyOfficer, R::AccessLog | R::Sealed | R::Directory | R::Staff) => Regions,
-        (Role::Keeper, R::Operation | R::Staff) => Regions,
+        (Role::Keeper, R::Operation | R::Control | R::Staff) => Regions,
 
         (
             Role::Worker

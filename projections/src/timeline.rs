@@ -66,6 +66,8 @@ const TOUCHING: Table<()> = Table::new(3);
 const OWN: Table<()> = Table::new(4);
 /// Position of the cause, position of the effect.
 const EFFECTS: Table<()> = Table::new(5);
+/// Entity, county: where anything about it happened.
+const REGIONS: Table<Region> = Table::new(6);
 
 fn entry(position: Position) -> Key<Entry> {
     EVENTS.key().position(position)
@@ -77,7 +79,7 @@ fn by_id(event: EventId) -> Key<Position> {
 
 impl View for Timeline {
     const NAME: &'static str = "timeline";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         record(rows, meta, event.event_type().schema_name(), true);
@@ -90,11 +92,11 @@ impl View for Timeline {
 }
 
 fn record(rows: &mut Rows<'_>, meta: &Meta, type_name: String, known: bool) {
-    for entity in &meta.touches {
+    let county = meta.region.to_string();
+    let subject = (!meta.touches.contains(&meta.subject)).then_some(&meta.subject);
+    for entity in meta.touches.iter().chain(subject) {
         rows.put(TOUCHING.key().entity(*entity).position(meta.position), &());
-    }
-    if !meta.touches.contains(&meta.subject) {
-        rows.put(TOUCHING.key().entity(meta.subject).position(meta.position), &());
+        rows.put(REGIONS.key().entity(*entity).word(&county), &meta.region);
     }
     rows.put(OWN.key().entity(meta.subject).position(meta.position), &());
     rows.put(by_id(meta.id), &meta.position);
@@ -130,6 +132,11 @@ impl Reader<Timeline> {
             snapshot
                 .page(TOUCHING.key().entity(entity), page, |key, ()| snapshot.get(&entry(last_position(key))))
         })
+    }
+
+    /// The divisions in which anything about `entity` happened.
+    pub fn regions(&self, entity: EntityRef) -> Result<At<Vec<Region>>, StoreError> {
+        self.read(|snapshot| snapshot.all(REGIONS.key().entity(entity)))
     }
 
     /// The event at `position`.
@@ -230,6 +237,8 @@ mod tests {
         assert_eq!(of_market.value.rows.len(), 6);
         let of_worker = timeline.touching(worker(0).into(), &PageRequest::first(10)).unwrap().value;
         assert_eq!(types(&of_worker), [(3, "worker.called.v1"), (5, "worker.called.v1")]);
+        assert_eq!(timeline.regions(market(1).into()).unwrap().value, [region()]);
+        assert!(timeline.regions(worker(9).into()).unwrap().value.is_empty(), "nothing of nobody");
         let own = timeline.positions(&[Source::Own(market(1).into())]).unwrap().value;
         assert_eq!(own, [Position(1)], "of the market's own history there is one");
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_engine::command::Command;
+use linggong_events::id::Kind;
 use linggong_events::office::Role;
 use linggong_gateway::permission::{Reach, Resource, reach};
 use linggong_tests::Server;
@@ -12,6 +13,8 @@ use crate::cast::{self, Cast, actor, role_name};
 
 const COMMANDS: &str = include_str!("commands.txt");
 const READS: &str = include_str!("reads.txt");
+const EVENTS: &str = include_str!("events.txt");
+const FIELDS: &str = include_str!("fields.txt");
 
 fn lines(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
     let lines = text.lines().filter(|it| !it.starts_with('#') && !it.trim().is_empty());
@@ -33,9 +36,9 @@ fn every_command_is_given_by_those_roles_that_the_table_names_and_no_other() {
     assert!(untested.is_empty(), "commands that no cell of the table covers: {untested:?}");
 }
 
-/// The table of reads: role, resource, how much.
-fn reads() -> BTreeMap<(String, String), &'static str> {
-    let mut rows = lines(READS);
+/// A table of cells: role, column, how much.
+fn table(text: &'static str) -> BTreeMap<(String, String), &'static str> {
+    let mut rows = lines(text);
     let heads = rows.next().expect("a row of headings");
     let cells = rows.flat_map(|row| {
         assert_eq!(row.len(), heads.len() + 1, "{row:?}");
@@ -62,7 +65,7 @@ fn snake(name: &str) -> String {
 
 #[test]
 fn every_resource_is_seen_by_every_role_as_far_as_the_table_says() {
-    let table = reads();
+    let table = table(READS);
     assert_eq!(table.len(), Role::ALL.len() * Resource::ALL.len(), "a cell for each");
     for role in Role::ALL {
         for resource in Resource::ALL {
@@ -91,6 +94,7 @@ const OUTSIDERS: &[&str] = &[
     "police",
     "double",
     "passing",
+    "auditor_b",
 ];
 
 /// The cast, and people who are bound to parts of it.
@@ -112,6 +116,7 @@ async fn with_outsiders() -> Cast {
         // One human who works for A and is an employer's clerk elsewhere: the roles never run together.
         json!({ "actor": actor("double"), "role": "worker", "regions": whole, "worker": b.worker, "employer": a.employer }),
         json!({ "actor": actor("passing"), "role": "case_officer", "regions": whole }),
+        json!({ "actor": actor("auditor_b"), "role": "auditor", "regions": east }),
     ];
     for grant in grants {
         cast::grant(&server, &office, grant).await;
@@ -126,29 +131,32 @@ async fn status(server: &Server, who: &str, path: &str) -> u16 {
     answer.status
 }
 
+/// Each role, and who of the cast holds it.
+const HOLDERS: &[(&str, &str)] = &[
+    ("worker", "worker_a"),
+    ("employer", "employer_a"),
+    ("crew_leader", "crew"),
+    ("clerk", "clerk"),
+    ("dispatcher", "dispatcher"),
+    ("reviewer", "reviewer"),
+    ("market_manager", "manager"),
+    ("gate", "gate"),
+    ("insurer", "insurer"),
+    ("case_officer", "officer"),
+    ("case_lead", "lead"),
+    ("mediator", "mediator"),
+    ("auditor", "auditor"),
+    ("privacy_officer", "privacy"),
+    ("keeper", "keeper1"),
+    ("subscriber", "si"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_gets_of_every_route_what_the_table_says() {
     let cast = with_outsiders().await;
     let server = &cast.server;
-    let table = reads();
-    let who = [
-        ("worker", "worker_a"),
-        ("employer", "employer_a"),
-        ("crew_leader", "crew"),
-        ("clerk", "clerk"),
-        ("dispatcher", "dispatcher"),
-        ("reviewer", "reviewer"),
-        ("market_manager", "manager"),
-        ("gate", "gate"),
-        ("insurer", "insurer"),
-        ("case_officer", "officer"),
-        ("case_lead", "lead"),
-        ("mediator", "mediator"),
-        ("auditor", "auditor"),
-        ("privacy_officer", "privacy"),
-        ("keeper", "keeper1"),
-        ("subscriber", "si"),
-    ];
+    let table = table(READS);
+    let who = HOLDERS.iter().copied();
     assert_eq!(who.len(), Role::ALL.len() - 1, "everybody but the engine, who has no credential");
     let routes = [
         ("board", format!("/v1/markets/{}/board", cast.market)),
@@ -170,21 +178,181 @@ async fn every_role_gets_of_every_route_what_the_table_says() {
         ("cases", format!("/v1/cases/{}", cast.case)),
         ("explain", format!("/v1/postings/{}/explain?worker={}", cast.a.posting, cast.a.worker)),
         ("access_log", "/v1/accesses".to_owned()),
+        ("directory", format!("/v1/workers/{}", cast.a.worker)),
+        ("directory", format!("/v1/employers/{}", cast.a.employer)),
+        ("staff", "/v1/staff".to_owned()),
+        ("staff", "/v1/staff?state=proposed".to_owned()),
         ("operation", "/v1/projections".to_owned()),
     ];
     for (role, who) in who {
         for (resource, path) in &routes {
+            // Of the register people see themselves only.
+            let other = (role == "worker" && path.contains("/employers/"))
+                || (role == "employer" && path.contains("/workers/"));
             let expected = match table[&(role.to_owned(), (*resource).to_owned())] {
                 "-" => 404,
+                "own" if other => 404,
                 _ => 200,
             };
             assert_eq!(status(server, who, path).await, expected, "{role} {path}");
         }
+        // Changing the machine, and opening what is sealed.
+        let changes = table[&(role.to_owned(), "control".to_owned())] != "-";
+        let token = server.token(who);
+        let rebuilt = server
+            .send("POST", "/v1/projections/sources/rebuild", Some(&token), &[], Some(String::new()))
+            .await;
+        assert_eq!(rebuilt.status, if changes { 202 } else { 404 }, "{role} rebuilds");
+        let pack = Some("name = 7".to_owned());
+        let stored = server.send("PUT", "/v1/packs?kind=statutes", Some(&token), &[], pack).await;
+        assert_eq!(stored.status, if changes { 422 } else { 404 }, "{role} stores a pack: {}", stored.text);
+        let opens = table[&(role.to_owned(), "sealed".to_owned())] != "-";
+        let path = format!("/v1/persons/{}/open", cast.a.person);
+        let no_fields = json!({ "fields": [], "purpose": "safety_contact" });
+        let opened = opened(server, who, &path, &no_fields).await;
+        assert_eq!(opened.status == 404, !opens, "{role} opens: {}", opened.text);
     }
     for (_, path) in &routes {
         let nobody = server.send("GET", path, None, &[], None).await;
         nobody.refused(401, "unauthenticated");
     }
+}
+
+/// Events of a kind that an actor finds, and those that everybody may.
+async fn events_of(server: &Server, who: &str, kind: &str) -> Vec<Value> {
+    let (mut found, mut after) = (Vec::new(), "0".to_owned());
+    loop {
+        let path = format!("/v1/events?type={kind}.&limit=200&after={after}");
+        let mut page = server.get(who, &path).await.ok();
+        found.append(page["items"].as_array_mut().expect("items"));
+        let Some(next) = page["next"].as_str() else { return found };
+        next.clone_into(&mut after);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_reads_of_every_kind_of_event_what_the_table_says() {
+    let cast = with_outsiders().await;
+    let server = &cast.server;
+    let table = table(EVENTS);
+    let mut seen_at_all = BTreeSet::new();
+    for kind in Kind::ALL {
+        let kind = kind.name();
+        let all = events_of(server, "auditor", kind).await;
+        for (role, who) in HOLDERS {
+            let cell = table[&((*role).to_owned(), kind.to_owned())];
+            // What subscribers get is told by each event's audience, in a test of its own.
+            if *role == "subscriber" {
+                continue;
+            }
+            let own = match *role {
+                "worker" => format!("worker/{}", cast.a.worker),
+                "employer" => format!("employer/{}", cast.a.employer),
+                _ => String::new(),
+            };
+            let touches = |it: &Value| -> bool {
+                let touched = it["touches"].as_str().unwrap_or_default();
+                it["subject"] == own.as_str() || touched.split(' ').any(|it| it == own)
+            };
+            let confided = |it: &Value| it["type"].as_str().unwrap().contains("hire.followed_up");
+            let expected: Vec<&Value> = all
+                .iter()
+                .filter(|it| {
+                    it["audience"] == "open"
+                        || match cell {
+                            "-" => false,
+                            "own" => touches(it) && !(*role == "employer" && confided(it)),
+                            "regions" => true,
+                            other => panic!("no such cell: {other}"),
+                        }
+                })
+                .collect();
+            let found = events_of(server, who, kind).await;
+            let positions =
+                |of: &[&Value]| -> Vec<String> { of.iter().map(|it| it["position"].to_string()).collect() };
+            assert_eq!(
+                positions(&found.iter().collect::<Vec<_>>()),
+                positions(&expected),
+                "{role} of {kind}"
+            );
+            if !found.is_empty() {
+                seen_at_all.insert(kind);
+            }
+        }
+    }
+    assert!(seen_at_all.len() >= 12, "kinds of which the cast has events: {seen_at_all:?}");
+}
+
+/// Every member that a row shows, at any depth; members of lists without their number. An event's data, and how a
+/// date was computed, are seen or not seen whole.
+fn members(of: &Value, under: &str, into: &mut BTreeSet<String>) {
+    match of {
+        Value::Object(map) => {
+            for (name, value) in map {
+                let path = if under.is_empty() { name.clone() } else { format!("{under}.{name}") };
+                into.insert(path.clone());
+                if !matches!(name.as_str(), "data" | "trace" | "safe_trace") {
+                    members(value, &path, into);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|it| members(it, under, into)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_sees_of_every_row_those_fields_that_the_table_names() {
+    let cast = with_outsiders().await;
+    let (server, a) = (&cast.server, &cast.a);
+    let table: BTreeMap<(&str, &str), BTreeSet<&str>> = lines(FIELDS)
+        .map(|cells| ((cells[0], cells[1]), cells[2..].iter().map(|it| it.trim_start_matches('-')).collect()))
+        .collect();
+    let rows = [
+        ("postings", format!("/v1/postings/{}", a.posting)),
+        ("hires", format!("/v1/hires/{}", a.hire)),
+        ("wages", format!("/v1/wages/{}", a.wage)),
+        ("insurances", format!("/v1/insurances?worker={}&employer={}", a.worker, a.employer)),
+        ("claims", format!("/v1/claims/{}", a.claim)),
+        ("cases", format!("/v1/cases/{}", cast.case)),
+        ("workers", format!("/v1/workers/{}", a.worker)),
+        ("employers", format!("/v1/employers/{}", a.employer)),
+        ("staff", "/v1/staff?limit=200".to_owned()),
+    ];
+    let mut shown: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
+    let mut readers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (role, who) in HOLDERS {
+        for (row, path) in &rows {
+            let answer = server.get(who, path).await;
+            if answer.status == 404 {
+                continue;
+            }
+            let mut answer = answer.ok();
+            readers.entry(row).or_default().insert(role);
+            let value =
+                if answer["value"].is_null() { answer["items"].take() } else { answer["value"].take() };
+            let mut fields = BTreeSet::new();
+            members(&value, "", &mut fields);
+            for field in fields {
+                shown.entry((row, field)).or_default().insert(role);
+            }
+        }
+    }
+    let mut wrong = Vec::new();
+    for ((row, field), roles) in &shown {
+        let Some(not) = table.get(&(row, field.as_str())) else {
+            wrong.push(format!("{row} {field} is not in the table"));
+            continue;
+        };
+        let expected: BTreeSet<&str> = readers[row].difference(not).copied().collect();
+        if &expected != roles {
+            wrong.push(format!("{row} {field}: seen by {roles:?}, expected {expected:?}"));
+        }
+    }
+    let names: BTreeSet<(&str, &str)> = shown.keys().map(|(row, field)| (*row, field.as_str())).collect();
+    let absent: Vec<_> = table.keys().filter(|it| !names.contains(*it)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(absent.is_empty(), "in the table and in no row: {absent:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -519,6 +687,39 @@ async fn a_sealed_statement_and_evidence_open_for_those_who_handle_the_case() {
     assert_eq!(labels(&first), ["statement", "evidence"]);
     assert_eq!((labels(&rest), &rest["next"]), (vec![json!("evidence")], &Value::Null));
     assert_eq!(first["items"][0]["data"]["case"], json!(cast.case));
+    let back = server.get("privacy", "/v1/accesses?limit=2&before=3").await.ok();
+    assert_eq!((&back["items"], &back["prev"]), (&first["items"], &Value::Null));
+    // Who opened what in one county is nothing to another county's auditor.
+    assert_eq!(server.get("auditor", "/v1/accesses").await.ok()["items"].as_array().map(Vec::len), Some(3));
+    assert_eq!(server.get("auditor_b", "/v1/accesses").await.ok()["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeline_of_then_tells_nothing_of_later() {
+    let cast = Cast::ordinary().await;
+    let (server, a) = (&cast.server, &cast.a);
+    let path = format!("/v1/timelines/hire/{}", a.hire);
+    let now = server.get("officer", &path).await.ok();
+    let last = |moment: &Value| -> u64 {
+        let effects = moment["effects"].as_array().unwrap().iter();
+        effects.map(|it| it.as_str().unwrap().parse().unwrap()).max().unwrap_or(0)
+    };
+    let moments = now["items"].as_array().unwrap();
+    let (at, with_effect) = moments.iter().enumerate().find(|(_, it)| last(it) > 0).expect("an effect");
+    let position: u64 = with_effect["event"]["position"].as_str().unwrap().parse().unwrap();
+    let then = server.get("officer", &format!("{path}?as_known={position}")).await.ok();
+    assert_eq!(then["items"].as_array().map(Vec::len), Some(at + 1), "{then}");
+    assert_eq!(then["items"][at]["effects"], json!([]), "what it caused came later");
+    // All effects are there in pages, both ways.
+    let effects = format!("/v1/events/{position}/effects?limit=1");
+    let first = server.get("officer", &effects).await.ok();
+    assert_eq!(first["items"].as_array().map(Vec::len), Some(1), "{first}");
+    if let Some(next) = first["next"].as_str() {
+        let second = server.get("officer", &format!("{effects}&after={next}")).await.ok();
+        let back = second["prev"].as_str().expect("a way back");
+        let back = server.get("officer", &format!("{effects}&before={back}")).await.ok();
+        assert_eq!(back["items"], first["items"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,9 @@ use crate::permission::may_see;
 /// The most lines that one page looks at.
 const SCAN: u64 = 5_000;
 
+/// The most effects that stand with an event of a timeline; all of them, in pages, are at `…/effects`.
+const EFFECTS: u16 = 50;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct EventsQuery {
@@ -58,6 +61,7 @@ pub(super) struct Events<T> {
 pub(super) struct Moment {
     event: Box<RawValue>,
     causes: Vec<Position>,
+    /// The first [`EFFECTS`] of them.
     effects: Vec<Position>,
 }
 
@@ -68,8 +72,22 @@ pub(super) fn visible(
     position: Position,
     prefix: &str,
 ) -> Result<Option<Box<RawValue>>, Problem> {
+    visible_then(app, actor, position, prefix, None)
+}
+
+/// The same, if it was so by the moment asked for.
+fn visible_then(
+    app: &App,
+    actor: &Actor,
+    position: Position,
+    prefix: &str,
+    as_of: Option<AsOf>,
+) -> Result<Option<Box<RawValue>>, Problem> {
     let Some(line) = app.log.line(position)? else { return Ok(None) };
     let recorded = Recorded::from_line(&line)?;
+    if as_of.is_some_and(|it| !it.includes(recorded.meta())) {
+        return Ok(None);
+    }
     let type_name = match &recorded {
         Recorded::Known(it) => it.event.event_type().short_name(),
         Recorded::Unknown(raw) => raw.type_name.clone(),
@@ -102,6 +120,7 @@ pub(super) async fn list(
         from = to;
         let stop = Position(to.0.saturating_sub(SCAN));
         while from > stop && items.len() < limit {
+            give_way(from).await;
             items.extend(visible(&app, &actor, from, &prefix)?);
             from = Position(from.0 - 1);
         }
@@ -112,6 +131,7 @@ pub(super) async fn list(
         let stop = Position(head.0.min(to.0.saturating_add(SCAN)));
         while to < stop && items.len() < limit {
             to = to.next();
+            give_way(to).await;
             items.extend(visible(&app, &actor, to, &prefix)?);
         }
     }
@@ -143,11 +163,36 @@ pub(super) async fn effects(
     State(app): State<App>,
     Asking(actor): Asking,
     Path(position): Path<Position>,
+    Query(query): Query<EffectsQuery>,
 ) -> Result<Json<Events<Box<RawValue>>>, Problem> {
     visible(&app, &actor, position, "")?.ok_or_else(Problem::not_found)?;
-    let found = app.readers.timeline.effects(position, &PageRequest::first(200))?;
+    let page = PageRequest {
+        cursor: query.after.or(query.before),
+        limit: query.limit.unwrap_or(50),
+        order: query.order,
+    };
+    let found = app.readers.timeline.effects(position, &page)?;
     let items = seen(&app, &actor, found.value.rows)?;
-    Ok(Json(Events { items, next: None, prev: None, position: found.position }))
+    let cursor = |cursor: Option<Cursor>| cursor.map(|it| it.to_string());
+    let (next, prev) = (cursor(found.value.next), cursor(found.value.prev));
+    Ok(Json(Events { items, next, prev, position: found.position }))
+}
+
+/// A page of the direct effects of one event.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct EffectsQuery {
+    limit: Option<u16>,
+    after: Option<Cursor>,
+    before: Option<Cursor>,
+    order: linggong_projections::Order,
+}
+
+/// Lets others go on, and the request's time limit strike, once in a while of a long search.
+async fn give_way(at: Position) {
+    if at.0.is_multiple_of(64) {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The lines behind the entries that the actor may see.
@@ -192,6 +237,7 @@ pub(super) async fn timeline(
     // A page of which nothing may be seen tells nothing, not even that it is there.
     while items.is_empty() {
         let Some(next) = found.value.next.take() else { break };
+        tokio::task::yield_now().await;
         request = request.at(Some(next));
         found = app.readers.timeline.touching(entity, &request)?;
         items = moments(&app, &actor, &found.value.rows, as_of)?;
@@ -208,25 +254,24 @@ pub(super) async fn timeline(
 fn moments(app: &App, actor: &Actor, entries: &[Entry], as_of: Option<AsOf>) -> Result<Vec<Moment>, Problem> {
     let mut items = Vec::new();
     for entry in entries {
-        let Some(event) = visible(app, actor, entry.position, "")? else { continue };
-        if let Some(as_of) = as_of {
-            let recorded = Recorded::from_line(event.get().as_bytes())?;
-            if !as_of.includes(recorded.meta()) {
-                continue;
-            }
-        }
-        let causes = shown(app, actor, app.readers.timeline.causes(entry.position)?.value)?;
-        let effects = app.readers.timeline.effects(entry.position, &PageRequest::first(50))?.value.rows;
-        items.push(Moment { event, causes, effects: shown(app, actor, effects)? });
+        let Some(event) = visible_then(app, actor, entry.position, "", as_of)? else { continue };
+        let causes = shown(app, actor, app.readers.timeline.causes(entry.position)?.value, as_of)?;
+        let effects = app.readers.timeline.effects(entry.position, &PageRequest::first(EFFECTS))?.value.rows;
+        items.push(Moment { event, causes, effects: shown(app, actor, effects, as_of)? });
     }
     Ok(items)
 }
 
-/// The positions of those entries that the actor may see.
-fn shown(app: &App, actor: &Actor, entries: Vec<Entry>) -> Result<Vec<Position>, Problem> {
+/// The positions of those entries that the actor may see and that were so by then.
+fn shown(
+    app: &App,
+    actor: &Actor,
+    entries: Vec<Entry>,
+    as_of: Option<AsOf>,
+) -> Result<Vec<Position>, Problem> {
     let mut positions = Vec::new();
     for entry in entries {
-        if visible(app, actor, entry.position, "")?.is_some() {
+        if visible_then(app, actor, entry.position, "", as_of)?.is_some() {
             positions.push(entry.position);
         }
     }

@@ -1,5 +1,6 @@
 //! People's sealed fields, evidence, packs, sources, the log's head, views: what operators and officers need.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -27,7 +28,7 @@ use super::commands::not_opened;
 use super::error::Problem;
 use super::{App, events, reads};
 use crate::permission::{Own, Reach, Resource, covers, may_open, reach};
-use crate::vault::{MediaType, Purpose, PurposeKind, person_label};
+use crate::vault::{AccessRecord, MediaType, Purpose, PurposeKind, person_label};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -212,7 +213,7 @@ pub(super) async fn open_evidence(
 /// Whether staff may see events of what a piece of evidence is about; of a person, whether they are known here.
 fn deals_with(app: &App, actor: &Actor, about: EntityRef) -> Result<bool, Problem> {
     if about.kind == Kind::Person {
-        return Ok(reads::known_here(app, actor, about)? || works_here(app, actor, PersonId(about.id))?);
+        return has_to_do(app, actor, about);
     }
     let found = app.readers.timeline.touching(about, &PageRequest::first(200))?;
     for entry in found.value.rows.iter().filter(|it| it.subject == about) {
@@ -276,11 +277,14 @@ pub(super) async fn store_evidence(
 #[serde(deny_unknown_fields)]
 pub(super) struct AccessQuery {
     limit: Option<u16>,
-    /// The number of the last record that is known already.
+    /// Records after this number.
     after: Option<Position>,
+    /// The last records before this number.
+    before: Option<Position>,
 }
 
-/// Who opened what, in order; each answer comes of the whole record, verified anew.
+/// Who opened what about people and matters of the reader's regions, in order; each answer comes of the whole
+/// record, verified anew.
 pub(super) async fn accesses(
     State(app): State<App>,
     Asking(actor): Asking,
@@ -289,20 +293,48 @@ pub(super) async fn accesses(
     if reach(actor.role, Resource::AccessLog) == Reach::Nothing {
         return Err(Problem::not_found());
     }
+    if query.after.is_some() && query.before.is_some() {
+        return Err(Problem::bad_request("`after` and `before` exclude each other"));
+    }
+    let vault = app.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let vault = app.vault();
+        let vault = vault.vault();
         vault.accesses().map(|records| (records, vault.access_head()))
     });
     let (records, head) =
         read.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
-    let count = records.len();
-    let after = query.after.and_then(|it| usize::try_from(it.0).ok()).unwrap_or(0).min(count);
+    let mut known: BTreeMap<EntityRef, bool> = BTreeMap::new();
+    let mut numbered: Vec<(usize, AccessRecord)> = Vec::new();
+    for (index, record) in records.into_iter().enumerate() {
+        let here = match known.get(&record.subject) {
+            Some(here) => *here,
+            None => *known.entry(record.subject).or_insert(has_to_do(&app, &actor, record.subject)?),
+        };
+        if here {
+            numbered.push((index + 1, record));
+        }
+    }
+    let number = |it: Position| usize::try_from(it.0).unwrap_or(usize::MAX);
     let limit = usize::from(query.limit.unwrap_or(50).clamp(1, 200));
-    let until = after.saturating_add(limit).min(count);
-    let items = records.get(after..until).unwrap_or_default();
-    let next = (until < count).then(|| until.to_string());
+    let until = query.before.map_or(numbered.len(), |it| numbered.partition_point(|row| row.0 < number(it)));
+    let from = match (query.after, query.before) {
+        (Some(after), _) => numbered.partition_point(|row| row.0 <= number(after)),
+        (None, Some(_)) => until.saturating_sub(limit),
+        (None, None) => 0,
+    };
+    let until = until.min(from.saturating_add(limit));
+    let page = numbered.get(from..until).unwrap_or_default();
+    let next = page.last().filter(|_| until < numbered.len()).map(|it| it.0.to_string());
+    let prev = page.first().filter(|_| from > 0).map(|it| it.0.to_string());
+    let items: Vec<&AccessRecord> = page.iter().map(|it| &it.1).collect();
     let head = json!({ "commit": head.commit, "digest": head.digest });
-    Ok(Json(json!({ "items": items, "next": next, "head": head })))
+    Ok(Json(json!({ "items": items, "next": next, "prev": prev, "head": head })))
+}
+
+/// Whether what a record of the access log is about has to do with the reader's regions.
+fn has_to_do(app: &App, actor: &Actor, about: EntityRef) -> Result<bool, Problem> {
+    let of_person = about.kind == Kind::Person && works_here(app, actor, PersonId(about.id))?;
+    Ok(of_person || reads::known_here(app, actor, about)?)
 }
 
 #[derive(Debug, Deserialize)]
@@ -318,7 +350,7 @@ pub(super) async fn store_pack(
     Query(query): Query<PackQuery>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    operator(&actor.role)?;
+    admitted(&actor, Resource::Control)?;
     let pack = Pack::parse(query.kind, &body).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", crate::chain(&error))
     })?;
@@ -330,8 +362,8 @@ pub(super) async fn store_pack(
     Ok(Json(json!({ "name": name, "digest": digest.to_string() })))
 }
 
-fn operator(role: &Role) -> Result<(), Problem> {
-    match reach(*role, Resource::Operation) {
+fn admitted(actor: &Actor, resource: Resource) -> Result<(), Problem> {
+    match reach(actor.role, resource) {
         Reach::Nothing | Reach::Own => Err(Problem::not_found()),
         Reach::Regions | Reach::All => Ok(()),
     }
@@ -383,7 +415,7 @@ pub(super) async fn projections(
     State(app): State<App>,
     Asking(actor): Asking,
 ) -> Result<Json<Value>, Problem> {
-    operator(&actor.role)?;
+    admitted(&actor, Resource::Operation)?;
     let head = app.partition.head.borrow().position;
     let standings = app.projections.standings();
     let items = standings.into_iter().map(|it| {
@@ -406,7 +438,7 @@ pub(super) async fn rebuild(
     Asking(actor): Asking,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    operator(&actor.role)?;
+    admitted(&actor, Resource::Control)?;
     if app.projections.rebuild(&name) { Ok(StatusCode::ACCEPTED) } else { Err(Problem::not_found()) }
 }
 

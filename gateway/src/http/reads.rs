@@ -12,6 +12,7 @@ use linggong_events::id::{
 use linggong_events::log::LogReader;
 use linggong_events::measure::{Fen, Position};
 use linggong_events::occupation::Occupation;
+use linggong_events::office::Grant;
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
 use linggong_projections::case_history::{CaseFilter, CaseHistories, ClaimFilter};
@@ -20,6 +21,7 @@ use linggong_projections::hiring_ledger::{HireFilter, HiringLedger};
 use linggong_projections::insured::{Insured, InsuredFilter};
 use linggong_projections::morning_board::MorningBoard;
 use linggong_projections::open_postings::{OpenPostings, PostingFilter, PostingRow, PostingState};
+use linggong_projections::staff::Staff;
 use linggong_projections::timeline::Timeline;
 use linggong_projections::wage_protection_board::{Ageing, Bucket, WageFilter, WageProtectionBoard};
 use linggong_projections::{AsOf, At, Cursor, Order, Page, PageRequest, Reader, Source, View, refold};
@@ -182,9 +184,8 @@ fn told(actor: &Actor, resource: Resource, value: impl Serialize) -> Answer<Valu
 
 /// Whether anything about `entity` happened within the actor's regions: who comes from elsewhere is known here too.
 pub(super) fn known_here(app: &App, actor: &Actor, entity: EntityRef) -> Result<bool, Problem> {
-    let newest = PageRequest::first(200).order(Order::Down);
-    let found = app.readers.timeline.touching(entity, &newest)?;
-    Ok(found.value.rows.iter().any(|it| covers(actor, it.region)))
+    let regions = app.readers.timeline.regions(entity)?.value;
+    Ok(regions.into_iter().any(|it| covers(actor, it)))
 }
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -402,6 +403,30 @@ pub(super) async fn cases(
     to_json(List::from(scope.keep(found, |row| row.region)))
 }
 
+/// Who may act as what; or the roles that were asked for and wait for a second officer of the reader's office.
+pub(super) async fn staff(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Query(query): Query<ListQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least, &[Staff::NAME]).await?;
+    scope(&actor, Resource::Staff, &query)?;
+    let within = |grant: &Grant| grant.regions.iter().any(|it| covers(&actor, *it));
+    match query.state.as_deref() {
+        None | Some("granted") => {
+            let mut found = app.readers.staff.all(None, &query.page()?)?;
+            found.value.rows.retain(|row| within(&row.grant));
+            to_json(List::from(found))
+        }
+        Some("proposed") => {
+            let office = actor.office.ok_or_else(Problem::not_found)?;
+            let found = app.readers.staff.proposed(office)?;
+            Ok(Json(json!({ "items": found.value, "next": null, "prev": null, "position": found.position })))
+        }
+        Some(_) => Err(Problem::bad_request("`state` is `granted` or `proposed`")),
+    }
+}
+
 /// What one thing is asked with: as it stands, or as it stood on a named axis.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -451,7 +476,13 @@ impl OneQuery {
 }
 
 /// Folds the events of `sources` up to the moment, with the code of the stored view.
-fn as_it_stood<V: View>(app: &App, sources: &[Source], as_of: AsOf) -> Result<Reader<V>, Problem> {
+async fn as_it_stood<V: View>(
+    app: &App,
+    sources: &[Source],
+    as_of: AsOf,
+    at_least: Option<Position>,
+) -> Result<Reader<V>, Problem> {
+    app.wait_for(at_least, &[Timeline::NAME]).await?;
     let positions = app.readers.timeline.positions(sources)?.value;
     let mut events: Vec<Recorded> = Vec::new();
     for position in positions {
@@ -480,7 +511,7 @@ macro_rules! one {
             let (region, worker, employer) = $who;
             may_show(&actor, Resource::$resource, region, worker, employer)?;
             let Some(as_of) = as_of else { return told(&actor, Resource::$resource, stored) };
-            let then: Reader<$View> = as_it_stood(&app, &$row.sources(), as_of)?;
+            let then: Reader<$View> = as_it_stood(&app, &$row.sources(), as_of, query.at_least).await?;
             let found = then.$get(id)?;
             if found.value.is_none() {
                 return Err(Problem::not_found());
@@ -517,7 +548,7 @@ pub(super) async fn posting(
     let row = stored.value.as_ref().ok_or_else(Problem::not_found)?;
     may_show_posting(&actor, row)?;
     let Some(as_of) = as_of else { return to_json(stored) };
-    let then: Reader<OpenPostings> = as_it_stood(&app, &row.sources(), as_of)?;
+    let then: Reader<OpenPostings> = as_it_stood(&app, &row.sources(), as_of, query.at_least).await?;
     let found = then.posting(id)?;
     // It may not have been public yet then.
     may_show_posting(&actor, found.value.as_ref().ok_or_else(Problem::not_found)?)?;
@@ -536,7 +567,8 @@ pub(super) async fn case(
     let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
     may_show(&actor, Resource::Cases, history.case.region, history.case.worker, None)?;
     let Some(as_of) = as_of else { return to_json(stored) };
-    let then: Reader<CaseHistories> = as_it_stood(&app, &history.case.sources(), as_of)?;
+    let then: Reader<CaseHistories> =
+        as_it_stood(&app, &history.case.sources(), as_of, query.at_least).await?;
     let found = then.case(id)?;
     if found.value.is_none() { Err(Problem::not_found()) } else { to_json(found) }
 }
@@ -553,7 +585,8 @@ pub(super) async fn claim(
     let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
     may_show(&actor, Resource::Cases, history.claim.region, Some(history.claim.worker), None)?;
     let Some(as_of) = as_of else { return to_json(stored) };
-    let then: Reader<CaseHistories> = as_it_stood(&app, &history.claim.sources(), as_of)?;
+    let then: Reader<CaseHistories> =
+        as_it_stood(&app, &history.claim.sources(), as_of, query.at_least).await?;
     let found = then.claim(id)?;
     if found.value.is_none() { Err(Problem::not_found()) } else { to_json(found) }
 }
