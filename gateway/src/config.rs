@@ -29,8 +29,18 @@ pub struct Config {
     pub queue: usize,
     /// How many bytes a request may have.
     pub body_bytes: usize,
-    /// How many seconds a request may take.
+    /// How many seconds a request may take, its body included.
     pub request_seconds: u64,
+    /// How many connections there may be; beyond it whoever waited longest makes room.
+    pub connections: usize,
+    /// How many seconds a connection may wait for the head of a request.
+    pub header_seconds: u64,
+    /// How many bytes the head of a request may have.
+    pub header_bytes: usize,
+    /// How many fields the head of a request may have.
+    pub header_count: usize,
+    /// After how many seconds without taking anything of its answer a connection is closed.
+    pub untaken_seconds: u64,
     /// The length of a log segment.
     pub segment_bytes: u64,
 }
@@ -48,6 +58,11 @@ impl Default for Config {
             queue: 4096,
             body_bytes: 256 * 1024,
             request_seconds: 30,
+            connections: 768,
+            header_seconds: 30,
+            header_bytes: 16 * 1024,
+            header_count: 64,
+            untaken_seconds: 60,
             segment_bytes: 64 << 20,
         }
     }

@@ -4,6 +4,7 @@ mod auth;
 mod commands;
 mod error;
 mod events;
+pub(crate) mod listen;
 mod ops;
 mod reads;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::{MethodRouter, get, post, put};
 use linggong_events::head::{HeadKey, SignedHead};
 use linggong_events::log::embedded::EmbeddedReader;
@@ -21,10 +22,10 @@ use linggong_events::measure::Position;
 use linggong_events::time::Date;
 use linggong_projections::Readers;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 
 pub use commands::ReceiptAnswer;
 pub use error::{CODES, Problem};
@@ -69,6 +70,8 @@ pub struct Parts {
     pub vault: Mutex<Vault>,
     /// The streams that are open.
     pub streams: Arc<Streams>,
+    /// Turns true when the process is asked to stop: streams end then.
+    pub stopping: watch::Receiver<bool>,
     /// What was checked of the log so far, for signed heads.
     pub audit: Mutex<Audit>,
 }
@@ -240,9 +243,9 @@ pub fn router(app: App) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |router, it| router.route(it.path, bounded(it)));
     routes
         .with_state(app)
+        .layer(axum::middleware::from_fn_with_state(limits.request, error::in_time))
+        .layer(CatchPanicLayer::custom(error::panicked))
         .layer(axum::middleware::from_fn(error::in_the_readers_language))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limits.request))
-        .layer(CatchPanicLayer::new())
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(axum::middleware::from_fn(error::only_safe_request_ids))

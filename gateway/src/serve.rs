@@ -33,7 +33,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{App, Limits, Parts, router};
+use crate::http::{App, Limits, Parts, listen, router};
 use crate::identity::{TokenError, Tokens};
 use crate::packs::{PackStore, PackStoreError};
 use crate::vault::{Vault, VaultError, VaultSettings};
@@ -252,7 +252,7 @@ pub struct Running {
     /// The projections.
     pub projections: projection_task::ProjectionsHandle,
     stop: watch::Sender<bool>,
-    server: tokio::task::JoinHandle<io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
     ticker: tokio::task::JoinHandle<()>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -261,17 +261,19 @@ impl Running {
     /// Stops in order: no new requests, those under way finish, what is decided is written, views catch up.
     pub async fn stop(self) -> io::Result<()> {
         self.stop.send_replace(true);
-        let served = tokio::time::timeout(GRACE, self.server).await;
+        let mut server = self.server;
+        let served = tokio::time::timeout(GRACE, &mut server).await.unwrap_or_else(|_| {
+            tracing::warn!("some requests did not finish in time and are cut off");
+            server.abort();
+            Ok(())
+        });
         self.ticker.abort();
         self.partition.stop().await;
         let threads = self.threads;
         drop(self.partition);
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|it| drop(it.join())));
         let _ = joined.await;
-        match served {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Ok(()),
-        }
+        served.map_err(io::Error::other)
     }
 
     /// Waits until the server ends by itself, which it does only when it breaks.
@@ -322,6 +324,7 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
             vault.change_key_state(key, state)?;
         }
     }
+    let (stop, stopping) = watch::channel(false);
     let app = App::new(Parts {
         clock: clock.clone(),
         partition: partition.clone(),
@@ -339,15 +342,12 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         },
         vault: Mutex::new(vault),
         streams: Arc::default(),
+        stopping: stopping.clone(),
         audit: Mutex::new(Audit::default()),
     });
     let listener = TcpListener::bind(config.listen).await.map_err(at(&data))?;
     let address = listener.local_addr().map_err(at(&data))?;
-    let (stop, mut stopping) = watch::channel(false);
-    let server = tokio::spawn(async move {
-        let asked = async move { drop(stopping.wait_for(|it| *it).await) };
-        axum::serve(listener, router(app)).with_graceful_shutdown(asked).await
-    });
+    let server = tokio::spawn(listen::serve(listener, router(app), config.into(), stopping));
     let ticking = partition.clone();
     let ticker = tokio::spawn(async move {
         let mut every = tokio::time::interval(Duration::from_secs(1));

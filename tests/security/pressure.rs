@@ -308,3 +308,128 @@ async fn one_reader_has_eight_streams_at_once_and_gets_another_when_one_is_close
     }
     assert!(freed, "a closed stream leaves its place");
 }
+
+/// A connection on which no more than this is said.
+fn says(server: &Server, words: &str) -> TcpStream {
+    let mut line = TcpStream::connect(server.running.address).expect("a connection");
+    line.write_all(words.as_bytes()).expect("it is sent");
+    line
+}
+
+/// Everything that still comes until the other side closes.
+async fn until_closed(mut line: TcpStream) -> String {
+    let heard = tokio::task::spawn_blocking(move || {
+        let mut heard = Vec::new();
+        // What was not read when the line was closed is answered with a reset: that is an end too.
+        let _ = line.read_to_end(&mut heard);
+        String::from_utf8_lossy(&heard).into_owned()
+    });
+    heard.await.expect("a line that ends")
+}
+
+const HALF_A_HEAD: &str = "GET /v1/markets HTTP/1.1\r\nHost: linggong\r\nX-Slow: ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_finish_the_head_of_a_request_is_hung_up_on() {
+    let server = Server::start_with(DAWN, |config| config.header_seconds = 1).await;
+    let silent = says(&server, "");
+    let slow = says(&server, HALF_A_HEAD);
+    let idle = says(&server, "GET /healthz HTTP/1.1\r\nHost: linggong\r\n\r\n");
+    assert_eq!(until_closed(silent).await, "");
+    assert_eq!(until_closed(slow).await, "");
+    let heard = until_closed(idle).await;
+    assert!(heard.starts_with("HTTP/1.1 200") && heard.matches("HTTP/1.1").count() == 1, "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_slow_heads_keep_nobody_out_and_cost_no_busy_connection() {
+    const BOUND: usize = 32;
+    // No time limit comes to anybody's help here.
+    let server = Server::start_with(DAWN, |config| {
+        config.connections = BOUND;
+        config.header_seconds = 3600;
+    })
+    .await;
+    let (mut listening, head) = stream(&server, "auditor");
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    let mut slow: Vec<TcpStream> = (0..1000).map(|_| says(&server, HALF_A_HEAD)).collect();
+    let registered = server.command("manager", "market.register", market(1)).await.ok();
+    for line in slow.drain(..1000 - BOUND) {
+        assert_eq!(until_closed(line).await, "");
+    }
+    let mut heard = Vec::new();
+    let position = format!("id: {}\n", registered["position"].as_str().expect("a position"));
+    while !String::from_utf8_lossy(&heard).contains(&position) {
+        let mut some = [0; 4096];
+        let read = listening.read(&mut some).expect("the stream goes on");
+        assert!(read > 0, "the stream was cut off: {}", String::from_utf8_lossy(&heard));
+        heard.extend_from_slice(&some[..read]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_given_up_in_the_readers_language() {
+    let server = Server::start_with(DAWN, |config| config.request_seconds = 1).await;
+    let token = server.token("manager");
+    let key = server.running.clock.new_key();
+    for (language, word) in [("zh-CN", "办理超时"), ("en", "took too long")] {
+        let line = says(
+            &server,
+            &format!(
+                "POST /v1/commands/market.register HTTP/1.1\r\nHost: linggong\r\nAuthorization: Bearer {token}\r\n\
+                 Idempotency-Key: {key}\r\nAccept-Language: {language}\r\nContent-Length: 500\r\n\r\n{{\"name\":"
+            ),
+        );
+        let heard = until_closed(line).await;
+        let (head, body) = heard.split_once("\r\n\r\n").expect("an answer");
+        let head = head.to_lowercase();
+        assert!(head.starts_with("http/1.1 503") && head.contains("\r\nretry-after: 1"), "{heard}");
+        assert!(head.contains("application/problem+json"), "{heard}");
+        assert!(head.contains(&format!("content-language: {}", language.to_lowercase())), "{heard}");
+        assert!(body.contains("\"timed_out\"") && body.contains(word), "{heard}");
+    }
+    let markets = server.get("auditor", "/v1/markets").await.ok();
+    assert_eq!(markets["items"], json!([]), "half a command does nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_nothing_of_the_answers_is_cut_off() {
+    let server = Server::start_with(DAWN, |config| config.untaken_seconds = 1).await;
+    let mut line = says(&server, "");
+    let ask = "GET /v1/openapi.json HTTP/1.1\r\nHost: linggong\r\n\r\n".repeat(64);
+    let cut_off = tokio::task::spawn_blocking(move || {
+        // Once nothing more fits in between, this blocks, until the server is tired of it.
+        loop {
+            if let Err(error) = line.write_all(ask.as_bytes()) {
+                return error.kind();
+            }
+        }
+    });
+    let kind = cut_off.await.expect("the line ends");
+    assert!(matches!(kind, std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe), "{kind}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_too_long_or_of_too_many_fields_is_refused_before_it_is_read_on() {
+    let server = Server::start(DAWN).await;
+    let (bytes, fields) = (server.config().header_bytes, server.config().header_count);
+    let long = format!("GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "a".repeat(bytes));
+    let many = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-Many: a\r\n".repeat(fields));
+    for head in [long, many] {
+        let heard = until_closed(says(&server, &head)).await;
+        assert!(heard.starts_with("HTTP/1.1 431"), "{heard}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_no_stream_and_for_no_half_said_head() {
+    let server = Server::start(DAWN).await;
+    let slow = says(&server, HALF_A_HEAD);
+    let (listening, _) = stream(&server, "auditor");
+    let prompt = std::time::Duration::from_secs(8);
+    let stopped = tokio::time::timeout(prompt, server.running.stop()).await;
+    stopped.expect("it does not wait for them").expect("it stops");
+    let heard = until_closed(listening).await;
+    assert!(heard.ends_with("0\r\n\r\n"), "the stream ends whole: {heard}");
+    assert_eq!(until_closed(slow).await, "");
+}

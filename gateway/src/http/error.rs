@@ -1,5 +1,8 @@
 //! RFC 9457 problems: a stable code, a title in the reader's language, a sentence to act on.
 
+use std::any::Any;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -23,6 +26,7 @@ pub const CODES: &[&str] = &[
     "bad_request",
     "bad_fields",
     "busy",
+    "timed_out",
     "stopped",
     "not_yet",
     "view_unavailable",
@@ -30,6 +34,9 @@ pub const CODES: &[&str] = &[
     "opening_refused",
     "internal",
 ];
+
+/// All that is said of what broke on our side.
+const BROKEN: &str = "something broke on our side; it is on record";
 
 /// How many bytes beyond the limit of a body are still heard, and dropped, before the refusal.
 const HEARD_OUT_BYTES: usize = 4 << 20;
@@ -63,11 +70,7 @@ impl Problem {
     /// Something of ours broke; what it was stands in the trace, not in the answer.
     pub fn internal(error: &dyn std::error::Error) -> Problem {
         tracing::error!(error = %crate::chain(error), "a request failed");
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "something broke on our side; it is on record",
-        )
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", BROKEN)
     }
 
     /// With a moment after which to come back.
@@ -187,6 +190,26 @@ pub(crate) async fn hear_out(State(most): State<usize>, request: Request, next: 
     }
     let detail = format!("the body has {announced} bytes; at most {most} are taken here");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response()
+}
+
+/// Ends what takes longer than `limit`, the arrival of the body included.
+pub(crate) async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let detail = format!(
+                "this took longer than {} seconds; ask again, a command under the same key",
+                limit.as_secs()
+            );
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail).retry_after(1).into_response()
+        }
+    }
+}
+
+/// What is told where a handler panicked; the panic itself stands in the trace.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", BROKEN).into_response()
 }
 
 /// Takes away a request id that is not of the safe form: it would be echoed and stand in traces.

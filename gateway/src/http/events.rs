@@ -340,7 +340,7 @@ pub(super) async fn stream(
     let prefix = query.type_prefix.unwrap_or_default();
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
     let mut head = app.partition.head.clone();
-    let grants = app.partition.grants.clone();
+    let (grants, mut stopping) = (app.partition.grants.clone(), app.stopping.clone());
     tokio::spawn(async move {
         let _place = place;
         let mut at = from;
@@ -352,7 +352,7 @@ pub(super) async fn stream(
                 if at.0.is_multiple_of(64) {
                     tokio::task::yield_now().await;
                 }
-                if sender.is_closed() {
+                if sender.is_closed() || *stopping.borrow() {
                     return;
                 }
                 // A role taken back ends the stream before the next event.
@@ -371,6 +371,7 @@ pub(super) async fn stream(
             tokio::select! {
                 changed = head.changed() => if changed.is_err() { return },
                 () = sender.closed() => return,
+                _ = stopping.wait_for(|it| *it) => return,
             }
         }
     });
