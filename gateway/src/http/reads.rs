@@ -495,9 +495,9 @@ async fn as_it_stood<V: View>(
     Ok(refold::<V>(&events))
 }
 
-/// Shows one row of a view, now or as it stood.
+/// Shows one row of a view, now or as it stood: what of the answer is the row, and whose it is.
 macro_rules! one {
-    ($name:ident, $id:ty, $resource:ident, $reader:ident: $View:ty, $get:ident, |$row:ident| $who:expr) => {
+    ($name:ident, $id:ty, $resource:ident, $reader:ident: $View:ty, |$answer:ident| $of:expr, |$row:ident| $who:expr) => {
         pub(super) async fn $name(
             State(app): State<App>,
             Asking(actor): Asking,
@@ -506,13 +506,14 @@ macro_rules! one {
         ) -> Answer<Value> {
             app.wait_for(query.at_least, &[<$View>::NAME]).await?;
             let as_of = query.as_of()?;
-            let stored = app.readers.$reader.$get(id)?;
-            let $row = stored.value.as_ref().ok_or_else(Problem::not_found)?;
+            let stored = app.readers.$reader.$name(id)?;
+            let $answer = stored.value.as_ref().ok_or_else(Problem::not_found)?;
+            let $row = &$of;
             let (region, worker, employer) = $who;
             may_show(&actor, Resource::$resource, region, worker, employer)?;
             let Some(as_of) = as_of else { return told(&actor, Resource::$resource, stored) };
             let then: Reader<$View> = as_it_stood(&app, &$row.sources(), as_of, query.at_least).await?;
-            let found = then.$get(id)?;
+            let found = then.$name(id)?;
             if found.value.is_none() {
                 return Err(Problem::not_found());
             }
@@ -521,9 +522,18 @@ macro_rules! one {
     };
 }
 
-one!(hire, HireId, Hires, hiring_ledger: HiringLedger, hire, |row| (row.region, Some(row.worker), Some(row.employer)));
-one!(wage, WageId, Wages, wage_protection_board: WageProtectionBoard, wage,
-    |row| (row.region, Some(row.worker), Some(row.employer)));
+one!(hire, HireId, Hires, hiring_ledger: HiringLedger, |hire| *hire, |row| {
+    (row.region, Some(row.worker), Some(row.employer))
+});
+one!(wage, WageId, Wages, wage_protection_board: WageProtectionBoard, |wage| *wage, |row| {
+    (row.region, Some(row.worker), Some(row.employer))
+});
+one!(case, CaseId, Cases, case_history: CaseHistories, |history| history.case, |row| {
+    (row.region, row.worker, None)
+});
+one!(claim, ClaimId, Cases, case_history: CaseHistories, |history| history.claim, |row| {
+    (row.region, Some(row.worker), None)
+});
 
 /// Whether the actor may see a posting: what is or was offered is public, what waits for review is not.
 fn may_show_posting(actor: &Actor, row: &PostingRow) -> Result<(), Problem> {
@@ -553,42 +563,6 @@ pub(super) async fn posting(
     // It may not have been public yet then.
     may_show_posting(&actor, found.value.as_ref().ok_or_else(Problem::not_found)?)?;
     to_json(found)
-}
-
-pub(super) async fn case(
-    State(app): State<App>,
-    Asking(actor): Asking,
-    Path(id): Path<CaseId>,
-    Query(query): Query<OneQuery>,
-) -> Answer<Value> {
-    app.wait_for(query.at_least, &[CaseHistories::NAME]).await?;
-    let as_of = query.as_of()?;
-    let stored = app.readers.case_history.case(id)?;
-    let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
-    may_show(&actor, Resource::Cases, history.case.region, history.case.worker, None)?;
-    let Some(as_of) = as_of else { return to_json(stored) };
-    let then: Reader<CaseHistories> =
-        as_it_stood(&app, &history.case.sources(), as_of, query.at_least).await?;
-    let found = then.case(id)?;
-    if found.value.is_none() { Err(Problem::not_found()) } else { to_json(found) }
-}
-
-pub(super) async fn claim(
-    State(app): State<App>,
-    Asking(actor): Asking,
-    Path(id): Path<ClaimId>,
-    Query(query): Query<OneQuery>,
-) -> Answer<Value> {
-    app.wait_for(query.at_least, &[CaseHistories::NAME]).await?;
-    let as_of = query.as_of()?;
-    let stored = app.readers.case_history.claim(id)?;
-    let history = stored.value.as_ref().ok_or_else(Problem::not_found)?;
-    may_show(&actor, Resource::Cases, history.claim.region, Some(history.claim.worker), None)?;
-    let Some(as_of) = as_of else { return to_json(stored) };
-    let then: Reader<CaseHistories> =
-        as_it_stood(&app, &history.claim.sources(), as_of, query.at_least).await?;
-    let found = then.claim(id)?;
-    if found.value.is_none() { Err(Problem::not_found()) } else { to_json(found) }
 }
 
 pub(super) async fn worker(
