@@ -357,7 +357,7 @@ async fn headers_that_are_doubled_endless_or_forged_change_nothing() {
         "authorization: Bearer \r\n".to_owned(),
         format!("authorization: Bearer  {token}\r\n"),
         format!("authorization: {token}\r\n"),
-        format!("authorization: Bearer {}\r\n", "a".repeat(20_000)),
+        format!("authorization: Bearer {}\r\n", "a".repeat(10_000)),
         format!("cookie: token={token}\r\nx-user-id: keeper\r\nx-forwarded-for: 127.0.0.1\r\n"),
     ] {
         assert_eq!(status_of(&raw(&server, get("/v1/hires", &bad)).await), 401, "{bad:.80}");
