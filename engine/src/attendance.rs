@@ -693,9 +693,9 @@ mod tests {
         let shifts = days.map(|day| shift(&format!("{day} 07:00"), &format!("{day} 17:00")));
         let ended = Ended {
             hire: HIRE,
-            posting: terms().posting,
-            worker: WORKER,
-            employer: EMPLOYER,
+            revision: 1,
+            supersedes: None,
+            terms: HireTerms { shifts: shifts.into(), ..terms() },
             date: "2026-11-23".parse().unwrap(),
             basis: "the wall stands".into(),
             asserted_by: AssertedBy::Worker,

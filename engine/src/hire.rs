@@ -94,6 +94,12 @@ pub(crate) enum VoidReason {
 }
 
 impl Hire {
+    /// The hire as every event tells it: the revision in force, the one it replaced, the terms.
+    pub(crate) fn stated(&self) -> (u32, Option<u32>, HireTerms) {
+        let supersedes = (self.revision > 1).then(|| self.revision - 1);
+        (self.revision, supersedes, self.terms.clone())
+    }
+
     /// The first shift.
     pub(crate) fn first_shift(&self) -> Shift {
         let first = self.terms.shifts.iter().min().copied();
@@ -156,9 +162,9 @@ pub(crate) fn decide(
             if hire.signed {
                 return Ok(Vec::new());
             }
-            let (worker, employer) = (hire.terms.worker, hire.terms.employer);
-            let (template, document) = (it.template.clone(), it.document.clone());
-            Ok(vec![AgreementSigned { hire: it.hire, worker, employer, template, document }.into()])
+            let (revision, supersedes, terms) = hire.stated();
+            let (hire, template, document) = (it.hire, it.template.clone(), it.document.clone());
+            Ok(vec![AgreementSigned { hire, revision, supersedes, terms, template, document }.into()])
         }
         HireCommand::Start(it) => {
             let hire = live_hire(state, it.hire, context)?;
@@ -166,9 +172,9 @@ pub(crate) fn decide(
             if let Stage::Started { .. } = hire.stage {
                 return Ok(Vec::new());
             }
-            let (worker, employer) = (hire.terms.worker, hire.terms.employer);
-            let asserted_by = asserted_by(context.actor);
-            Ok(vec![Started { hire: it.hire, worker, employer, at: it.at, asserted_by }.into()])
+            let (revision, supersedes, terms) = hire.stated();
+            let (hire, at, asserted_by) = (it.hire, it.at, asserted_by(context.actor));
+            Ok(vec![Started { hire, revision, supersedes, terms, at, asserted_by }.into()])
         }
         HireCommand::Change(it) => change(state, it, context),
         HireCommand::DecideInsurance(it) => {
@@ -212,9 +218,9 @@ pub(crate) fn decide(
             if start > context.now {
                 return Err(Refusal::TooEarly { at: start });
             }
-            let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
-            let asserted_by = asserted_by(context.actor);
-            Ok(vec![NoShow { hire: it.hire, posting, worker, employer, asserted_by }.into()])
+            let (revision, supersedes, terms) = hire.stated();
+            let (hire, asserted_by) = (it.hire, asserted_by(context.actor));
+            Ok(vec![NoShow { hire, revision, supersedes, terms, asserted_by }.into()])
         }
         HireCommand::ReportSentHome(it) => {
             let hire = live_hire(state, it.hire, context)?;
@@ -223,9 +229,9 @@ pub(crate) fn decide(
             if attendance::was_worked(state, it.hire) {
                 return Err(Refusal::not_possible(it.hire, "signed out of: what was worked stays worked"));
             }
-            let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
-            let asserted_by = asserted_by(context.actor);
-            Ok(vec![SentHome { hire: it.hire, posting, worker, employer, at: it.at, asserted_by }.into()])
+            let (revision, supersedes, terms) = hire.stated();
+            let (hire, at, asserted_by) = (it.hire, it.at, asserted_by(context.actor));
+            Ok(vec![SentHome { hire, revision, supersedes, terms, at, asserted_by }.into()])
         }
         HireCommand::Replace(it) => {
             let hire = live_hire(state, it.hire, context)?;
@@ -239,9 +245,9 @@ pub(crate) fn decide(
             let posting = state.posting(hire.terms.posting)?;
             check_lawful(state, it.by, &posting.terms, context.rules)?;
             let by = HireId(context.new_id(Kind::Hire, 0));
-            let (id, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
-            let replaced = Replaced { hire: it.hire, posting: id, worker, employer, by };
-            Ok(vec![replaced.into(), agreed(state, by, id, posting, it.by, hire.mode, None)?])
+            let instead = agreed(state, by, hire.terms.posting, posting, it.by, hire.mode, None)?;
+            let (revision, supersedes, terms) = hire.stated();
+            Ok(vec![Replaced { hire: it.hire, revision, supersedes, terms, by }.into(), instead])
         }
         HireCommand::End(it) => {
             let hire = live_hire(state, it.hire, context)?;
@@ -252,11 +258,10 @@ pub(crate) fn decide(
             if it.date < hire.first_start().date() {
                 return Err(Refusal::bad_field("date", "lies before the first shift"));
             }
-            let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
-            let (basis, asserted_by) = (it.basis.clone(), asserted_by(context.actor));
-            Ok(vec![
-                Ended { hire: it.hire, posting, worker, employer, date: it.date, basis, asserted_by }.into(),
-            ])
+            let (revision, supersedes, terms) = hire.stated();
+            let (hire, date, basis) = (it.hire, it.date, it.basis.clone());
+            let asserted_by = asserted_by(context.actor);
+            Ok(vec![Ended { hire, revision, supersedes, terms, date, basis, asserted_by }.into()])
         }
         HireCommand::FollowUp(it) => {
             let hire = own_hire(state, it.hire, context)?;
@@ -271,10 +276,12 @@ pub(crate) fn decide(
             if let Stage::Void(_) = hire.stage {
                 return Err(Refusal::Ended { entity: it.hire.into() });
             }
+            let (revision, supersedes, terms) = hire.stated();
             let event = InjuryReported {
                 hire: it.hire,
-                worker: hire.terms.worker,
-                employer: hire.terms.employer,
+                revision,
+                supersedes,
+                terms,
                 at: it.at,
                 asserted_by: asserted_by(context.actor),
                 covered: state.covered_at(it.hire, it.at),
@@ -463,8 +470,8 @@ fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event
     let mut events = Vec::new();
     if it.region != hire.terms.region {
         // Told under the old county first, so that its subscribers let go of it.
-        let (revision, old) = (hire.revision, hire.terms.clone());
-        events.push(Withdrawn { hire: it.hire, revision, terms: old, moved_to: it.region }.into());
+        let (revision, supersedes, terms) = hire.stated();
+        events.push(Withdrawn { hire: it.hire, revision, supersedes, terms, moved_to: it.region }.into());
     }
     events.push(changed(it.hire, hire, terms, &it.reason));
     Ok(events)
@@ -476,18 +483,27 @@ fn changed(id: HireId, hire: &Hire, terms: HireTerms, reason: &str) -> Event {
 }
 
 fn cancelled(id: HireId, hire: &Hire, reason: CancelReason, note: Option<String>) -> Event {
-    let (posting, worker, employer) = (hire.terms.posting, hire.terms.worker, hire.terms.employer);
-    Cancelled { hire: id, posting, worker, employer, reason, note }.into()
+    let (revision, supersedes, terms) = hire.stated();
+    Cancelled { hire: id, revision, supersedes, terms, reason, note }.into()
 }
 
 /// Cancels every hire of a posting that has not started.
 pub(crate) fn cancel_all_of(state: &State, posting: PostingId) -> Vec<Event> {
-    let hires = state.postings.get(&posting).map(|it| &it.hires).into_iter().flatten();
-    let agreed = hires.filter_map(|id| state.hires.get(id).map(|hire| (*id, hire)));
+    let falling = cancelled_with(state, posting);
+    falling.map(|(id, hire)| cancelled(id, hire, CancelReason::PostingWithdrawn, None)).collect()
+}
+
+/// How many shifts, over all hires, a withdrawal of the posting cancels.
+pub(crate) fn shifts_cancelled_with(state: &State, posting: PostingId) -> usize {
+    cancelled_with(state, posting).map(|(_, hire)| hire.terms.shifts.len()).sum()
+}
+
+/// The hires that do not take place once the posting is withdrawn.
+fn cancelled_with(state: &State, posting: PostingId) -> impl Iterator<Item = (HireId, &Hire)> {
+    let hires = state.postings.get(&posting).into_iter().flat_map(|it| &it.hires);
+    let known = hires.filter_map(|id| state.hires.get(id).map(|hire| (*id, hire)));
     // Whoever was there has worked, whatever becomes of the posting.
-    let agreed =
-        agreed.filter(|(id, hire)| hire.stage == Stage::Agreed && !attendance::was_there(state, *id));
-    agreed.map(|(id, hire)| cancelled(id, hire, CancelReason::PostingWithdrawn, None)).collect()
+    known.filter(|(id, hire)| hire.stage == Stage::Agreed && !attendance::was_there(state, *id))
 }
 
 pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
@@ -525,13 +541,13 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
         HireEvent::Cancelled(it) => {
             make_void(state, it.hire, VoidReason::Cancelled);
             if it.reason == CancelReason::Worker {
-                not_again(state, it.worker, it.posting);
+                not_again(state, it.terms.worker, it.terms.posting);
             }
         }
         HireEvent::NoShow(it) => {
             make_void(state, it.hire, VoidReason::NoShow);
-            not_again(state, it.worker, it.posting);
-            if let Some(worker) = state.workers.get_mut(&it.worker) {
+            not_again(state, it.terms.worker, it.terms.posting);
+            if let Some(worker) = state.workers.get_mut(&it.terms.worker) {
                 worker.missed += 1;
             }
         }
@@ -540,9 +556,9 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
         HireEvent::Ended(it) => {
             set_stage(state, it.hire, Stage::Ended { on: it.date });
             insurance::no_longer_expect(state, it.hire);
-            if let Some(worker) = state.workers.get_mut(&it.worker) {
+            if let Some(worker) = state.workers.get_mut(&it.terms.worker) {
                 worker.kept += 1;
-                *worker.worked_for.entry(it.employer).or_default() += 1;
+                *worker.worked_for.entry(it.terms.employer).or_default() += 1;
             }
         }
     }
@@ -586,9 +602,9 @@ pub(crate) fn follow_up(state: &State, event: &HireEvent, meta: &Meta, rules: &R
             }
             events
         }
-        HireEvent::Cancelled(it) => place_free(state, it.posting, meta, rules),
-        HireEvent::NoShow(it) => place_free(state, it.posting, meta, rules),
-        HireEvent::SentHome(it) => place_free(state, it.posting, meta, rules),
+        HireEvent::Cancelled(it) => place_free(state, it.terms.posting, meta, rules),
+        HireEvent::NoShow(it) => place_free(state, it.terms.posting, meta, rules),
+        HireEvent::SentHome(it) => place_free(state, it.terms.posting, meta, rules),
         HireEvent::Ended(it) => wage::of_ended_hire(state, it.hire, it.date, rules),
         // Whoever comes instead takes the place in the same decision.
         HireEvent::Replaced(_)

@@ -731,6 +731,94 @@ mod tests {
         }
     }
 
+    /// Something happened, as the log will tell.
+    fn happens(partition: &mut Partition, event: Event) {
+        let engine = Actor::engine();
+        let n = i64::try_from(partition.state.last().0).unwrap();
+        let basis = Basis {
+            seed: deadline_id(event.subject(), "told", n),
+            actor: &engine,
+            about: &About::default(),
+            channel: Channel::Engine,
+            received_at: None,
+            command: None,
+            occurred_at: now(),
+            time: now(),
+        };
+        let group = partition.record(vec![event], &basis).expect("no fault");
+        partition.decided.push_back(group);
+        partition.emit().expect("no fault");
+        while let Some(output) = partition.poll_output() {
+            assert!(matches!(output, Output::Append(_)));
+            partition.handle(Input::Committed, now()).expect("no fault");
+        }
+    }
+
+    /// A posting of 60 places, each taken for that many days by a worker whom every department knows.
+    fn full_posting(days: u32) -> (Partition, Request) {
+        use linggong_events::hire::{Agreed, HireTerms};
+        use linggong_events::id::{HireId, WorkerId};
+        use linggong_events::posting::{FillMode, PostingTerms, Published, Requirements};
+        use linggong_events::time::Shift;
+
+        let mut partition = partition();
+        partition.rules = RuleBook::shipped().unwrap();
+        let token = || format!("hmac-sha256:{}", "1a".repeat(32));
+        let departments = ["hrss", "si", "police", "housing", "market", "health", "finance"];
+        let hire_terms = HireTerms {
+            person_tokens: Some(departments.iter().map(|it| ((*it).to_owned(), token())).collect()),
+            employer_code: Some("91370102MA3LDCHX0R".parse().unwrap()),
+            shifts: (1..=i64::from(days))
+                .map(|day| now().plus_ms(day * DAY_MS))
+                .map(|start| Shift::new(start, start.plus_ms(10 * 60 * MINUTE_MS)).unwrap())
+                .collect(),
+            relation_basis: "一天一结, 自带工具, 不受单位规章制度约束, 干完即走".into(),
+            ..crate::testing::terms()
+        };
+        let posting = hire_terms.posting;
+        let terms = PostingTerms {
+            employer: hire_terms.employer,
+            occupation: hire_terms.occupation,
+            text: "装卸".into(),
+            region: hire_terms.region,
+            place: linggong_events::place::Point { lat_e6: 36_650_000, lon_e6: 117_120_000 },
+            address: "物流园".into(),
+            shifts: hire_terms.shifts.clone(),
+            headcount: crate::posting::MAX_HEADCOUNT,
+            pay: hire_terms.pay.clone(),
+            requirements: Requirements { level: SkillLevel::Helper, certificates: Vec::new() },
+            mode: FillMode::Grab,
+            market: None,
+        };
+        let (relation, relation_basis) = (hire_terms.relation, hire_terms.relation_basis.clone());
+        happens(
+            &mut partition,
+            Published { posting, terms, relation, relation_basis, review_after: None }.into(),
+        );
+        for n in 0..u128::from(crate::posting::MAX_HEADCOUNT) {
+            let hire = HireId(Uuid::from_u128(0xc000 + n));
+            let terms = HireTerms { worker: WorkerId(Uuid::from_u128(0xa000 + n)), ..hire_terms.clone() };
+            happens(
+                &mut partition,
+                Agreed { hire, revision: 1, terms, mode: FillMode::Grab, offer: None }.into(),
+            );
+        }
+        let withdraw = crate::posting::Withdraw { posting, reason: "工程停了".into() };
+        (partition, Request { command: withdraw.into(), ..register(1, 1, 1) })
+    }
+
+    #[test]
+    fn a_withdrawal_tells_every_hire_completely_or_asks_to_cancel_some_first() {
+        let (mut partition, withdraw) = full_posting(16);
+        let before = partition.state().last();
+        assert_eq!(give(&mut partition, withdraw).unwrap().position, Position(before.0 + 61));
+
+        let (mut partition, withdraw) = full_posting(31);
+        let before = partition.state().last();
+        assert_eq!(give(&mut partition, withdraw).unwrap_err().code(), "not_possible");
+        assert_eq!(partition.state().last(), before, "nothing was written");
+    }
+
     fn give(partition: &mut Partition, request: Request) -> Result<Receipt, Refusal> {
         partition.handle(Input::Command(Ticket(1), Box::new(request)), now()).expect("no fault");
         loop {

@@ -26,6 +26,8 @@ use crate::{matching, offer, text};
 pub const MAX_HEADCOUNT: u16 = 60;
 /// The most shifts of one posting.
 pub const MAX_SHIFTS: usize = 31;
+/// The most shifts, over all hires, that one withdrawal cancels: each hire is told with all of its own.
+const MAX_SHIFTS_CANCELLED_AT_ONCE: usize = 1_000;
 
 commands! {
     /// What can be asked of a posting.
@@ -159,6 +161,10 @@ pub(crate) fn decide(
             text::check("reason", &it.reason, text::LINE)?;
             if posting.status == Status::Ended {
                 return Err(Refusal::Ended { entity: it.posting.into() });
+            }
+            if hire::shifts_cancelled_with(state, it.posting) > MAX_SHIFTS_CANCELLED_AT_ONCE {
+                let is = "too large to be withdrawn at once: cancel some of its hires first";
+                return Err(Refusal::not_possible(it.posting, is));
             }
             Ok(vec![Withdrawn { posting: it.posting, reason: it.reason.clone() }.into()])
         }

@@ -96,7 +96,7 @@ pub enum CancelReason {
 }
 
 events! {
-    /// What happens to a hire.
+    /// What happens to a hire. Whatever a department may read states the hire completely, as it is then.
     HireEvent: Hire {
         /// The two sides are agreed.
         Agreed = "agreed", 1, To(Hrss, Si) => {
@@ -107,50 +107,71 @@ events! {
         } + optional { offer: OfferId }
         /// 用工协议 signed; the text's hash and template are on file.
         AgreementSigned = "agreement_signed", 1, To(Hrss) => {
-            hire: HireId, worker: WorkerId, employer: EmployerId, template: String, document: String,
-        }
+            hire: HireId, revision: u32, terms: HireTerms, template: String, document: String,
+        } + optional { supersedes: u32 }
         /// 上工.
         Started = "started", 1, To(Hrss, Si) => {
-            hire: HireId, worker: WorkerId, employer: EmployerId, at: Timestamp, asserted_by: AssertedBy,
-        }
-        /// The terms as they are from now on, complete.
+            hire: HireId, revision: u32, terms: HireTerms, at: Timestamp, asserted_by: AssertedBy,
+        } + optional { supersedes: u32 }
+        /// The terms as they are from now on.
         Changed = "changed", 1, To(Hrss, Si) => {
             hire: HireId, revision: u32, terms: HireTerms, reason: String,
-            /// The revision this one replaces.
+            /// The revision that this one replaced.
             supersedes: u32,
         }
         /// The place of work moved to another county: told under the old one.
-        Withdrawn = "withdrawn", 1, To(Hrss, Si) => { hire: HireId, revision: u32, terms: HireTerms, moved_to: Region }
+        Withdrawn = "withdrawn", 1, To(Hrss, Si) => {
+            hire: HireId, revision: u32, terms: HireTerms, moved_to: Region,
+        } + optional { supersedes: u32 }
         /// It will not take place.
         Cancelled = "cancelled", 1, To(Hrss, Si) => {
-            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, reason: CancelReason,
-        } + optional { note: String }
+            hire: HireId, revision: u32, terms: HireTerms, reason: CancelReason,
+        } + optional { supersedes: u32, note: String }
         /// 爽约: the worker did not come.
         NoShow = "no_show", 1, To(Hrss, Si) => {
-            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, asserted_by: AssertedBy,
-        }
+            hire: HireId, revision: u32, terms: HireTerms, asserted_by: AssertedBy,
+        } + optional { supersedes: u32 }
         /// 到了没活: the worker came and was sent home.
         SentHome = "sent_home", 1, To(Hrss, Si) => {
-            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, at: Timestamp, asserted_by: AssertedBy,
-        }
+            hire: HireId, revision: u32, terms: HireTerms, at: Timestamp, asserted_by: AssertedBy,
+        } + optional { supersedes: u32 }
         /// 换人: somebody else works instead, under a hire of their own.
         Replaced = "replaced", 1, To(Hrss, Si) => {
-            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, by: HireId,
-        }
+            hire: HireId, revision: u32, terms: HireTerms, by: HireId,
+        } + optional { supersedes: u32 }
         /// 下工 for good: the engagement ended on that date.
         Ended = "ended", 1, To(Hrss, Si) => {
-            hire: HireId, posting: PostingId, worker: WorkerId, employer: EmployerId, date: Date,
-            basis: String, asserted_by: AssertedBy,
-        }
+            hire: HireId, revision: u32, terms: HireTerms, date: Date, basis: String, asserted_by: AssertedBy,
+        } + optional { supersedes: u32 }
         /// 回访: what the worker said when asked afterwards.
         FollowedUp = "followed_up", 1, Never => {
             hire: HireId, worker: WorkerId, employer: EmployerId, worked: bool, paid: bool,
         } + optional { note: SealedText }
         /// 受伤: somebody says the worker was hurt at work; clocks of 工伤保险条例 17 may run.
         InjuryReported = "injury_reported", 1, To(Hrss, Si) => {
-            hire: HireId, worker: WorkerId, employer: EmployerId, at: Timestamp, asserted_by: AssertedBy,
+            hire: HireId, revision: u32, terms: HireTerms, at: Timestamp, asserted_by: AssertedBy,
             /// Whether a confirmed cover was in force at that minute.
             covered: bool,
-        } + optional { note: SealedText }
+        } + optional { supersedes: u32, note: SealedText }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::SchemaGenerator;
+
+    use super::*;
+    use crate::audience::Audience;
+
+    #[test]
+    fn whatever_a_department_reads_of_a_hire_states_it_completely() {
+        let read = HireEvent::TYPES.iter().filter(|it| matches!(it.audience, Audience::Departments(_)));
+        for event in read {
+            let schema = (event.schema)(&mut SchemaGenerator::default());
+            let required = schema.get("required").and_then(|it| it.as_array()).unwrap();
+            for field in ["hire", "revision", "terms"] {
+                assert!(required.iter().any(|it| it == field), "`{}` lacks `{field}`", event.short_name());
+            }
+        }
     }
 }

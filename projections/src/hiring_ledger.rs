@@ -529,26 +529,32 @@ mod tests {
     #[test]
     fn a_row_follows_the_hire_to_its_end() {
         let mut ledger = one_hire();
-        let (hire, worker, employer) = (testing::hire(1), testing::worker(1), testing::employer(1));
-        let (template, document) = ("用工协议v1".into(), "sha256:aa".into());
-        ledger.record(AgreementSigned { hire, worker, employer, template, document });
-        let at = date(DAY).at_minute(420);
-        ledger.record(Started { hire, worker, employer, at, asserted_by: AssertedBy::Gate });
+        let (hire, worker, revision, supersedes) = (testing::hire(1), testing::worker(1), 1, None);
+        let terms = agreed(1, DAY).terms;
+        ledger.record(AgreementSigned {
+            hire,
+            revision,
+            supersedes,
+            terms: terms.clone(),
+            template: "用工协议v1".into(),
+            document: "sha256:aa".into(),
+        });
+        let (at, asserted_by) = (date(DAY).at_minute(420), AssertedBy::Gate);
+        ledger.record(Started { hire, revision, supersedes, terms: terms.clone(), at, asserted_by });
         assert_eq!(row(&ledger).state, HireState::Started);
         assert_eq!(row(&ledger).agreement.unwrap().document, "sha256:aa");
         ledger.record(RefusedByWorker { insurance: testing::insurance(1), hire, worker });
         assert_eq!(row(&ledger).cover, Standing::Refused);
         let by = AssertedBy::Employer;
-        let (posting, basis) = (testing::posting(1), String::from("完工"));
-        let asserted_by = by;
+        let basis = String::from("完工");
         ledger.record(Ended {
             hire,
-            posting,
-            worker,
-            employer,
+            revision,
+            supersedes,
+            terms,
             date: date(DAY),
             basis: basis.clone(),
-            asserted_by,
+            asserted_by: by,
         });
         let row = row(&ledger);
         assert_eq!(row.state, HireState::Ended);

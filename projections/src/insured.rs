@@ -518,8 +518,9 @@ mod tests {
         let at = date(DAY).at_minute(500);
         ledger.record(InjuryReported {
             hire: testing::hire(1),
-            worker: testing::worker(1),
-            employer: testing::employer(1),
+            revision: 1,
+            supersedes: None,
+            terms: agreed(1, DAY).terms,
             at,
             asserted_by: AssertedBy::Worker,
             covered: false,

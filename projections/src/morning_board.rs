@@ -334,9 +334,7 @@ impl Reader<MorningBoard> {
 mod tests {
     use super::*;
     use crate::projection::refold;
-    use crate::testing::{
-        Ledger, agreed, date, employer, hire, market, posting, profile, worker, worker_registered,
-    };
+    use crate::testing::{Ledger, agreed, date, hire, market, posting, profile, worker, worker_registered};
     use linggong_events::hire::{CancelReason, Cancelled};
     use linggong_events::worker::{Arrived, Called, Left, ProfileChanged, WentHomeUnhired};
 
@@ -390,9 +388,9 @@ mod tests {
         let mut ledger = morning();
         ledger.record(Cancelled {
             hire: hire(4),
-            posting: posting(1),
-            worker: worker(4),
-            employer: employer(1),
+            revision: 1,
+            supersedes: None,
+            terms: agreed(4, DAY).terms,
             reason: CancelReason::Weather,
             note: None,
         });

@@ -383,9 +383,9 @@ mod tests {
     fn no_show(n: u128) -> NoShow {
         NoShow {
             hire: testing::hire(n),
-            posting: testing::posting(1),
-            worker: testing::worker(n),
-            employer: testing::employer(1),
+            revision: 1,
+            supersedes: None,
+            terms: agreed(n, DAY).terms,
             asserted_by: AssertedBy::Employer,
         }
     }

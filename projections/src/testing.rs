@@ -337,23 +337,37 @@ pub(crate) fn morning() -> Ledger {
             premium: Fen(300),
             payer: PremiumPayer::Employer,
         });
+        let terms = agreed(n, DAY).terms;
         if n == 4 {
             let at = date(DAY).at_minute(430);
             ledger.record(hire::SentHome {
                 hire,
-                posting,
-                worker,
-                employer,
+                revision: 1,
+                supersedes: None,
+                terms,
                 at,
                 asserted_by: AssertedBy::Worker,
             });
             continue;
         }
         let at = date(DAY).at_minute(420);
-        ledger.record(hire::Started { hire, worker, employer, at, asserted_by: AssertedBy::Gate });
-        let basis = "完工".into();
-        let asserted_by = AssertedBy::Desk;
-        ledger.record(hire::Ended { hire, posting, worker, employer, date: date(DAY), basis, asserted_by });
+        ledger.record(hire::Started {
+            hire,
+            revision: 1,
+            supersedes: None,
+            terms: terms.clone(),
+            at,
+            asserted_by: AssertedBy::Gate,
+        });
+        ledger.record(hire::Ended {
+            hire,
+            revision: 1,
+            supersedes: None,
+            terms,
+            date: date(DAY),
+            basis: "完工".into(),
+            asserted_by: AssertedBy::Desk,
+        });
         ledger.record(wage::Due {
             wage,
             hire,
