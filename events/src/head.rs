@@ -44,12 +44,6 @@ pub struct TreeHead {
 }
 
 impl TreeHead {
-    /// What an audit has found.
-    pub fn of(origin: &str, audit: &Audit) -> TreeHead {
-        let Head { commit, position, digest, .. } = audit.head();
-        TreeHead { origin: origin.to_owned(), size: position, root: audit.root(), commit, digest }
-    }
-
     fn body(&self) -> String {
         let TreeHead { origin, size, root, commit, digest } = self;
         format!("{origin}\n{size}\n{}\ncommit {commit} {digest}\n", BASE64.encode(root.bytes()))
@@ -197,7 +191,13 @@ pub struct SignedHead {
 impl SignedHead {
     /// Signs what the log named like the key holds.
     pub fn sign(audit: &Audit, key: &HeadKey) -> SignedHead {
-        let head = TreeHead::of(&key.name.0, audit);
+        SignedHead::of(audit.head(), audit.root(), key)
+    }
+
+    /// Signs what the log named like the key held: its `head`, with the `root` of its tree there.
+    pub fn of(head: Head, root: Digest, key: &HeadKey) -> SignedHead {
+        let Head { commit, position, digest, .. } = head;
+        let head = TreeHead { origin: key.name.0.clone(), size: position, root, commit, digest };
         let text = sign_note(&head.body(), key);
         SignedHead { head, text }
     }

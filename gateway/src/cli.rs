@@ -17,6 +17,7 @@ pub mod posting;
 mod progress;
 pub mod projection;
 pub mod schema;
+pub mod token;
 pub mod wage;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -96,9 +97,10 @@ pub enum Command {
 /// How to serve.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// The settings.
-    #[arg(long, value_name = "FILE", default_value = "linggong.toml", value_hint = ValueHint::FilePath)]
-    pub config: PathBuf,
+    /// The settings; linggong.toml where it is there and none is named. LINGGONG_… variables go before the file,
+    /// flags before both.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
     /// Where log, vault and views are kept; overrides the settings.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
@@ -180,6 +182,9 @@ pub enum Verb {
     /// 日志: check the log, print its signed head or the day's closing sheet.
     #[command(subcommand)]
     Log(log::LogVerb),
+    /// 口令: give out tokens, list them, take one back; on the server's own machine.
+    #[command(subcommand)]
+    Token(token::TokenVerb),
     /// 视图: list projections, rebuild one.
     #[command(subcommand)]
     Projection(projection::ProjectionVerb),
@@ -234,8 +239,15 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         Verb::Market(verb) => posting::market(verb, &client(global, clock, out)?, out, clock),
         Verb::Wage(verb) => wage::run(verb, &client(global, clock, out)?, out),
         Verb::Log(log::LogVerb::Verify(args)) => log::verify(args, out),
-        Verb::Log(log::LogVerb::Head) => log::head(&client(global, clock, out)?, out),
-        Verb::Log(log::LogVerb::SealDay { date }) => log::seal_day(*date, &client(global, clock, out)?, out),
+        Verb::Log(log::LogVerb::Head { data: Some(data) }) => log::head_of(data, out),
+        Verb::Log(log::LogVerb::Head { data: None }) => log::head(&client(global, clock, out)?, out),
+        Verb::Log(log::LogVerb::SealDay { date, data: Some(data) }) => {
+            log::seal_day_of(date.unwrap_or_else(|| clock.now().date()), data, out)
+        }
+        Verb::Log(log::LogVerb::SealDay { date, data: None }) => {
+            log::seal_day(*date, &client(global, clock, out)?, out)
+        }
+        Verb::Token(verb) => token::run(verb, out),
         Verb::Projection(verb) => projection::run(verb, &client(global, clock, out)?, out),
         Verb::Command(args) => command::run(args, &client(global, clock, out)?, out),
         Verb::Doctor(args) => match &args.data {

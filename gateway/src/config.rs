@@ -91,13 +91,42 @@ pub enum ConfigError {
     },
 }
 
+/// What begins the name of a variable that says a setting: `LINGGONG_LISTEN`.
+const PREFIX: &str = "LINGGONG_";
+
+/// Variables that begin so too and tell the command line, not the server.
+const OF_CLIENTS: &[&str] = &["SERVER", "TOKEN", "TOKEN_FILE", "LANG", "LONG"];
+
 impl Config {
-    /// Reads a file; what it does not say stays as it is by default.
-    pub fn read(path: &Path) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|cause| ConfigError::File { path: path.to_owned(), cause })?;
-        toml::from_str(&text)
-            .map_err(|cause| ConfigError::Form { path: path.to_owned(), cause: Box::new(cause) })
+    /// Reads a file, where one is named, and then what `variables` say; the rest stays as it is by default. A
+    /// variable that is no setting is an error: a misspelt one must not be passed over.
+    pub fn read(
+        path: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigError> {
+        let form = |path: &Path| {
+            let path = path.to_owned();
+            move |cause| ConfigError::Form { path, cause: Box::new(cause) }
+        };
+        let mut table = toml::Table::new();
+        if let Some(path) = path {
+            let text = std::fs::read_to_string(path);
+            let text = text.map_err(|cause| ConfigError::File { path: path.to_owned(), cause })?;
+            table = toml::from_str(&text).map_err(form(path))?;
+            Config::deserialize(table.clone()).map_err(form(path))?;
+        }
+        for (name, value) in variables {
+            let Some(setting) = name.strip_prefix(PREFIX) else { continue };
+            if OF_CLIENTS.contains(&setting) {
+                continue;
+            }
+            // Numbers first: no setting that is a text looks like one, but for a region's code.
+            let setting = setting.to_lowercase();
+            let number = value.parse::<i64>().ok().filter(|_| setting != "region");
+            table.insert(setting, number.map_or(toml::Value::String(value), toml::Value::Integer));
+            Config::deserialize(table.clone()).map_err(form(Path::new(&name)))?;
+        }
+        Config::deserialize(table).map_err(form(Path::new(PREFIX)))
     }
 
     /// The file of the tokens.
@@ -120,5 +149,30 @@ mod tests {
         let shipped: Config = toml::from_str(include_str!("../../config/linggong.toml")).unwrap();
         assert_eq!(format!("{shipped:?}"), format!("{:?}", Config::default()));
         assert!(toml::from_str::<Config>("listne = 1").is_err(), "a misspelt setting is not passed over");
+    }
+
+    #[test]
+    fn variables_go_before_the_file_and_the_file_before_the_defaults() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "queue = 7\nlog = \"lg-1\"\n").unwrap();
+        let said = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let variables = [
+            said("LINGGONG_QUEUE", "9"),
+            said("LINGGONG_REGION", "370102"),
+            said("LINGGONG_DATA", "/srv/linggong"),
+            said("LINGGONG_TOKEN_FILE", "is for clients"),
+            said("PATH", "/bin"),
+        ];
+        let config = Config::read(Some(file.path()), variables).unwrap();
+        assert_eq!((config.queue, config.log.as_str()), (9, "lg-1"));
+        assert_eq!((config.region.to_string(), config.data), ("370102".into(), "/srv/linggong".into()));
+        assert_eq!(config.body_bytes, Config::default().body_bytes);
+
+        let wrong = Config::read(None, [said("LINGGONG_LISTNE", "127.0.0.1:1")]).unwrap_err();
+        assert!(wrong.to_string().contains("LINGGONG_LISTNE"), "{wrong}");
+        let wrong = Config::read(None, [said("LINGGONG_QUEUE", "many")]).unwrap_err();
+        assert!(wrong.to_string().contains("LINGGONG_QUEUE"), "{wrong}");
+        let missing = Config::read(Some(Path::new("no/such/file.toml")), []).unwrap_err();
+        assert!(matches!(missing, ConfigError::File { .. }), "{missing}");
     }
 }

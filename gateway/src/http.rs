@@ -18,10 +18,9 @@ use axum::routing::{MethodRouter, get, post, put};
 use linggong_events::head::{HeadKey, SignedHead};
 use linggong_events::log::embedded::EmbeddedReader;
 use linggong_events::log::{Audit, LogReader};
-use linggong_events::measure::Position;
 use linggong_events::time::Date;
 use linggong_projections::Readers;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
@@ -32,6 +31,7 @@ pub use error::{CODES, Problem};
 pub use events::Streams;
 
 use crate::clock::Clock;
+use crate::day_sheet::Day;
 use crate::identity::Tokens;
 use crate::packs::PackStore;
 use crate::partition_task::PartitionHandle;
@@ -55,7 +55,7 @@ pub struct Parts {
     /// The thread that brings them forward.
     pub projections: ProjectionsHandle,
     /// Whose token is whose.
-    pub tokens: Tokens,
+    pub tokens: watch::Receiver<Tokens>,
     /// The store of rule packs.
     pub packs: PackStore,
     /// The one that renders metrics.
@@ -118,37 +118,18 @@ impl App {
 
     /// 日结单 of a civil date.
     async fn day_sheet(&self, date: Date) -> Result<Value, Problem> {
-        let signed = self.tree_head().await?;
         let app = self.clone();
-        let counted = tokio::task::spawn_blocking(move || {
-            let (mut count, mut first, mut last) = (0u64, None, Position::default());
+        let gathered = tokio::task::spawn_blocking(move || {
+            let (mut day, mut audit) = (Day::new(date), Audit::default());
             for commit in app.log.commits(1) {
-                for event in commit?.events() {
-                    let event = event?;
-                    if event.meta().time.date() == date {
-                        count += 1;
-                        first.get_or_insert(event.meta().position);
-                        last = event.meta().position;
-                    }
-                }
+                let commit = commit?;
+                audit.commit(&commit).map_err(|error| Problem::internal(&error))?;
+                day.commit(&commit, &audit);
             }
-            Ok::<_, Problem>((count, first, last))
+            Ok::<_, Problem>((day, app.vault().access_head()))
         });
-        let (count, first, last) = counted.await.map_err(|error| Problem::internal(&error))??;
-        let vault = self.clone();
-        let access = tokio::task::spawn_blocking(move || vault.vault().access_head());
-        let access = access.await.map_err(|error| Problem::internal(&error))?;
-        let lines = [
-            format!("零工市场日结单  {date}{}", if self.demo { "  (演示数据)" } else { "" }),
-            format!("当日事件 {count} 条, 序号 {} 至 {last}", first.unwrap_or_default()),
-            format!("查阅记录第 {} 号, 摘要 {}", access.commit, access.digest),
-            "经办人签字: ______________    复核人签字: ______________".to_owned(),
-        ];
-        Ok(json!({
-            "date": date, "count": count, "first": first, "last": last, "signed_head": signed,
-            "access_log": { "commit": access.commit, "digest": access.digest },
-            "sheet": lines.join("\n"), "demo": self.demo,
-        }))
+        let (day, access) = gathered.await.map_err(|error| Problem::internal(&error))??;
+        Ok(day.sheet(&self.head_key, Some(&access), self.demo))
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod day_sheet;
 pub mod demo;
 pub mod drill;
 pub mod glossary;

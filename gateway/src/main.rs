@@ -1,5 +1,7 @@
 //! `linggong`: the one binary. What is not the server speaks HTTP to one.
 
+use std::net::AddrParseError;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -18,15 +20,27 @@ fn main() -> ExitCode {
     let clock = Clock::wall();
     match &cli.command {
         Command::Serve(args) => running(serve_until_told(args)),
-        Command::Demo(args) => running(demo::run(args)),
+        Command::Demo(args) => running(async { Ok(demo::run(args).await?) }),
         Command::Import(args) => cli::import::run(&cli.global, args, &clock),
         Command::Drill(args) => rehearse(args),
         Command::Verb(verb) => cli::run(&cli.global, verb, &clock),
     }
 }
 
+/// Why a server did not start or did not go on.
+struct Ended {
+    exit: Exit,
+    why: String,
+}
+
+impl From<String> for Ended {
+    fn from(why: String) -> Ended {
+        Ended { exit: Exit::Failure, why }
+    }
+}
+
 /// Runs a server, tracing as JSON to stderr.
-fn running(server: impl Future<Output = Result<(), String>>) -> ExitCode {
+fn running(server: impl Future<Output = Result<(), Ended>>) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -38,28 +52,30 @@ fn running(server: impl Future<Output = Result<(), String>>) -> ExitCode {
     };
     match runtime.block_on(server) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
+        Err(Ended { exit, why }) => {
             tracing::error!(why, "linggong ends");
-            ExitCode::FAILURE
+            exit.into()
         }
     }
 }
 
-async fn serve_until_told(args: &ServeArgs) -> Result<(), String> {
+async fn serve_until_told(args: &ServeArgs) -> Result<(), Ended> {
     let told = |error: &dyn std::error::Error| chain(error);
-    let mut config = match args.config.exists() {
-        true => Config::read(&args.config).map_err(|error| told(&error))?,
-        false => Config::default(),
-    };
+    let usage = |error: &dyn std::error::Error| Ended { exit: Exit::Usage, why: chain(error) };
+    let usual = Path::new("linggong.toml");
+    let path = args.config.as_deref().or_else(|| usual.exists().then_some(usual));
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut config = Config::read(path, variables).map_err(|error| usage(&error))?;
     if let Some(data) = &args.data {
         config.data = data.clone();
     }
     if let Some(listen) = &args.listen {
-        config.listen = listen.parse().map_err(|error| told(&error))?;
+        config.listen = listen.parse().map_err(|error: AddrParseError| usage(&error))?;
     }
     let running = serve::start(&config, Clock::wall(), &Founding::production(&config))
         .await
-        .map_err(|error| told(&error))?;
+        .map_err(|error| Ended { exit: error.exit(), why: chain(&error) })?;
     if running.is_new {
         let tokens = config.data.join("tokens");
         tracing::info!(tokens = %tokens.display(), "a new log has begun; its two keepers' tokens are here");
@@ -68,9 +84,9 @@ async fn serve_until_told(args: &ServeArgs) -> Result<(), String> {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
-        () = running.broken() => return Err("the partition stopped; start again to replay its log".into()),
+        () = running.broken() => return Err("the partition stopped; start again to replay its log".to_owned().into()),
     }
-    running.stop().await.map_err(|error| told(&error))
+    Ok(running.stop().await.map_err(|error| told(&error))?)
 }
 
 /// Runs scenarios in a sandbox and says what differs.

@@ -460,7 +460,7 @@ const OPERATIONS: &[Operation] = &[
             ("count", number()),
             ("first", of::<Option<Position>>(generator)),
             ("last", of::<Position>(generator)),
-            ("signed_head", text()),
+            ("signed_head", json!({ "type": ["string", "null"] })),
             ("access_log", access),
             ("sheet", text()),
             ("demo", json!({ "type": "boolean" })),
@@ -657,6 +657,7 @@ fn command_operation(command: &CommandType, generator: &mut SchemaGenerator) -> 
         "tags": [command.kind.name()],
         "parameters": [
             { "$ref": "#/components/parameters/idempotency_key" }, { "$ref": "#/components/parameters/role" },
+            { "$ref": "#/components/parameters/office" },
         ],
         "requestBody": { "required": true, "content": { "application/json": { "schema": schema } } },
         "responses": responses(json_answer(&of::<ReceiptAnswer>(generator)), &["409", "413", "422"]),
@@ -671,8 +672,8 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
         })
         .collect();
-    let role = (!operation.open).then_some(&"role");
-    let shared = operation.query.iter().chain(role);
+    let asking: &[&str] = if operation.open { &[] } else { &["role", "office"] };
+    let shared = operation.query.iter().chain(asking);
     let shared = shared.map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }));
     let body = match operation.body {
         Body::Nothing => None,
@@ -906,7 +907,14 @@ fn parameters(generator: &mut SchemaGenerator) -> Value {
     let key = header("Idempotency-Key", true, key, json!({ "type": "string", "format": "uuid" }));
     let last = header("Last-Event-ID", false, "Go on after this position.", position);
     let role = header("Linggong-Role", false, "Which of one's roles to act in.", of::<Role>(generator));
-    all.extend([("idempotency_key".into(), key), ("last_event_id".into(), last), ("role".into(), role)]);
+    let office = header(
+        "Linggong-Office",
+        false,
+        "At which office, for a role held at several.",
+        of::<OfficeId>(generator),
+    );
+    all.extend([("idempotency_key".into(), key), ("last_event_id".into(), last)]);
+    all.extend([("role".into(), role), ("office".into(), office)]);
     Value::Object(all)
 }
 

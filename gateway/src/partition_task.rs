@@ -355,7 +355,7 @@ mod tests {
         let request = Request {
             key: clock.new_key(),
             digest: "d".into(),
-            actor: handle.grants.borrow().actor(founder("keeper1"), Some(Role::Keeper)).unwrap(),
+            actor: handle.grants.borrow().actor(founder("keeper1"), Some(Role::Keeper), None).unwrap(),
             about: About::default(),
             received_at: clock.now(),
             command: Command::decode("office.revoke_role", body).unwrap(),
@@ -373,13 +373,13 @@ mod tests {
             }
         };
         assert!(
-            handle.grants.borrow().actor(founder("gate"), Some(Role::Gate)).is_ok(),
+            handle.grants.borrow().actor(founder("gate"), Some(Role::Gate), None).is_ok(),
             "not taken back yet"
         );
         go.send(()).unwrap();
         let found = asked.await.unwrap();
         assert!(found > durable && found <= handle.head.borrow().position);
-        assert!(handle.grants.borrow().actor(founder("gate"), Some(Role::Gate)).is_err());
+        assert!(handle.grants.borrow().actor(founder("gate"), Some(Role::Gate), None).is_err());
         given.await.unwrap().unwrap().unwrap();
         handle.stop().await;
         drop(handle);

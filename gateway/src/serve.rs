@@ -31,10 +31,11 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::cli::exit::Exit;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{App, Limits, Parts, listen, router};
-use crate::identity::{TokenError, Tokens};
+use crate::identity::{TokenError, TokenList, Tokens};
 use crate::packs::{PackStore, PackStoreError};
 use crate::vault::{Vault, VaultError, VaultSettings};
 use crate::{partition_task, projection_task};
@@ -106,6 +107,31 @@ pub enum ServeError {
     /// The name of the log is none that a key may have.
     #[error("the name of the log cannot name a key")]
     Name(#[from] BadKey),
+}
+
+impl ServeError {
+    /// What the process exits with: whether something kept is not as it was written, or cannot be reached.
+    pub fn exit(&self) -> Exit {
+        match self {
+            ServeError::Log(OpenError::Damaged(_) | OpenError::Shorter { .. } | OpenError::Other { .. })
+            | ServeError::Read(ReadError::Damaged { .. })
+            | ServeError::Engine(_) => Exit::Integrity,
+            ServeError::Log(OpenError::Locked { .. }) => Exit::Conflict,
+            ServeError::Sort { .. } | ServeError::Name(_) => Exit::Usage,
+            ServeError::Vault(VaultError::Missing { .. } | VaultError::Access(_)) => Exit::Integrity,
+            ServeError::Io { .. }
+            | ServeError::Log(_)
+            | ServeError::Read(ReadError::Store { .. })
+            | ServeError::Append(_)
+            | ServeError::Commit(_)
+            | ServeError::Rules { .. }
+            | ServeError::Packs(_)
+            | ServeError::Views(_)
+            | ServeError::Vault(_)
+            | ServeError::Tokens(_)
+            | ServeError::HeadKey { .. } => Exit::Failure,
+        }
+    }
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> ServeError + use<> {
@@ -325,13 +351,14 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         }
     }
     let (stop, stopping) = watch::channel(false);
+    let (listed, tokens) = watch::channel(Tokens::read(&config.tokens_file())?);
     let app = App::new(Parts {
         clock: clock.clone(),
         partition: partition.clone(),
         log: reader,
         readers,
         projections: projections.clone(),
-        tokens: Tokens::read(&config.tokens_file())?,
+        tokens,
         packs,
         metrics: metrics_handle(),
         head_key: head_key(config)?,
@@ -349,12 +376,16 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
     let address = listener.local_addr().map_err(at(&data))?;
     let server = tokio::spawn(listen::serve(listener, router(app), config.into(), stopping));
     let ticking = partition.clone();
+    let tokens_file = config.tokens_file();
     let ticker = tokio::spawn(async move {
-        let mut every = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            every.tick().await;
-            ticking.tick();
-        }
+        let ticks = async {
+            let mut every = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                every.tick().await;
+                ticking.tick();
+            }
+        };
+        tokio::join!(ticks, keep_tokens(tokens_file, listed));
     });
     tracing::info!(%address, demo, is_new, "linggong serves");
     let threads = vec![writer, projector];
@@ -432,18 +463,35 @@ fn make_tokens(config: &Config, founders: &[Founder]) -> Result<(), ServeError> 
     if path.exists() {
         return Ok(());
     }
-    let folder = config.data.join("tokens");
-    fs::create_dir_all(&folder).map_err(at(&folder))?;
-    let mut made: Vec<(&str, ActorId, String)> = Vec::new();
+    let mut list = TokenList::default();
     for founder in founders {
-        let token = hex::encode(secret().map_err(at(&folder))?);
-        write_secret(&folder.join(format!("{}.token", founder.label)), token.as_bytes())?;
-        made.push((&founder.label, founder_id(&config.log, &founder.label), token));
+        let file = config.data.join("tokens").join(format!("{}.token", founder.label));
+        list.issue(&founder.label, founder_id(&config.log, &founder.label), &file)?;
     }
-    let listed: Vec<(&str, ActorId, &str)> =
-        made.iter().map(|(label, id, token)| (*label, *id, token.as_str())).collect();
-    Tokens::write(&path, &listed)?;
+    list.write(&path)?;
     Ok(())
+}
+
+/// Reads the list of tokens again whenever its file changes; one that cannot be read changes nothing.
+async fn keep_tokens(path: PathBuf, tokens: watch::Sender<Tokens>) {
+    let stamp = || fs::metadata(&path).ok().map(|it| (it.modified().ok(), it.len()));
+    let mut known = stamp();
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        every.tick().await;
+        let now = stamp();
+        if now == known {
+            continue;
+        }
+        known = now;
+        match Tokens::read(&path) {
+            Ok(read) => {
+                tracing::info!("the list of tokens was read again");
+                tokens.send_replace(read);
+            }
+            Err(error) => tracing::warn!(error = %crate::chain(&error), "the list of tokens stays as it was"),
+        }
+    }
 }
 
 fn head_key(config: &Config) -> Result<HeadKey, ServeError> {
@@ -451,9 +499,15 @@ fn head_key(config: &Config) -> Result<HeadKey, ServeError> {
     if !path.exists() {
         write_secret(&path, &secret().map_err(at(&path))?)?;
     }
+    read_head_key(&config.data, &config.log)
+}
+
+/// The key that signs the heads of the log of that name in a data directory.
+pub fn read_head_key(data: &Path, log: &str) -> Result<HeadKey, ServeError> {
+    let path = data.join("head.key");
     let bytes = fs::read(&path).map_err(at(&path))?;
     let secret: [u8; 32] = bytes.try_into().map_err(|_| ServeError::HeadKey { path })?;
-    Ok(HeadKey::new(&format!("linggong/{}/0", config.log), &secret)?)
+    Ok(HeadKey::new(&format!("linggong/{log}/0"), &secret)?)
 }
 
 fn secret() -> io::Result<[u8; 32]> {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use linggong_engine::command::Command;
 use linggong_events::id::Kind;
 use linggong_events::office::Role;
+use linggong_gateway::identity::TokenList;
 use linggong_gateway::permission::{Reach, Resource, reach};
-use linggong_tests::Server;
+use linggong_tests::{Server, id_of};
 use serde_json::{Value, json};
 
 use crate::cast::{self, Cast, actor, role_name};
@@ -692,6 +693,38 @@ async fn a_sealed_statement_and_evidence_open_for_those_who_handle_the_case() {
     // Who opened what in one county is nothing to another county's auditor.
     assert_eq!(server.get("auditor", "/v1/accesses").await.ok()["items"].as_array().map(Vec::len), Some(3));
     assert_eq!(server.get("auditor_b", "/v1/accesses").await.ok()["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_works_from_when_it_is_listed_until_it_is_not() {
+    let cast = Cast::ordinary().await;
+    let server = &cast.server;
+    let (path, file) = (server.config().tokens_file(), server.data().join("tokens/late.token"));
+    let mut list = TokenList::read(&path).unwrap();
+    list.issue("late", actor("late"), &file).unwrap();
+    list.write(&path).unwrap();
+    // Nobody yet, but somebody: without a role a known token is told so.
+    let answers = async |expected: u16| {
+        while status(server, "late", "/v1/postings").await != expected {
+            tokio::task::yield_now().await;
+        }
+    };
+    let soon = std::time::Duration::from_secs(20);
+    tokio::time::timeout(soon, answers(403)).await.expect("the list is read again");
+    let office = json!({ "name": "历下区分办", "region": "370102", "department": "hrss" });
+    let other = id_of(&server.command("keeper1", "office.register", office).await.ok(), "office");
+    for office in [&cast.office, &other] {
+        let grant = json!({ "actor": actor("late"), "role": "clerk", "regions": ["370102"] });
+        cast::grant(server, office, grant).await;
+    }
+    // The same role at two offices: one is to be named.
+    assert_eq!(status(server, "late", "/v1/postings").await, 400);
+    let at = [("linggong-office", other.as_str())];
+    let token = server.token("late");
+    assert_eq!(server.send("GET", "/v1/postings", Some(&token), &at, None).await.status, 200);
+    list.remove("late");
+    list.write(&path).unwrap();
+    tokio::time::timeout(soon, answers(401)).await.expect("the list is read again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

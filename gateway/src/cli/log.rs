@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
-use linggong_events::commit::Digest;
-use linggong_events::head::{HeadPublicKey, SignedHead};
+use linggong_events::commit::{Commit, Digest};
+use linggong_events::head::{HeadKey, HeadPublicKey, SignedHead};
+use linggong_events::log::Audit;
 use linggong_events::log::embedded::{VerifyReport, verify as read_again};
 use linggong_events::measure::Position;
 use linggong_events::time::Date;
@@ -16,7 +17,9 @@ use super::exit::{Failure, Stop};
 use super::output::{Format, Out, clean, word};
 use super::progress::Progress;
 use crate::chain;
+use crate::day_sheet::Day;
 use crate::glossary::Lang;
+use crate::serve::read_head_key;
 
 /// What can be asked about the log.
 #[derive(Debug, Subcommand)]
@@ -25,12 +28,20 @@ pub enum LogVerb {
     /// Reads every byte of a log on this machine again: frames, hash chain, Merkle tree. Changes nothing.
     Verify(VerifyArgs),
     /// The signed head, to be kept elsewhere.
-    Head,
+    Head {
+        /// Of the log in this data directory, without a server or a token.
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        data: Option<PathBuf>,
+    },
     /// 日结单: the day's closing sheet, to be printed and signed.
     SealDay {
         /// The day; today where it is not given.
         #[arg(long, value_name = "YYYY-MM-DD")]
         date: Option<Date>,
+        /// Of the log in this data directory, without a server or a token; it leaves out the access log, which
+        /// only the vault can read.
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        data: Option<PathBuf>,
     },
 }
 
@@ -144,6 +155,57 @@ impl Kept {
     }
 }
 
+/// Reads every byte of the log in a data directory and tells `each` of every sound commit.
+fn read_through(
+    data: &Path,
+    lang: Lang,
+    mut each: impl FnMut(&Commit, &Audit),
+) -> Result<(VerifyReport, Commit, HeadKey), Stop> {
+    let log = folder(data);
+    let fails = |code: &str, what: String| Failure::local(lang, code, what);
+    if !log.join("segments").is_dir() {
+        return Err(fails("no_log", log.display().to_string()).into());
+    }
+    let (mut genesis, mut key) = (None, None);
+    let report = read_again(&log, |commit, audit| {
+        if commit.header().genesis.is_some() {
+            key = read_head_key(data, &commit.header().log).map_err(|error| chain(&error)).into();
+            genesis = Some(commit.clone());
+        }
+        each(commit, audit);
+    });
+    if let Some(fault) = &report.fault {
+        return Err(fails("not_sound", chain(fault)).into());
+    }
+    match (genesis, key) {
+        (Some(genesis), Some(Ok(key))) => Ok((report, genesis, key)),
+        (_, Some(Err(why))) => Err(fails("file", why).into()),
+        (_, None) | (None, Some(Ok(_))) => Err(fails("no_log", log.display().to_string()).into()),
+    }
+}
+
+/// The signed head of the log in a data directory, once every byte of it was read again.
+pub(super) fn head_of(data: &Path, out: &mut Out<'_>) -> Result<(), Stop> {
+    let (report, _, key) = read_through(data, out.lang, |_, _| {})?;
+    let signed = SignedHead::of(report.head, report.root, &key).text().to_owned();
+    if out.format == Format::Table {
+        return lines(&signed, out);
+    }
+    let head = report.head;
+    out.record(&json!({
+        "commit": head.commit, "epoch": head.epoch, "position": head.position, "digest": head.digest,
+        "signed": signed,
+    }))
+}
+
+/// 日结单 of the log in a data directory, once every byte of it was read again.
+pub(super) fn seal_day_of(date: Date, data: &Path, out: &mut Out<'_>) -> Result<(), Stop> {
+    let mut day = Day::new(date);
+    let (_, genesis, key) = read_through(data, out.lang, |commit, audit| day.commit(commit, audit))?;
+    let demo = genesis.header().genesis.as_ref().is_some_and(|it| it.demo);
+    show_sheet(&day.sheet(&key, None, demo), out)
+}
+
 pub(super) fn head(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
     let head = client.get("/v1/log/head", &[])?;
     match (out.format, head["signed"].as_str()) {
@@ -155,14 +217,17 @@ pub(super) fn head(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
 
 pub(super) fn seal_day(date: Option<Date>, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
     let query: Vec<_> = date.iter().map(|it| ("date", it.to_string())).collect();
-    let sheet = client.get("/v1/log/seal-day", &query)?;
+    show_sheet(&client.get("/v1/log/seal-day", &query)?, out)
+}
+
+fn show_sheet(sheet: &Value, out: &mut Out<'_>) -> Result<(), Stop> {
     match (out.format, sheet["sheet"].as_str(), sheet["signed_head"].as_str()) {
         (Format::Table, Some(text), Some(signed)) => {
             lines(text, out)?;
             out.line("")?;
             lines(signed, out)
         }
-        (Format::Table | Format::Json | Format::Ndjson | Format::Csv, _, _) => out.record(&sheet),
+        (Format::Table | Format::Json | Format::Ndjson | Format::Csv, _, _) => out.record(sheet),
     }
 }
 

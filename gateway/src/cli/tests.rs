@@ -202,14 +202,45 @@ fn a_server_is_worked_with_from_the_command_line() {
     assert!(head.starts_with("linggong/lg-37/0\n"), "{head}");
     let sheet = office.says("manager", &["-o", "table", "log", "seal-day"]).unwrap();
     assert!(sheet.starts_with("零工市场日结单") && sheet.contains("\n— linggong/lg-37/0 "), "{sheet}");
+    let of_day: Value =
+        serde_json::from_str(&office.says("manager", &["-o", "json", "log", "seal-day"]).unwrap()).unwrap();
+    let date = of_day["date"].as_str().unwrap().to_owned();
     let kept = office.data().join("kept.json");
     std::fs::write(&kept, receipt.to_string()).unwrap();
     office.close_then(|data| {
         let data = data.to_str().unwrap();
         let found = offline(&["log", "verify", "--data", data, "--against", kept.to_str().unwrap()]).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&found).unwrap()["sound"], true, "{found}");
+        // Without a server or a token the same is told from the files.
+        assert_eq!(offline(&["-o", "table", "log", "head", "--data", data]).unwrap(), head);
+        let told = offline(&["-o", "json", "log", "seal-day", "--data", data, "--date", &date]).unwrap();
+        let told: Value = serde_json::from_str(&told).unwrap();
+        assert_eq!((&told["signed_head"], &told["count"]), (&of_day["signed_head"], &of_day["count"]));
+        assert_eq!(serde_json::from_str::<Value>(&found).unwrap()["sound"], true, "{found}");
         let found = offline(&["-o", "csv", "doctor", "--data", data]).unwrap();
         assert!(found.contains("保险箱,正常") && found.contains("视图进度,正常"), "{found}");
+    });
+}
+
+#[test]
+fn a_token_is_given_out_once_and_taken_back() {
+    Office::open().close_then(|folder| {
+        let data = folder.to_str().unwrap();
+        let issued = offline(&["-o", "json", "token", "issue", "wang", "--data", data]).unwrap();
+        let issued: Value = serde_json::from_str(&issued).unwrap();
+        let token = std::fs::read_to_string(issued["file"].as_str().unwrap()).unwrap();
+        let actor = crate::identity::Tokens::read(&folder.join("tokens.toml")).unwrap().actor(&token);
+        assert_eq!(actor.map(|it| it.to_string()).as_deref(), issued["actor"].as_str());
+        let listed = offline(&["-o", "csv", "token", "list", "--data", data]).unwrap();
+        assert!(listed.contains("wang") && !listed.contains(&token), "{listed}");
+        let (exit, _) = offline(&["token", "issue", "wang", "--data", data]).unwrap_err();
+        assert_eq!(exit, Exit::Conflict);
+        let (exit, _) = offline(&["token", "issue", "../wang", "--data", data]).unwrap_err();
+        assert_eq!(exit, Exit::Usage);
+        offline(&["token", "revoke", "wang", "--data", data]).unwrap();
+        assert!(crate::identity::Tokens::read(&folder.join("tokens.toml")).unwrap().actor(&token).is_none());
+        let (exit, _) = offline(&["token", "revoke", "wang", "--data", data]).unwrap_err();
+        assert_eq!(exit, Exit::NotFound);
     });
 }
 

@@ -3,7 +3,9 @@
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use linggong_engine::command::Actor;
+use linggong_events::id::OfficeId;
 use linggong_events::office::Role;
+use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::Problem;
@@ -24,10 +26,11 @@ impl FromRequestParts<App> for Asking {
             )
         };
         let token = bearer(&parts.headers).ok_or_else(unknown)?;
-        let id = app.tokens.actor(token).ok_or_else(unknown)?;
-        let role = role(&parts.headers)?;
+        let id = app.tokens.borrow().actor(token).ok_or_else(unknown)?;
+        let role: Option<Role> = named(&parts.headers, "linggong-role")?;
+        let office: Option<OfficeId> = named(&parts.headers, "linggong-office")?;
         let grants = app.partition.grants.borrow().clone();
-        Ok(Asking(grants.actor(id, role)?))
+        Ok(Asking(grants.actor(id, role, office)?))
     }
 }
 
@@ -42,11 +45,13 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (!token.is_empty() && token.len() <= 512).then_some(token)
 }
 
-fn role(headers: &HeaderMap) -> Result<Option<Role>, Problem> {
-    let mut values = headers.get_all("linggong-role").iter();
+/// What the one header of that name says; none where there is none.
+fn named<T: DeserializeOwned>(headers: &HeaderMap, header: &str) -> Result<Option<T>, Problem> {
+    let mut values = headers.get_all(header).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
-    let role = serde_json::from_value(serde_json::Value::from(text)).ok();
-    let role = role.filter(|_| values.next().is_none());
-    role.map(Some).ok_or_else(|| Problem::bad_request("the header `Linggong-Role` names no one role"))
+    let said = serde_json::from_value(serde_json::Value::from(text)).ok();
+    let said = said.filter(|_| values.next().is_none());
+    said.map(Some)
+        .ok_or_else(|| Problem::bad_request(format!("the header `{header}` names none, or several")))
 }

@@ -356,7 +356,9 @@ pub(super) async fn stream(
                     return;
                 }
                 // A role taken back ends the stream before the next event.
-                let Ok(actor) = grants.borrow().actor(actor.id, Some(actor.role)) else { return };
+                let Ok(actor) = grants.borrow().actor(actor.id, Some(actor.role), actor.office) else {
+                    return;
+                };
                 match visible(&app, &actor, at, &prefix) {
                     Ok(Some(line)) => {
                         let event = Sse::default().id(at.to_string()).data(line.get());
