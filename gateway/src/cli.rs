@@ -151,6 +151,15 @@ pub struct DrillArgs {
     /// Write what happened into the files as what is expected.
     #[arg(long)]
     pub update: bool,
+    /// Go by the packs that this server's log has adopted, whose settings these are.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "data")]
+    pub config: Option<PathBuf>,
+    /// Go by the packs that the log in this data folder has adopted.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// Packs that stand in for those of their names: a folder of TOML files, or one with `rules`, `calendars`, `policies`.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub packs: Option<PathBuf>,
 }
 
 /// The verbs that [`run`] does.
@@ -267,6 +276,12 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
 /// Writes a text for people to stdout; `false` where nobody could read it.
 pub fn say(text: &str) -> bool {
     io::stdout().write_all(text.as_bytes()).is_ok()
+}
+
+/// Says on stderr why nothing was done.
+pub fn complain(why: &str) {
+    // Where nobody hears it, the exit code still tells.
+    let _ = writeln!(io::stderr(), "linggong: {why}");
 }
 
 /// The client that `global` asks for. The token never comes from the arguments, which others can list.

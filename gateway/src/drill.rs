@@ -21,6 +21,7 @@
 
 pub mod format;
 pub mod report;
+mod rules;
 pub mod sandbox;
 pub mod values;
 pub mod views;
@@ -30,7 +31,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use linggong_engine::command::{About, Actor, Command, Request};
-use linggong_engine::pack::{DEFAULT_PACKS, Pack};
+use linggong_engine::pack::Pack;
 use linggong_engine::partition::Receipt;
 use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
@@ -48,19 +49,10 @@ use uuid::Uuid;
 use crate::chain;
 use format::{Case, Day, Expectations, Expected, Fault, Item, Place, Token, What, When, Word};
 pub use report::{CaseReport, DrillReport, Problem};
+pub use rules::{RulesError, adopted_rules, shipped_rules, with_folder};
 pub use sandbox::PackSource;
 use sandbox::{ReadPack, Sandbox, SandboxError};
 use values::{Form, Names, find, put, quote};
-
-/// The packs that this software ships.
-pub fn shipped_rules() -> Vec<PackSource> {
-    let source = |(name, kind, text): &(&str, _, &str)| PackSource {
-        name: (*name).to_owned(),
-        kind: *kind,
-        text: (*text).to_owned(),
-    };
-    DEFAULT_PACKS.iter().map(source).collect()
-}
 
 /// Runs the scenarios in `files` under `rules`; with `update`, writes what happens into their `=>` lines.
 pub fn run(files: &[PathBuf], update: bool, rules: &[PackSource]) -> DrillReport {
@@ -72,11 +64,14 @@ pub fn run(files: &[PathBuf], update: bool, rules: &[PackSource]) -> DrillReport
                 problems: vec![Problem::new(Place { file: path.as_path().into(), line: 1 }, &chain(&error))],
                 ..CaseReport::of(path)
             };
-            return DrillReport { cases: files.iter().map(unread).collect(), rules: BTreeSet::new() };
+            return DrillReport { cases: files.iter().map(unread).collect(), ..DrillReport::default() };
         }
     };
     let cases = files.iter().map(|path| run_file(path, update, &read)).collect();
-    DrillReport { cases, rules: rule_ids(&read) }
+    let shipped = shipped_rules();
+    // An office must see whose rules it was: what is not the software's own is named.
+    let own = read.iter().filter(|it| shipped.iter().all(|other| other.text != it.text));
+    DrillReport { cases, rules: rule_ids(&read), own: own.map(|it| it.pack.label()).collect() }
 }
 
 /// The rows that scenarios can show at work: words and fields of postings, and deadlines.

@@ -91,7 +91,30 @@ async fn serve_until_told(args: &ServeArgs) -> Result<(), Ended> {
 
 /// Runs scenarios in a sandbox and says what differs.
 fn rehearse(args: &DrillArgs) -> ExitCode {
-    let report = drill::run(&args.files, args.update, &drill::shipped_rules());
+    let rules = match rules(args) {
+        Ok(rules) => rules,
+        Err(error) => {
+            cli::complain(&chain(&*error));
+            return Exit::Failure.into();
+        }
+    };
+    let report = drill::run(&args.files, args.update, &rules);
     let shown = cli::say(&report.to_string());
     if shown && report.is_good() { Exit::Ok.into() } else { Exit::Failure.into() }
+}
+
+/// The packs to rehearse by: those of a log where one is named, else the shipped ones; a folder's go before either.
+fn rules(args: &DrillArgs) -> Result<Vec<drill::PackSource>, Box<dyn std::error::Error>> {
+    let data = match (&args.config, &args.data) {
+        (Some(config), _) => Some(Config::read(config)?.data),
+        (None, data) => data.clone(),
+    };
+    let rules = match data {
+        Some(data) => drill::adopted_rules(&data)?,
+        None => drill::shipped_rules(),
+    };
+    match &args.packs {
+        Some(folder) => Ok(drill::with_folder(rules, folder)?),
+        None => Ok(rules),
+    }
 }

@@ -67,6 +67,19 @@ impl PackStore {
         fs::File::open(&self.dir)?.sync_all()
     }
 
+    /// The text of one stored pack, checked against its digest.
+    pub fn text(&self, kind: PackKind, digest: &str) -> Result<String, PackStoreError> {
+        let word = KINDS.iter().find(|(it, _)| *it == kind).map_or("statutes", |(_, word)| word);
+        let changed = |name: &str| PackStoreError::Changed { name: name.to_owned() };
+        let digest: Digest = digest.parse().map_err(|_| changed(digest))?;
+        let name = format!("{word}-{}.toml", hex::encode(digest.bytes()));
+        let bytes = fs::read(self.dir.join(&name))?;
+        if Digest::of(&bytes) != digest {
+            return Err(changed(&name));
+        }
+        String::from_utf8(bytes).map_err(|_| changed(&name))
+    }
+
     /// Every stored pack, each checked against the digest in its name.
     pub fn load(&self) -> Result<Packs, PackStoreError> {
         let mut packs = Packs::new();

@@ -49,6 +49,8 @@ pub struct DrillReport {
     pub cases: Vec<CaseReport>,
     /// The rules that the configured packs hold, as `rule …`.
     pub rules: BTreeSet<String>,
+    /// The packs that are not as the software ships them, as `name@digest`.
+    pub own: Vec<String>,
 }
 
 impl CaseReport {
@@ -120,6 +122,9 @@ impl fmt::Display for DrillReport {
             for problem in &case.problems {
                 write!(f, "{problem}")?;
             }
+        }
+        if !self.own.is_empty() {
+            writeln!(f, "本机构规则包 own packs: {}", self.own.join(" "))?;
         }
         let bad = self.cases.iter().filter(|case| !case.problems.is_empty()).count();
         let steps: usize = self.cases.iter().map(|case| case.steps).sum();
