@@ -19,7 +19,8 @@ fn scenario() -> PathBuf {
 
 /// The national pack of an office that gives itself three working days.
 fn stricter() -> String {
-    let shipped = fs::read_to_string(repository().join("config/rules/cn-national.toml")).unwrap();
+    let shipped = fs::read_to_string(repository().join("config/rules/cn-national.toml"));
+    let shipped = shipped.expect("the pack that is shipped");
     let row = "id = \"sup.accept\"\ntrigger = \"ComplaintReceived\"\nlength = ";
     assert!(shipped.contains(&format!("{row}5\n")));
     shipped.replace(&format!("{row}5\n"), &format!("{row}3\n"))

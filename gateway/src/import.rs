@@ -11,7 +11,7 @@ mod sheet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use linggong_events::id::{CommandId, EntityRef, HireId, Kind, MarketId, WorkerId, new_id};
+use linggong_events::id::{CommandId, EntityRef, HireId, Kind, MarketId, PersonId, WorkerId, new_id};
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
 use serde::Serialize;
@@ -289,6 +289,32 @@ pub struct FoundHire {
     pub one_wage: bool,
 }
 
+/// A server, as far as an import asks it.
+pub trait Registry {
+    /// The worker's hire with a shift on that date, the one that begins nearest to `near` where there are several.
+    ///
+    /// # Errors
+    /// Where the server could not be asked; likewise below.
+    fn hire_on(
+        &mut self,
+        worker: WorkerId,
+        date: Date,
+        near: Option<u16>,
+    ) -> Result<Option<FoundHire>, SendError>;
+
+    /// The human behind a worker who was registered before; none where that cannot be seen.
+    fn person_of(&mut self, worker: WorkerId) -> Result<Option<PersonId>, SendError>;
+
+    /// The worker's claims, as `GET /v1/claims` lists them.
+    fn claims_of(&mut self, worker: &str) -> Result<Vec<Value>, SendError>;
+
+    /// What was paid of a wage, as `GET /v1/wages/{id}` lists it; nothing where it is not on the books yet.
+    fn payments_of(&mut self, wage: &str) -> Result<Vec<Value>, SendError>;
+
+    /// Gives a command.
+    fn send(&mut self, command: &str, key: Uuid, body: Value) -> Result<Answer, SendError>;
+}
+
 /// What became of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
@@ -379,7 +405,9 @@ pub struct Summary {
 /// Sends what was read. `recorded` are the rows of this file that the server has already, as `sheet!row`;
 /// `started` is the start of this import, from which the keys are made.
 ///
-/// Run again with the same `started`, the same keys are sent; run again later, rows recorded are left out.
+/// Run again with the same `started`, the same keys are sent; run again later, rows recorded are left out. Of a
+/// corrected file, which is another one, what cannot be told from its own words is told from what is on record:
+/// a claim or a payment that stands there already is not made again, and one that differs is refused.
 ///
 /// # Errors
 /// Only where the server could not be asked; what was sent by then is recorded and is left out next time.
@@ -388,8 +416,7 @@ pub fn run(
     started: Timestamp,
     recorded: &BTreeSet<String>,
     known: &mut Known,
-    mut find_hire: impl FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
-    mut send: impl FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
+    registry: &mut impl Registry,
 ) -> Result<Summary, SendError> {
     let mut summary = Summary { digest: imported.digest.clone(), ..Summary::default() };
     for row in &imported.rows {
@@ -402,8 +429,9 @@ pub fn run(
             Outcome::Steps { .. } if recorded.contains(&row.place()) => (RowResult::Unchanged, Vec::new()),
             Outcome::Steps { steps, notes } => {
                 let key = |n| key(&imported.digest, row, n, started);
-                let result = send_row(steps, key, known, &mut entities, &mut find_hire, &mut send)?;
-                (result, notes.clone())
+                let mut notes = notes.clone();
+                let result = send_row(steps, key, known, &mut entities, &mut notes, registry)?;
+                (result, notes)
             }
         };
         summary.count(&result);
@@ -459,8 +487,8 @@ fn send_row(
     key: impl Fn(usize) -> Uuid,
     known: &mut Known,
     entities: &mut Vec<EntityRef>,
-    find_hire: &mut impl FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
-    send: &mut impl FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
+    notes: &mut Vec<String>,
+    registry: &mut impl Registry,
 ) -> Result<RowResult, SendError> {
     let mut changed = false;
     let mut queue: VecDeque<(usize, &Step)> = steps.iter().enumerate().collect();
@@ -471,7 +499,7 @@ fn send_row(
         }
         let mut body = step.body.clone();
         for (pointer, reference) in &step.needs {
-            match resolve(reference, &known.0, find_hire)? {
+            match resolve(reference, &known.0, registry)? {
                 Some(value) => fill(&mut body, pointer, value),
                 // A statement can be left out, whoever it is about cannot be guessed.
                 None if *pointer == "/statement/person" => {
@@ -482,7 +510,17 @@ fn send_row(
                 None => return Ok(nothing_found(step.command, reference)),
             }
         }
-        match send(step.command, key(n), body) {
+        match on_record(step.command, &body, registry)? {
+            OnRecord::No => {}
+            OnRecord::Same(what) => {
+                notes.push(format!("{what}, 未重复登记"));
+                continue;
+            }
+            OnRecord::Different(detail) => {
+                return Ok(refused(step.command, "duplicate".into(), detail.into()));
+            }
+        }
+        match registry.send(step.command, key(n), body) {
             Ok(answer) => {
                 changed |= !answer.unchanged;
                 entities.extend(&answer.subjects);
@@ -495,6 +533,11 @@ fn send_row(
                     Some((kind, key)) if *kind == entity.kind => {
                         entities.push(entity);
                         known.0.insert((*kind, key.clone()), entity.id);
+                        if entity.kind == Kind::Worker
+                            && let Some(person) = registry.person_of(WorkerId(entity.id))?
+                        {
+                            known.0.insert((Kind::Person, key.clone()), person.0);
+                        }
                     }
                     Some(_) | None => return Ok(refused(step.command, code, detail)),
                 }
@@ -508,6 +551,71 @@ fn send_row(
         }
     }
     Ok(if changed { RowResult::Accepted } else { RowResult::Unchanged })
+}
+
+/// Whether the server has what a command would record, from another file or from the desk.
+enum OnRecord {
+    No,
+    /// Just so.
+    Same(&'static str),
+    /// The same matter with other words: making it again would double it.
+    Different(&'static str),
+}
+
+fn on_record(command: &str, body: &Value, registry: &mut impl Registry) -> Result<OnRecord, SendError> {
+    match command {
+        "claim.register" => {
+            let Some(worker) = body["worker"].as_str() else { return Ok(OnRecord::No) };
+            Ok(claim_on_record(body, &registry.claims_of(worker)?))
+        }
+        "wage.record_payment" => {
+            let Some(wage) = body["wage"].as_str() else { return Ok(OnRecord::No) };
+            Ok(payment_on_record(body, &registry.payments_of(wage)?))
+        }
+        // All others are told twice without harm: the engine sees that it is so already, or refuses.
+        _ => Ok(OnRecord::No),
+    }
+}
+
+/// A paper's number and a person name one claim; without a number, the sum, the days and the day of filing do.
+fn claim_on_record(body: &Value, claims: &[Value]) -> OnRecord {
+    let against = claims.iter().filter(|it| it["employer"] == body["employer"]);
+    let same = |it: &Value| {
+        let sums = |of: &Value| {
+            let items = of["items"].as_array().into_iter().flatten();
+            items.map(|it| ["amount", "from", "until"].map(|field| it[field].clone())).collect::<Vec<_>>()
+        };
+        sums(it) == sums(body) && it["filed_at"] == body["about"]["filed"]["at"]
+    };
+    let numbered: Vec<&Value> = match body["external"]["number"].as_str() {
+        Some(number) => claims.iter().filter(|it| it["external"]["number"] == number).collect(),
+        None => against.filter(|it| same(it)).collect(),
+    };
+    match numbered.as_slice() {
+        [] => OnRecord::No,
+        found if found.iter().any(|it| same(it)) => OnRecord::Same("此投诉已在册"),
+        _ => OnRecord::Different(
+            "a claim of this person under this number is on record with another sum, period or day of filing: \
+             an officer puts it right there",
+        ),
+    }
+}
+
+/// One sheet may tell of several payments; another sheet that tells of the same day's tells of the same one.
+fn payment_on_record(body: &Value, payments: &[Value]) -> OnRecord {
+    let of_others = payments.iter().filter(|it| it["evidence"] != body["evidence"]);
+    let mut of_the_day =
+        of_others.filter(|it| it["at"] == body["at"] && it["means"] == body["means"]).peekable();
+    if of_the_day.peek().is_none() {
+        OnRecord::No
+    } else if of_the_day.any(|it| it["amount"] == body["amount"]) {
+        OnRecord::Same("此笔付款已在册")
+    } else {
+        OnRecord::Different(
+            "another sheet tells of a payment of this wage at this time by these means, of another amount: \
+             put that one right",
+        )
+    }
 }
 
 fn refused(command: &str, code: String, detail: String) -> RowResult {
@@ -537,12 +645,12 @@ fn remember(known: &mut BTreeMap<(Kind, Key), Uuid>, kind: Kind, key: &Key, answ
 fn resolve(
     reference: &Reference,
     known: &BTreeMap<(Kind, Key), Uuid>,
-    find_hire: &mut impl FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
+    registry: &mut impl Registry,
 ) -> Result<Option<Value>, SendError> {
     let mut hire = |of: &HireOf| {
         let Reference::Made { kind, key } = &of.worker else { return Ok(None) };
         match known.get(&(*kind, key.clone())) {
-            Some(worker) => find_hire(WorkerId(*worker), of.date, of.starts_near),
+            Some(worker) => registry.hire_on(WorkerId(*worker), of.date, of.starts_near),
             None => Ok(None),
         }
     };

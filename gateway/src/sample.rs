@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_engine::pack::RuleBook;
 use linggong_events::id::{
-    ActorId, CommandId, EntityRef, HireId, Kind, MarketId, OfficeId, WorkerId, new_id,
+    ActorId, CommandId, EntityRef, HireId, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
 };
 use linggong_events::office::Role;
 use linggong_events::region::Region;
@@ -300,20 +300,11 @@ impl<'a> Stage<'a> {
         let imported = import::read(bytes, file, &options).map_err(|error| bad(n, error.to_string()))?;
         let mut known = std::mem::take(&mut self.known);
         let hires = self.hires.clone();
-        let mut sent = Vec::new();
-        let summary = import::run(
-            &imported,
-            at,
-            &BTreeSet::new(),
-            &mut known,
-            |worker, date, near| Ok(hire_on(&hires, worker, date, near)),
-            |command, key, body| {
-                let answer = send(at, &step.actor, command, key, body.clone())?;
-                sent.push((command.to_owned(), body, answer.clone()));
-                Ok(answer)
-            },
-        )
-        .map_err(PlayError::Server)?;
+        let send = |command: &str, key, body| send(at, &step.actor, command, key, body);
+        let mut played = Remembered { hires: &hires, sent: Vec::new(), send };
+        let summary = import::run(&imported, at, &BTreeSet::new(), &mut known, &mut played)
+            .map_err(PlayError::Server)?;
+        let sent = played.sent;
         self.known = known;
         for (command, body, answer) in sent {
             self.remember(&command, &body, &answer);
@@ -437,6 +428,44 @@ fn otherwise(n: usize, step: &ScriptStep, command: &str, found: String) -> PlayE
         None => step.expect.clone().unwrap_or_else(|| "accepted".into()),
     };
     PlayError::Otherwise { step: n + 1, command: command.to_owned(), at: step.at.clone(), expected, found }
+}
+
+/// The sample's own memory of what it has played stands in for questions to the server.
+struct Remembered<'a, S> {
+    hires: &'a [(WorkerId, HireId, Vec<Shift>)],
+    sent: Vec<(String, Value, Answer)>,
+    send: S,
+}
+
+impl<S: FnMut(&str, Uuid, Value) -> Result<Answer, SendError>> import::Registry for Remembered<'_, S> {
+    fn hire_on(
+        &mut self,
+        worker: WorkerId,
+        date: Date,
+        near: Option<u16>,
+    ) -> Result<Option<FoundHire>, SendError> {
+        Ok(hire_on(self.hires, worker, date, near))
+    }
+
+    /// Whoever stands on two sheets is known from the first.
+    fn person_of(&mut self, _: WorkerId) -> Result<Option<PersonId>, SendError> {
+        Ok(None)
+    }
+
+    /// No sheet of the sample corrects another.
+    fn claims_of(&mut self, _: &str) -> Result<Vec<Value>, SendError> {
+        Ok(Vec::new())
+    }
+
+    fn payments_of(&mut self, _: &str) -> Result<Vec<Value>, SendError> {
+        Ok(Vec::new())
+    }
+
+    fn send(&mut self, command: &str, key: Uuid, body: Value) -> Result<Answer, SendError> {
+        let answer = (self.send)(command, key, body.clone())?;
+        self.sent.push((command.to_owned(), body, answer.clone()));
+        Ok(answer)
+    }
 }
 
 fn hire_on(

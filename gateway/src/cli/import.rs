@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
-use linggong_events::id::{HireId, MarketId, WorkerId};
+use linggong_events::id::{HireId, MarketId, PersonId, WorkerId};
 use linggong_events::time::{Date, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -29,9 +29,7 @@ pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
             let imported =
                 import::read(&bytes, &name, &options).map_err(|error| unreadable(crate::chain(&error)))?;
             let recorded = recorded(&client, &imported.digest)?;
-            let find = |worker, date, minute| find_hire(&client, worker, date, minute);
-            let send = |command: &str, key: Uuid, body: Value| send(&client, command, key, &body);
-            let summary = import::run(&imported, now, &recorded, &mut known, find, send)
+            let summary = import::run(&imported, now, &recorded, &mut known, &mut Asked::of(&client))
                 .map_err(|error| Failure::local(global.lang, "unreachable", error.to_string()))?;
             out.note(&format!(
                 "{name}: 读 {} 行, 登记 {}, 原已登记 {}, 被拒 {}, 读不懂 {}",
@@ -63,7 +61,11 @@ pub fn recorded(client: &Client<'_>, digest: &str) -> Result<BTreeSet<String>, F
 
 /// Sends one command and reads what an import must know of the answer.
 pub fn send(client: &Client<'_>, command: &str, key: Uuid, body: &Value) -> Result<Answer, SendError> {
-    match client.command(command, key, body) {
+    read_answer(client.command(command, key, body))
+}
+
+fn read_answer(answered: Result<Value, Failure>) -> Result<Answer, SendError> {
+    match answered {
         Ok(receipt) => {
             let subject = |event: &Value| event["subject"].as_str()?.parse().ok();
             let subjects = receipt["events"].as_array().into_iter().flatten().filter_map(subject).collect();
@@ -74,7 +76,7 @@ pub fn send(client: &Client<'_>, command: &str, key: Uuid, body: &Value) -> Resu
             detail: failure.detail.unwrap_or(failure.title),
             entity: failure.entity,
         }),
-        Err(failure) => Err(SendError::Failed(failure.detail.unwrap_or(failure.title))),
+        Err(failure) => Err(failed(failure)),
     }
 }
 
@@ -84,18 +86,80 @@ fn is_lawful(failure: &Failure) -> bool {
         || linggong_engine::refusal::Refusal::CODES.iter().any(|(code, _)| *code == failure.code)
 }
 
-/// The worker's hire with a shift on that date, the nearest to `minute` where there are several.
-fn find_hire(
-    client: &Client<'_>,
-    worker: WorkerId,
-    date: Date,
-    minute: Option<u16>,
-) -> Result<Option<FoundHire>, SendError> {
-    let query = [("worker", worker.to_string())];
-    let failed = |failure: Failure| SendError::Failed(failure.detail.unwrap_or(failure.title));
-    let (_, rows) = client.list("/v1/hires", &query, &Wanted::default()).map_err(failed)?;
+/// The server behind a client; each look takes into account what this import has sent.
+pub struct Asked<'a> {
+    client: &'a Client<'a>,
+    last: Option<String>,
+}
+
+impl<'a> Asked<'a> {
+    /// Nothing sent yet.
+    pub fn of(client: &'a Client<'a>) -> Asked<'a> {
+        Asked { client, last: None }
+    }
+
+    fn at_least(&self) -> Vec<(&'static str, String)> {
+        self.last.iter().map(|it| ("at_least", it.clone())).collect()
+    }
+
+    fn listed(&self, path: &str, worker: &str) -> Result<Vec<Value>, SendError> {
+        let mut query = self.at_least();
+        query.push(("worker", worker.to_owned()));
+        let (_, rows) = self.client.list(path, &query, &Wanted::default()).map_err(failed)?;
+        Ok(rows)
+    }
+}
+
+fn failed(failure: Failure) -> SendError {
+    SendError::Failed(failure.detail.unwrap_or(failure.title))
+}
+
+impl import::Registry for Asked<'_> {
+    fn hire_on(
+        &mut self,
+        worker: WorkerId,
+        date: Date,
+        near: Option<u16>,
+    ) -> Result<Option<FoundHire>, SendError> {
+        Ok(nearest(&self.listed("/v1/hires", &worker.to_string())?, date, near))
+    }
+
+    fn person_of(&mut self, worker: WorkerId) -> Result<Option<PersonId>, SendError> {
+        match self.client.get(&format!("/v1/workers/{worker}"), &self.at_least()) {
+            Ok(answer) => Ok(answer["value"]["person"].as_str().and_then(|it| it.parse().ok())),
+            Err(failure) if failure.code == "not_found" => Ok(None),
+            Err(failure) => Err(failed(failure)),
+        }
+    }
+
+    fn claims_of(&mut self, worker: &str) -> Result<Vec<Value>, SendError> {
+        self.listed("/v1/claims", worker)
+    }
+
+    fn payments_of(&mut self, wage: &str) -> Result<Vec<Value>, SendError> {
+        match self.client.get(&format!("/v1/wages/{wage}"), &self.at_least()) {
+            Ok(answer) => {
+                let payments = answer["value"]["payments"].as_array().cloned();
+                payments.ok_or_else(|| SendError::Failed("the answer lists no payments".into()))
+            }
+            Err(failure) if failure.code == "not_found" => Ok(Vec::new()),
+            Err(failure) => Err(failed(failure)),
+        }
+    }
+
+    fn send(&mut self, command: &str, key: Uuid, body: Value) -> Result<Answer, SendError> {
+        let answered = self.client.command(command, key, &body);
+        if let Some(position) = answered.as_ref().ok().and_then(|it| it["position"].as_str()) {
+            self.last = Some(position.to_owned());
+        }
+        read_answer(answered)
+    }
+}
+
+/// Of hires, the one with a shift on that date, the nearest to `minute` where there are several.
+fn nearest(rows: &[Value], date: Date, minute: Option<u16>) -> Option<FoundHire> {
     let mut found: Vec<(u16, FoundHire)> = Vec::new();
-    for row in &rows {
+    for row in rows {
         let Some(hire) = row["hire"].as_str().and_then(|it| it.parse::<HireId>().ok()) else { continue };
         for (shift, n) in row["shifts"].as_array().into_iter().flatten().zip(0..) {
             let start = shift["start"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
@@ -106,5 +170,5 @@ fn find_hire(
         }
     }
     found.sort_by_key(|(away, it)| (*away, it.hire));
-    Ok(found.first().map(|(_, it)| *it))
+    found.first().map(|(_, it)| *it)
 }

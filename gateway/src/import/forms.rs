@@ -894,10 +894,16 @@ fn case(row: &mut Reader<'_>) -> Option<Vec<Step>> {
     let until = row.date(Column::Until);
     let statement = row.parsed(Column::Statement, |text| short(text, 2000));
     let number = row.parsed(Column::Number, |text| short(text, 60));
+    let accepted_on = row.date(Column::AcceptedOn);
     let ((person, key), (register, employer), filed_on) = (person?, employer?, filed_on?);
     let (from, until) = (from.or(until).unwrap_or(filed_on), until.or(from).unwrap_or(filed_on));
     if until < from {
         row.problem(Column::Until, &until.to_string(), cells::ENDS_FIRST);
+    }
+
+    if let Some(accepted_on) = accepted_on {
+        // 受理 is an act of the office's own officer, under a number of the office's series: no sheet performs it.
+        row.notes.push(format!("投诉已登记; 受理({accepted_on})由承办人在案件中办理, 纸质案号留作外部编号"));
     }
 
     let claimant = known_worker(person, None, key.clone());

@@ -116,7 +116,7 @@ fn a_wage_sheet_speaks_about_the_hire_of_its_day() {
         assert_eq!((of, date.to_string().as_str(), near), (worker, "2026-09-13", Some(1080)));
         Ok(Some(FoundHire { hire, shift: 2, one_wage: false }))
     };
-    let summary = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), found, |command, _, body| {
+    let mut server = Told::new(found, |command: &str, _, body| {
         sent.push((command.to_owned(), body));
         if command == "worker.register" {
             let (code, detail) = ("exists".to_owned(), String::new());
@@ -124,6 +124,7 @@ fn a_wage_sheet_speaks_about_the_hire_of_its_day() {
         }
         Ok(Answer { unchanged: false, subjects: Vec::new() })
     });
+    let summary = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), &mut server);
     assert_eq!(summary.unwrap().accepted, 1);
     let commands: Vec<&str> = sent.iter().map(|(command, _)| command.as_str()).collect();
     let expected = [
@@ -149,6 +150,52 @@ fn no_hires(_: WorkerId, _: Date, _: Option<u16>) -> Result<Option<FoundHire>, S
     Ok(None)
 }
 
+/// What a server is asked, answered by the test.
+struct Told<F, S> {
+    find: F,
+    claims: Vec<Value>,
+    payments: Vec<Value>,
+    send: S,
+}
+
+impl<F, S> Told<F, S> {
+    /// A server with nothing on record.
+    fn new(find: F, send: S) -> Told<F, S> {
+        Told { find, claims: Vec::new(), payments: Vec::new(), send }
+    }
+}
+
+impl<F, S> Registry for Told<F, S>
+where
+    F: FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
+    S: FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
+{
+    fn hire_on(
+        &mut self,
+        worker: WorkerId,
+        date: Date,
+        near: Option<u16>,
+    ) -> Result<Option<FoundHire>, SendError> {
+        (self.find)(worker, date, near)
+    }
+
+    fn person_of(&mut self, worker: WorkerId) -> Result<Option<PersonId>, SendError> {
+        Ok(Some(PersonId(worker.0)))
+    }
+
+    fn claims_of(&mut self, _: &str) -> Result<Vec<Value>, SendError> {
+        Ok(self.claims.clone())
+    }
+
+    fn payments_of(&mut self, _: &str) -> Result<Vec<Value>, SendError> {
+        Ok(self.payments.clone())
+    }
+
+    fn send(&mut self, command: &str, key: Uuid, body: Value) -> Result<Answer, SendError> {
+        (self.send)(command, key, body)
+    }
+}
+
 const TWO_POSTINGS: &str = "用人单位,信用代码,工种,人数,工作地点,用工日期,工作时间,工价\n\
     甲公司,91350100M000100Y43,小工,1,阳信县城,9/15,6:00-18:00,200/天\n\
     甲公司,91350100M000100Y43,保洁,1,阳信县城,9/15,8:00-12:00,22/小时\n";
@@ -159,10 +206,11 @@ fn the_same_import_sends_the_same_keys_and_a_later_one_leaves_out_what_is_record
     let keys_of = |started, recorded: &BTreeSet<String>| {
         let mut keys = Vec::new();
         let employer = EntityRef { kind: Kind::Employer, id: Uuid::from_u128(9) };
-        let summary = run(&imported, started, recorded, &mut Known::default(), no_hires, |_, key, _| {
+        let mut server = Told::new(no_hires, |_: &str, key, _| {
             keys.push(key);
             Ok(Answer { unchanged: false, subjects: vec![employer] })
         });
+        let summary = run(&imported, started, recorded, &mut Known::default(), &mut server);
         (keys, summary.unwrap())
     };
     let (keys, summary) = keys_of(at(), &BTreeSet::new());
@@ -179,23 +227,64 @@ fn the_same_import_sends_the_same_keys_and_a_later_one_leaves_out_what_is_record
 fn a_refused_employer_takes_its_postings_along_and_the_rest_goes_in() {
     let imported = read_text(TWO_POSTINGS);
     let mut refuse = true;
-    let summary = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), no_hires, |command, _, _| {
+    let mut server = Told::new(no_hires, |command: &str, _, _| {
         if command == "employer.register" && std::mem::take(&mut refuse) {
             let (code, detail) = ("outside_region".to_owned(), "no".to_owned());
             return Err(SendError::Refused { code, detail, entity: None });
         }
         Ok(Answer { unchanged: false, subjects: vec![EntityRef { kind: Kind::Employer, id: Uuid::nil() }] })
-    })
-    .unwrap();
+    });
+    let summary = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), &mut server).unwrap();
     assert_eq!((summary.refused, summary.accepted), (1, 1));
     assert_eq!(summary.codes, [("outside_region".to_owned(), 1)].into());
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!(json["lines"][0]["result"], "refused");
     assert_eq!(json["lines"][0]["row"], 2);
-    let failed = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), no_hires, |_, _, _| {
-        Err(SendError::Failed("gone".into()))
-    });
+    let mut gone = Told::new(no_hires, |_: &str, _, _| Err(SendError::Failed("gone".into())));
+    let failed = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), &mut gone);
     assert_eq!(failed, Err(SendError::Failed("gone".into())));
+}
+
+#[test]
+fn a_claim_on_record_is_not_made_again_and_one_that_differs_is_refused() {
+    let sheet = |amount: &str| {
+        read_text(&format!(
+            "案号,姓名,身份证号,用人单位,信用代码,拖欠金额,投诉日期,起,止,受理日期\n\
+             阳人社投诉2026第31号,甲某,371622199001011235,甲公司,91350100M000100Y43,{amount},2026-8-3,2026-7-1,2026-7-20,2026-8-5\n"
+        ))
+    };
+    let (worker, employer) = (Uuid::from_u128(41), Uuid::from_u128(42));
+    let import = |imported: &Imported, claims: Vec<Value>| {
+        let mut sent = Vec::new();
+        let mut server = Told::new(no_hires, |command: &str, _, body| {
+            sent.push((command.to_owned(), body));
+            let (kind, id) = match command {
+                "worker.register" => (Kind::Worker, worker),
+                "employer.register" => (Kind::Employer, employer),
+                _ => return Ok(Answer { unchanged: false, subjects: Vec::new() }),
+            };
+            let (code, detail) = ("exists".to_owned(), String::new());
+            Err(SendError::Refused { code, detail, entity: Some(EntityRef { kind, id }) })
+        });
+        server.claims = claims;
+        let summary = run(imported, at(), &BTreeSet::new(), &mut Known::default(), &mut server).unwrap();
+        (sent.into_iter().find(|it| it.0 == "claim.register").map(|it| it.1), summary)
+    };
+    let (body, summary) = import(&sheet("3600"), Vec::new());
+    let notes = &summary.lines[0].notes;
+    assert_eq!(summary.accepted, 1, "{:?}", summary.lines);
+    assert!(
+        notes.iter().any(|it| it.contains("受理(2026-08-05)由承办人")),
+        "no sheet accepts a claim: {notes:?}"
+    );
+    let body = body.unwrap();
+    let row = json!({ "employer": employer, "external": body["external"], "items": body["items"],
+                      "filed_at": body["about"]["filed"]["at"] });
+    let (sent, summary) = import(&sheet("3600"), vec![row.clone()]);
+    assert_eq!((sent, summary.unchanged), (None, 1));
+    assert!(summary.lines[0].notes.iter().any(|it| it.contains("已在册")), "{:?}", summary.lines);
+    let (sent, summary) = import(&sheet("3700"), vec![row]);
+    assert_eq!((sent, summary.codes), (None, [("duplicate".to_owned(), 1)].into()));
 }
 
 #[test]

@@ -1,0 +1,124 @@
+//! 导入 against a server: a corrected sheet is another file, and what it repeats is not doubled.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use linggong_gateway::cli::{Cli, Command, import};
+use linggong_tests::{Server, id_of};
+use serde_json::{Value, json};
+
+const DOCUMENT: &str = "371622199001011235";
+const CODE: &str = "91350100M000100Y43";
+
+/// A worker with a hire on 23 November; the evening of the next day.
+async fn after_a_day_of_work() -> Server {
+    let server = Server::start("2026-11-23T04:50:00+08:00").await;
+    let place = json!({ "lat_e6": 37_640_000, "lon_e6": 117_570_000 });
+    let market = json!({ "name": "阳信县中心零工市场", "region": "371622", "market_kind": "public_benefit", "place": place });
+    let market = id_of(&server.command("manager", "market.register", market).await.ok(), "market");
+    let employer =
+        json!({ "employer_kind": "enterprise", "region": "371622", "name": "阳信甲有限公司", "code": CODE });
+    let employer = id_of(&server.command("clerk", "employer.register", employer).await.ok(), "employer");
+    let person = json!({ "name": "甲某", "document": { "kind": "resident_id", "number": DOCUMENT } });
+    let profile = json!({ "skills": [{ "occupation": "bricklayer", "level": "skilled" }], "certificates": [],
+                          "reach": 20_000, "expectation": 20_000, "available": [], "declines_ranking": false });
+    let register = json!({ "person": person, "profile": profile });
+    let worker = id_of(&server.command("clerk", "worker.register", register).await.ok(), "worker");
+    let arrive = json!({ "worker": worker, "market": market, "means": "card" });
+    server.command("gate", "worker.arrive", arrive).await.ok();
+    let terms = json!({
+        "employer": employer, "occupation": "bricklayer", "text": "砌墙, 管午饭", "region": "371622", "place": place,
+        "address": "河流镇工地", "shifts": [{ "start": "2026-11-23T06:00:00+08:00", "end": "2026-11-23T17:00:00+08:00" }],
+        "headcount": 1, "requirements": { "level": "helper", "certificates": [] }, "mode": "on_site", "market": market,
+        "pay": { "pay_kind": "day", "rate": 28_000, "due": { "when": "on_completion" } },
+    });
+    let struck = json!({ "terms": terms, "workers": [worker], "insurance": "open" });
+    server.command("dispatcher", "hire.register_on_site", struck).await.ok();
+    server.time_passes_to("2026-11-24T20:00:00+08:00").await;
+    server.views_catch_up().await;
+    server
+}
+
+fn file(server: &Server, name: &str, text: &str) -> PathBuf {
+    let path = server.folder.path().join(name);
+    std::fs::write(&path, text).expect("a sheet");
+    path
+}
+
+/// Imports as the command line does, and waits until the views show it.
+async fn imported(server: &Server, path: &Path) {
+    let token = server.data().join("tokens/clerk.token");
+    let args: Vec<String> =
+        ["linggong", "import", &path.display().to_string(), "--region", "371622", "--server"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain([
+                format!("http://{}", server.running.address),
+                "--token-file".into(),
+                token.display().to_string(),
+            ])
+            .collect();
+    let clock = server.running.clock.clone();
+    let ended = tokio::task::spawn_blocking(move || {
+        let cli = Cli::try_parse_from(args).expect("the arguments of an import");
+        let Command::Import(args) = &cli.command else { panic!("an import") };
+        format!("{:?}", import::run(&cli.global, args, &clock))
+    });
+    let ended = ended.await.expect("the import ends");
+    assert_eq!(ended, format!("{:?}", std::process::ExitCode::SUCCESS));
+    server.views_catch_up().await;
+}
+
+async fn items(server: &Server, path: &str) -> Vec<Value> {
+    server.get("clerk", path).await.ok()["items"].as_array().expect("a list").clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrected_wage_sheet_corrects_the_sum_and_pays_nobody_twice() {
+    let server = after_a_day_of_work().await;
+    let sheet = |due: u32, paid: u32, remark: &str| {
+        format!(
+            "考勤工资表\n姓名,身份证号,用人单位,信用代码,日期,上工时间,下工时间,应发工资,实发工资,支付方式,备注\n\
+             甲某,{DOCUMENT},阳信甲有限公司,{CODE},2026/11/23,6:00,17:00,{due},{paid},现金,{remark}\n"
+        )
+    };
+    imported(&server, &file(&server, "考勤工资表.csv", &sheet(280, 100, ""))).await;
+    let paid = |wages: &[Value]| {
+        let [wage] = wages else { panic!("one wage: {wages:?}") };
+        let payments = wage["payments"].as_array().expect("payments").len();
+        (wage["amount"].as_i64(), wage["outstanding"].as_i64(), payments)
+    };
+    assert_eq!(paid(&items(&server, "/v1/wages?state=all").await), (Some(28_000), Some(18_000), 1));
+    // The same words in another file, then another sum of the same day's work.
+    imported(&server, &file(&server, "考勤工资表-更正.csv", &sheet(280, 100, "更正"))).await;
+    assert_eq!(paid(&items(&server, "/v1/wages?state=all").await), (Some(28_000), Some(18_000), 1));
+    imported(&server, &file(&server, "考勤工资表-再更正.csv", &sheet(300, 100, "再更正"))).await;
+    assert_eq!(paid(&items(&server, "/v1/wages?state=all").await), (Some(30_000), Some(20_000), 1));
+    // Another amount paid at the same time is not one more payment.
+    imported(&server, &file(&server, "考勤工资表-三.csv", &sheet(300, 120, "三更正"))).await;
+    assert_eq!(paid(&items(&server, "/v1/wages?state=all").await), (Some(30_000), Some(20_000), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrected_table_of_cases_makes_no_claim_twice_and_accepts_none() {
+    let server = after_a_day_of_work().await;
+    let sheet = |number: &str, amount: u32, remark: &str| {
+        format!(
+            "在办案件表\n案号,投诉人,身份证号,用人单位,信用代码,拖欠金额,起,止,投诉日期,受理日期,承办人,备注\n\
+             {number},甲某,{DOCUMENT},阳信甲有限公司,{CODE},{amount},2026-10-1,2026-10-7,2026-11-3,2026-11-5,王某,{remark}\n"
+        )
+    };
+    let numbered = "阳人社投诉〔2026〕31号";
+    imported(&server, &file(&server, "在办案件表.csv", &sheet(numbered, 2400, ""))).await;
+    imported(&server, &file(&server, "在办案件表-更正.csv", &sheet(numbered, 2400, "更正"))).await;
+    imported(&server, &file(&server, "在办案件表-再更正.csv", &sheet(numbered, 2600, "再更正"))).await;
+    let claims = items(&server, "/v1/claims").await;
+    let [claim] = claims.as_slice() else { panic!("one claim: {claims:?}") };
+    assert_eq!((&claim["total"], &claim["external"]["number"]), (&json!(240_000), &json!(numbered)));
+    assert_eq!(claim["case"], Value::Null, "受理 is an act of an officer of the office");
+    // Without a number, sum, days and day of filing tell.
+    imported(&server, &file(&server, "案件.csv", &sheet("", 2500, ""))).await;
+    imported(&server, &file(&server, "案件-更正.csv", &sheet("", 2500, "更正"))).await;
+    assert_eq!(items(&server, "/v1/claims").await.len(), 2);
+    assert_eq!(items(&server, "/v1/cases").await, Vec::<Value>::new());
+}
