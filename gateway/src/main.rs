@@ -64,9 +64,7 @@ async fn serve_until_told(args: &ServeArgs) -> Result<(), Ended> {
     let usage = |error: &dyn std::error::Error| Ended { exit: Exit::Usage, why: chain(error) };
     let usual = Path::new("linggong.toml");
     let path = args.config.as_deref().or_else(|| usual.exists().then_some(usual));
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut config = Config::read(path, variables).map_err(|error| usage(&error))?;
+    let mut config = Config::read(path, variables()).map_err(|error| usage(&error))?;
     if let Some(data) = &args.data {
         config.data = data.clone();
     }
@@ -103,10 +101,16 @@ fn rehearse(args: &DrillArgs) -> ExitCode {
     if shown && report.is_good() { Exit::Ok.into() } else { Exit::Failure.into() }
 }
 
+/// The environment, as far as it is text.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// The packs to rehearse by: those of a log where one is named, else the shipped ones; a folder's go before either.
 fn rules(args: &DrillArgs) -> Result<Vec<drill::PackSource>, Box<dyn std::error::Error>> {
     let data = match (&args.config, &args.data) {
-        (Some(config), _) => Some(Config::read(config)?.data),
+        (Some(config), _) => Some(Config::read(Some(config), variables())?.data),
         (None, data) => data.clone(),
     };
     let rules = match data {
