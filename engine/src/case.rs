@@ -11,17 +11,18 @@ use linggong_events::case::{
 use linggong_events::claim::Track;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::id::{ActorId, CaseId, ClaimId, EmployerId, EventId, Kind, OfficeId, WorkerId};
+use linggong_events::id::{ActorId, CaseId, ClaimId, EmployerId, EventId, Kind, OfficeId, WageId, WorkerId};
 use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::{Role, SeriesKind};
 use linggong_events::rules::DeadlineTrace;
 use linggong_events::time::{Date, Timestamp};
 
-use crate::claim::{Answer, Claim};
+use crate::claim::{Answer, Claim, DISPUTED};
 use crate::command::{Actor, Context, commands};
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
+use crate::wage::Wage;
 use crate::{deadline, text};
 
 /// The deadline by which a claimant is to supply what is missing.
@@ -138,7 +139,11 @@ impl State {
     }
 
     fn outstanding_of(&self, case: &Case) -> Fen {
-        let sums = case.claims.iter().filter_map(|id| self.claims.get(id)).map(|claim| claim.outstanding);
+        self.sum_of(case, |claim| claim.outstanding)
+    }
+
+    fn sum_of(&self, case: &Case, part: impl Fn(&Claim) -> Fen) -> Fen {
+        let sums = case.claims.iter().filter_map(|id| self.claims.get(id)).map(part);
         sums.fold(Fen::ZERO, |sum, it| sum.plus(it).unwrap_or(sum))
     }
 }
@@ -162,12 +167,42 @@ fn check_office(state: &State, office: OfficeId, actor: &Actor) -> Result<(), Re
 
 /// 回避: nobody handles a case of their own.
 fn check_impartial(state: &State, id: CaseId, case: &Case, actor: &Actor) -> Result<(), Refusal> {
-    let claimant = state.workers.get(&case.worker).map(|it| it.person);
-    let debtor = state.employers.get(&case.employer).and_then(|it| it.details.person);
-    let is_party = actor.person.is_some_and(|person| claimant == Some(person) || debtor == Some(person))
-        || actor.worker == Some(case.worker)
-        || actor.employer == Some(case.employer);
+    let is_party = is_party(state, case.worker, case.employer, actor);
     if is_party { Err(Refusal::ConflictOfInterest { entity: id.into() }) } else { Ok(()) }
+}
+
+fn is_party(state: &State, worker: WorkerId, employer: EmployerId, actor: &Actor) -> bool {
+    let claimant = state.workers.get(&worker).map(|it| it.person);
+    let debtor = state.employers.get(&employer).and_then(|it| it.details.person);
+    actor.person.is_some_and(|person| claimant == Some(person) || debtor == Some(person))
+        || actor.worker == Some(worker)
+        || actor.employer == Some(employer)
+}
+
+/// Refuses a finding about a wage by a party of it and, where a case about it is accepted, outside that case.
+pub(crate) fn check_finder(
+    state: &State,
+    id: WageId,
+    wage: &Wage,
+    case: Option<CaseId>,
+    actor: &Actor,
+) -> Result<(), Refusal> {
+    if is_party(state, wage.worker, wage.employer, actor) {
+        return Err(Refusal::ConflictOfInterest { entity: id.into() });
+    }
+    let claims = state.claimed.get(&id.into()).into_iter().flatten();
+    let about: BTreeSet<CaseId> = claims.filter_map(|claim| state.claims.get(claim)?.case).collect();
+    let Some(case) = case else {
+        let is_accepted = |case: &CaseId| {
+            state.cases.get(case).is_some_and(|it| matches!(it.stage, Stage::Accepted { .. }))
+        };
+        return match about.into_iter().find(is_accepted) {
+            Some(_) => Err(Refusal::bad_field("case", "is needed: one about this wage is accepted")),
+            None => Ok(()),
+        };
+    };
+    state.open_case(case, actor)?;
+    if about.contains(&case) { Ok(()) } else { Err(Refusal::bad_field("case", "is not about this wage")) }
 }
 
 pub(crate) fn decide(
@@ -545,6 +580,9 @@ fn close(state: &State, it: &Close, context: &Context<'_>) -> Result<Vec<Event>,
     let outstanding = state.outstanding_of(case);
     if it.conclusion == Conclusion::Paid && outstanding > Fen::ZERO {
         return Err(Refusal::not_possible(it.case, format!("not paid in full: {outstanding} yuan is owed")));
+    }
+    if it.conclusion == Conclusion::Paid && state.sum_of(case, |claim| claim.disputed) > Fen::ZERO {
+        return Err(Refusal::not_possible(it.case, DISPUTED));
     }
     let open = |id: &ClaimId| state.claims.get(id).is_some_and(|claim| claim.is_open());
     if it.conclusion == Conclusion::Withdrawn && case.claims.iter().any(open) {
@@ -1091,7 +1129,8 @@ mod tests {
         let given = given.when(close(Conclusion::Paid)).then_refused("not_possible");
         let (wage, evidence) = (wage_id(HIRE, PayKind::Day, 0), DIGEST.to_owned());
         let at = at("2026-11-30 09:00");
-        let pay = RecordPayment { wage, amount: Fen(28_000), means: PayMeans::Bank, at, evidence };
+        let pay =
+            RecordPayment { wage, amount: Fen(28_000), means: PayMeans::Bank, at, evidence, signature: None };
         let given =
             given.by(employer()).when(pay).then(["wage.paid", "claim.amount_changed", "case.payment_seen"]);
         let given = given.by(officer()).when(close(Conclusion::Paid)).then(["case.closed"]);

@@ -28,6 +28,9 @@ use crate::{case, text};
 /// The most items of one claim: more than anybody works for one employer between two claims.
 const MOST_ITEMS: usize = 100;
 
+/// Why what counts as paid in full is not closed as paid.
+pub(crate) const DISPUTED: &str = "disputed: the worker says that a recorded payment did not come";
+
 commands! {
     /// What can be asked about claims.
     ClaimCommand: Claim {
@@ -72,6 +75,8 @@ pub(crate) struct Claim {
     /// What is claimed, and what of it was paid before it was claimed.
     items: Vec<(ClaimItem, Fen)>,
     pub(crate) outstanding: Fen,
+    /// What of the payments on record for its wages the claimant says never came.
+    pub(crate) disputed: Fen,
     /// The case that an office opened, or answered it with.
     pub(crate) case: Option<CaseId>,
     pub(crate) answer: Answer,
@@ -113,9 +118,19 @@ impl Claim {
         self.items.iter().map(left).fold(Fen::ZERO, |sum, it| sum.plus(it).unwrap_or(sum))
     }
 
+    fn in_dispute(&self, state: &State) -> Fen {
+        disputed(state, self.items.iter().map(|(item, _)| item))
+    }
+
     fn total(&self) -> Fen {
         self.items.iter().fold(Fen::ZERO, |sum, (item, _)| sum.plus(item.amount).unwrap_or(sum))
     }
+}
+
+/// What of the payments on record for the wages of `items` the worker says never came.
+fn disputed<'a>(state: &State, items: impl Iterator<Item = &'a ClaimItem>) -> Fen {
+    let wages = items.filter_map(|item| state.wages.get(&item.wage?));
+    wages.map(|wage| wage.disputed()).fold(Fen::ZERO, |sum, it| sum.plus(it).unwrap_or(sum))
 }
 
 fn about(item: &ClaimItem) -> Option<EntityRef> {
@@ -146,11 +161,11 @@ pub(crate) fn wage_changed(state: &State, wage: WageId) -> Vec<Event> {
     let mut events = Vec::new();
     for claim in state.claimed.get(&wage.into()).into_iter().flatten().copied() {
         let Some(known) = state.claims.get(&claim).filter(|it| it.is_open()) else { continue };
-        let outstanding = known.left(state);
-        if outstanding == known.outstanding {
+        let (outstanding, disputed) = (known.left(state), known.in_dispute(state));
+        if (outstanding, disputed) == (known.outstanding, known.disputed) {
             continue;
         }
-        events.push(AmountChanged { claim, wage, total: known.total(), outstanding }.into());
+        events.push(AmountChanged { claim, wage, total: known.total(), outstanding, disputed }.into());
         if let Some(case) = known.case
             && known.answer == Answer::Accepted
             && let Some(amount) = known.outstanding.minus(outstanding).filter(|it| *it > Fen::ZERO)
@@ -159,6 +174,17 @@ pub(crate) fn wage_changed(state: &State, wage: WageId) -> Vec<Event> {
         }
     }
     events
+}
+
+/// A payment turned out to be less: what had been paid before a claim is less too, so that what comes later counts.
+pub(crate) fn lower_what_was_paid_before(state: &mut State, wage: WageId) {
+    let Some(paid) = state.wages.get(&wage).map(|it| it.paid()) else { return };
+    for claim in state.claimed.get(&wage.into()).into_iter().flatten() {
+        let items = state.claims.get_mut(claim).into_iter().flat_map(|it| &mut it.items);
+        for (_, before) in items.filter(|(item, _)| item.wage == Some(wage)) {
+            *before = paid.min(*before);
+        }
+    }
 }
 
 pub(crate) fn decide(
@@ -289,6 +315,7 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Event
         items: it.items.clone(),
         total,
         filed_at,
+        disputed: disputed(state, it.items.iter()),
         suggested_track: suggested_track(state, it, details.employer_kind),
         receipt_text: receipt_text(state, it, office, total, filed_at)?,
         safe_date: safe.as_ref().map(|it| it.last_day),
@@ -394,6 +421,8 @@ fn close(state: &State, it: &Close, context: &Context<'_>) -> Result<Event, Refu
             return is("not settled by mediation");
         }
         ClaimOutcome::Paid if known.outstanding > Fen::ZERO => return is("not paid in full"),
+        // Whoever signed and says that nothing came is heard by an officer, not closed at a desk.
+        ClaimOutcome::Paid if known.disputed > Fen::ZERO => return is(DISPUTED),
         ClaimOutcome::Withdrawn => return is("not withdrawn by the claimant"),
         ClaimOutcome::NotAccepted if known.answer != Answer::Refused => return is("not refused in writing"),
         ClaimOutcome::DirectedElsewhere if known.answer != Answer::DirectedElsewhere => {
@@ -421,6 +450,7 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
                 held_since: it.filed_at.date(),
                 items: it.items.iter().map(|item| (item.clone(), paid(item))).collect(),
                 outstanding: it.total,
+                disputed: it.disputed,
                 case: None,
                 answer: Answer::Awaited,
                 evidence: BTreeSet::new(),
@@ -447,7 +477,9 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
             // The next office answers for itself.
             (claim.case, claim.answer) = (None, Answer::Awaited);
         }),
-        ClaimEvent::AmountChanged(it) => change(state, it.claim, |claim| claim.outstanding = it.outstanding),
+        ClaimEvent::AmountChanged(it) => change(state, it.claim, |claim| {
+            (claim.outstanding, claim.disputed) = (it.outstanding, it.disputed);
+        }),
         ClaimEvent::Withdrawn(it) => change(state, it.claim, |claim| claim.ended = true),
         ClaimEvent::Closed(it) => change(state, it.claim, |claim| claim.ended = true),
         ClaimEvent::DuplicateSuspected(_) | ClaimEvent::FollowedUp(_) => {}
@@ -484,7 +516,7 @@ mod tests {
 
     use super::*;
     use crate::testing::*;
-    use crate::wage::{RecordPayment, StateDue, wage_id};
+    use crate::wage::{ConfirmReceipt, ContradictPayment, RecordPayment, StateDue, wage_id};
 
     fn wage() -> WageId {
         wage_id(HIRE, PayKind::Day, 0)
@@ -583,7 +615,14 @@ mod tests {
         let claim = registered(&claimed).claim;
         let pay = |fen| {
             let (at, evidence) = (at("2026-11-30 09:00"), DIGEST.to_owned());
-            RecordPayment { wage: wage(), amount: Fen(fen), means: PayMeans::Bank, at, evidence }
+            RecordPayment {
+                wage: wage(),
+                amount: Fen(fen),
+                means: PayMeans::Bank,
+                at,
+                evidence,
+                signature: None,
+            }
         };
         let given =
             claimed.given().by(employer()).when(pay(10_000)).then(["wage.paid", "claim.amount_changed"]);
@@ -602,11 +641,50 @@ mod tests {
     #[test]
     fn what_was_paid_before_the_claim_does_not_count_against_it() {
         let (at, evidence) = (at("2026-11-30 09:00"), DIGEST.to_owned());
-        let pay = RecordPayment { wage: wage(), amount: Fen(8_000), means: PayMeans::Cash, at, evidence };
+        let pay = RecordPayment {
+            wage: wage(),
+            amount: Fen(8_000),
+            means: PayMeans::Cash,
+            at,
+            evidence,
+            signature: None,
+        };
         let given =
             owed(EmployerKind::Enterprise).and(pay.clone()).by(worker()).and(register(vec![item(20_000)]));
         let given = given.by(employer()).when(pay).then(["wage.paid", "claim.amount_changed"]);
         assert_eq!(given.state.claims.values().next().unwrap().outstanding, Fen(12_000));
+    }
+
+    #[test]
+    fn a_contradicted_payment_counts_again_in_the_claim_and_is_closed_as_paid_by_nobody_while_disputed() {
+        let (at, evidence) = (at("2026-11-30 09:00"), DIGEST.to_owned());
+        let (means, signature) = (PayMeans::Cash, Some(DIGEST.to_owned()));
+        let pay = RecordPayment { wage: wage(), amount: Fen(28_000), means, at, evidence, signature };
+        let paid = owed(EmployerKind::Enterprise).by(clerk()).when(pay.clone());
+        let payment = paid.first().meta.id;
+        let contradict = ContradictPayment { wage: wage(), payment, received: Fen::ZERO, evidence: None };
+        // Signed for: it counts, and the claim of the whole is disputed from its first day.
+        let given = paid.given().by(worker()).and(contradict.clone());
+        let claimed = given.when(register(vec![item(28_000)]));
+        let it = registered(&claimed);
+        assert_eq!(it.disputed, Fen(28_000));
+
+        let paid = owed(EmployerKind::Enterprise).when(RecordPayment { signature: None, ..pay });
+        let payment = paid.first().meta.id;
+        let claimed = paid.given().by(worker()).when(register(vec![item(28_000)]));
+        let claim = registered(&claimed).claim;
+        let contradicted = claimed.given().when(ContradictPayment { payment, ..contradict });
+        let given = contradicted.then(["wage.payment_contradicted", "claim.amount_changed"]);
+        assert_eq!(given.state.claims[&claim].disputed, Fen(28_000));
+        let confirm = ConfirmReceipt { wage: wage(), amount: Fen(28_000) };
+        let given = given.when(confirm).then(["wage.receipt_confirmed", "claim.amount_changed"]);
+        let known = &given.state.claims[&claim];
+        assert_eq!(
+            (known.outstanding, known.disputed),
+            (Fen::ZERO, Fen::ZERO),
+            "the word came after the claim"
+        );
+        given.by(clerk()).when(Close { claim, outcome: ClaimOutcome::Paid }).then(["claim.closed"]);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! 工钱: what a hire earns, until it is paid. Money changes only by events; each carries what is left.
 
-use std::collections::BTreeMap;
+mod paid;
 
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::id::{
-    AttendanceId, CommandId, EmployerId, EventId, HireId, Kind, WageId, WorkerId, new_id,
+    AttendanceId, CaseId, CommandId, EmployerId, EventId, HireId, Kind, WageId, WorkerId, new_id,
 };
 use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::Role;
@@ -14,8 +14,10 @@ use linggong_events::rules::DeadlineTrace;
 use linggong_events::time::{Date, Shift, Timestamp};
 use linggong_events::wage::{
     Adjusted, Corrected, DemandMeans, Demanded, Due as WageDue, Overdue, OwedNoteGiven, Paid, PaidToThird,
-    PayMeans, PresumedDue, ReceiptConfirmed, ThirdParty, WageBasis, WageEvent,
+    PayMeans, PaymentContradicted, PaymentDetermined, PresumedDue, ReceiptConfirmed, ThirdParty, WageBasis,
+    WageEvent,
 };
+use uuid::Uuid;
 
 use crate::attendance::{self, Attendance};
 use crate::command::{Context, commands};
@@ -23,7 +25,11 @@ use crate::hire::Stage;
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
+use crate::wage::paid::Money;
 use crate::{case, claim, text};
+
+/// Stands for the event that a decision is about to make, where the reckoning asks for one.
+const NOT_WRITTEN_YET: EventId = EventId(Uuid::nil());
 
 commands! {
     /// What can be asked about wages.
@@ -42,6 +48,9 @@ commands! {
         /// Records money that reached the worker; the evidence is in the vault already.
         RecordPayment = "record_payment", [Employer, Clerk, Dispatcher, MarketManager, CaseOfficer] => {
             wage: WageId, amount: Fen, means: PayMeans, at: Timestamp, evidence: String,
+        } + optional {
+            /// `sha256:…` of the paper with the worker's own signature or thumb print; a desk states it that saw it.
+            signature: String,
         }
         /// Records money that went to somebody else; it does not discharge.
         RecordPaymentToThird = "record_payment_to_third",
@@ -50,6 +59,24 @@ commands! {
         } + optional { to_employer: EmployerId, evidence: String }
         /// Says how much the worker has received for this wage in all.
         ConfirmReceipt = "confirm_receipt", [Worker, Clerk, Dispatcher, CaseOfficer] => { wage: WageId, amount: Fen }
+        /// Says, for the worker, that less of a recorded payment came, or nothing; no crew leader says so, who may be the
+        /// one that it went to.
+        ContradictPayment = "contradict_payment", [Worker, Clerk, Dispatcher, CaseOfficer, Mediator] => {
+            wage: WageId,
+            /// The event that recorded the payment.
+            payment: EventId,
+            /// What came of it, from nothing to less than was recorded.
+            received: Fen,
+        } + optional { evidence: String }
+        /// Finds how much has been paid for this wage in all, whatever either side says.
+        DeterminePayment = "determine_payment", [CaseOfficer, CaseLead] => {
+            wage: WageId, paid: Fen,
+            /// On what law and evidence it rests.
+            basis: String,
+        } + optional {
+            /// The case in which it was found; needed where one is accepted about this wage.
+            case: CaseId, evidence: String,
+        }
         /// 催告: demands what is outstanding.
         Demand = "demand", [Worker, CrewLeader, Clerk, Dispatcher, CaseOfficer, Mediator] => {
             wage: WageId, means: DemandMeans,
@@ -77,10 +104,7 @@ pub(crate) struct Wage {
     pub(crate) amount: Fen,
     pub(crate) basis: WageBasis,
     pub(crate) due_on: Date,
-    /// Every payment on record, by the event that recorded it.
-    payments: BTreeMap<EventId, Fen>,
-    /// What the worker said to have received in all, and where.
-    received: Option<(EventId, Fen)>,
+    money: Money,
     /// The event that set the amount in force.
     amount_set_by: EventId,
     /// When the wage will be overdue, while anything is outstanding and it is not.
@@ -116,10 +140,14 @@ pub(crate) fn by_terms(pay: &PayTerms, shift: Shift) -> Option<Fen> {
 }
 
 impl Wage {
-    /// What reached the worker: the payments on record, or what the worker confirmed where that is more.
+    /// What counts as paid.
     pub(crate) fn paid(&self) -> Fen {
-        let recorded = self.payments.values().fold(Fen::ZERO, |sum, it| sum.plus(*it).unwrap_or(sum));
-        self.received.map_or(recorded, |(_, received)| received.max(recorded))
+        self.money.paid()
+    }
+
+    /// What of the payments on record the worker says never came.
+    pub(crate) fn disputed(&self) -> Fen {
+        self.money.disputed()
     }
 
     /// What is left; never below zero, also where the amount was lowered after payment.
@@ -250,6 +278,8 @@ pub(crate) fn decide(
         WageCommand::RecordPayment(it) => record_payment(state, it, context),
         WageCommand::RecordPaymentToThird(it) => record_payment_to_third(state, it, context),
         WageCommand::ConfirmReceipt(it) => confirm_receipt(state, it, context),
+        WageCommand::ContradictPayment(it) => contradict_payment(state, it, context),
+        WageCommand::DeterminePayment(it) => determine_payment(state, it, context),
         WageCommand::Demand(it) => demand(state, it, context),
         WageCommand::RecordOwedNote(it) => record_owed_note(state, it, context),
         WageCommand::Correct(it) => correct(state, it, context),
@@ -340,20 +370,29 @@ fn record_payment(state: &State, it: &RecordPayment, context: &Context<'_>) -> R
     check_positive(it.amount)?;
     check_past(it.at, context)?;
     text::check_digest("evidence", &it.evidence)?;
+    if let Some(signature) = &it.signature {
+        text::check_digest("signature", signature)?;
+        // Whoever owes does not attest what the worker signed.
+        if !context.actor.is_staff() {
+            return Err(Refusal::bad_field("signature", "is for a desk to state that saw the paper"));
+        }
+    }
     let outstanding = known.outstanding();
     if it.amount > outstanding {
         return Err(Refusal::MoreThanOwed { outstanding });
     }
+    let after = known.after(|money| money.record(NOT_WRITTEN_YET, it.amount, it.at, it.signature.is_some()));
     let paid = Paid {
         wage: it.wage,
         hire: known.hire,
         worker: known.worker,
         employer: known.employer,
         amount: it.amount,
-        outstanding: left(outstanding, it.amount),
+        outstanding: after.outstanding(),
         means: it.means,
         at: it.at,
         evidence: it.evidence.clone(),
+        signature: it.signature.clone(),
     };
     Ok(vec![paid.into()])
 }
@@ -392,15 +431,93 @@ fn confirm_receipt(state: &State, it: &ConfirmReceipt, context: &Context<'_>) ->
     let known = own(state, it.wage, context)?;
     attendance::check_mandate(state, known.worker, context)?;
     check_positive(it.amount)?;
-    if it.amount > known.amount.max(known.paid()) {
+    if it.amount > known.amount.max(known.paid()).max(known.money.recorded()) {
         return Err(Refusal::MoreThanOwed { outstanding: known.outstanding() });
     }
-    if known.received.map(|(_, amount)| amount) == Some(it.amount) {
+    let after = known.after(|money| money.confirm(NOT_WRITTEN_YET, it.amount, context.occurred_at()));
+    let says_no_more = (after.paid(), after.disputed()) == (known.paid(), known.disputed());
+    if known.money.confirmed() == Some(it.amount) && says_no_more {
         return Ok(Vec::new());
     }
-    let outstanding = left(known.amount, known.paid().max(it.amount));
+    let (outstanding, disputed) = (after.outstanding(), after.disputed());
     let (wage, hire, worker, employer) = (it.wage, known.hire, known.worker, known.employer);
-    Ok(vec![ReceiptConfirmed { wage, hire, worker, employer, amount: it.amount, outstanding }.into()])
+    Ok(vec![
+        ReceiptConfirmed { wage, hire, worker, employer, amount: it.amount, outstanding, disputed }.into(),
+    ])
+}
+
+/// The worker's word against a record; it settles nothing, and says what counts until something does.
+fn contradict_payment(
+    state: &State,
+    it: &ContradictPayment,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let known = own(state, it.wage, context)?;
+    attendance::check_mandate(state, known.worker, context)?;
+    if let Some(evidence) = &it.evidence {
+        text::check_digest("evidence", evidence)?;
+    }
+    let none = || Refusal::bad_field("payment", "is no payment on record for this wage");
+    let payment = known.money.payment(it.payment).ok_or_else(none)?;
+    if known.money.is_found(payment) {
+        return Err(Refusal::not_possible(it.wage, "paid as an officer found: ask for another finding"));
+    }
+    if it.received < Fen::ZERO || it.received >= payment.amount {
+        return Err(Refusal::bad_field("received", "is not less than what was recorded"));
+    }
+    if payment.received == Some(it.received) {
+        return Ok(Vec::new());
+    }
+    let after = known.after(|money| money.contradict(it.payment, it.received));
+    let contradicted = PaymentContradicted {
+        wage: it.wage,
+        hire: known.hire,
+        worker: known.worker,
+        employer: known.employer,
+        payment: it.payment,
+        recorded: payment.amount,
+        received: it.received,
+        counted: after.money.counted(it.payment),
+        outstanding: after.outstanding(),
+        disputed: after.disputed(),
+        evidence: it.evidence.clone(),
+    };
+    Ok(vec![contradicted.into()])
+}
+
+/// What an officer finds stands above what either side says.
+fn determine_payment(
+    state: &State,
+    it: &DeterminePayment,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
+    let known = own(state, it.wage, context)?;
+    case::check_finder(state, it.wage, known, it.case, context.actor)?;
+    text::check("basis", &it.basis, text::PARAGRAPH)?;
+    if let Some(evidence) = &it.evidence {
+        text::check_digest("evidence", evidence)?;
+    }
+    if it.paid < Fen::ZERO || it.paid > known.amount.max(known.money.recorded()) {
+        return Err(Refusal::BadAmount { amount: it.paid });
+    }
+    if known.money.found_in_all() == Some(it.paid) {
+        return Ok(Vec::new());
+    }
+    let after = known.after(|money| money.find(NOT_WRITTEN_YET, it.paid, context.occurred_at()));
+    let determined = PaymentDetermined {
+        wage: it.wage,
+        hire: known.hire,
+        worker: known.worker,
+        employer: known.employer,
+        paid: it.paid,
+        outstanding: after.outstanding(),
+        disputed: after.disputed(),
+        authority: context.actor.office()?,
+        basis: it.basis.clone(),
+        case: it.case,
+        evidence: it.evidence.clone(),
+    };
+    Ok(vec![determined.into()])
 }
 
 fn demand(state: &State, it: &Demand, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
@@ -467,6 +584,7 @@ fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Eve
         is: it.amount,
         amount: after.amount,
         outstanding: after.outstanding(),
+        disputed: after.disputed(),
         reason: it.reason.clone(),
     };
     Ok(vec![corrected.into()])
@@ -475,21 +593,22 @@ fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Eve
 impl Wage {
     /// The sum that the event `id` put on the books, while it is in force.
     fn entry(&self, id: EventId) -> Option<Fen> {
-        if self.amount_set_by == id {
-            return Some(self.amount);
-        }
-        let received = self.received.filter(|(by, _)| *by == id).map(|(_, amount)| amount);
-        self.payments.get(&id).copied().or(received)
+        if self.amount_set_by == id { Some(self.amount) } else { self.money.entry(id) }
     }
 
     fn put_right(&mut self, id: EventId, amount: Fen) {
         if self.amount_set_by == id {
             self.amount = amount;
-        } else if let Some(payment) = self.payments.get_mut(&id) {
-            *payment = amount;
-        } else if let Some((_, received)) = self.received.as_mut().filter(|(by, _)| *by == id) {
-            *received = amount;
+        } else {
+            self.money.put_right(id, amount);
         }
+    }
+
+    /// The wage as it will be once its money has changed so.
+    fn after(&self, change: impl FnOnce(&mut Money)) -> Wage {
+        let mut after = self.clone();
+        change(&mut after.money);
+        after
     }
 }
 
@@ -507,11 +626,17 @@ pub(crate) fn evolve(state: &mut State, event: &WageEvent, meta: &Meta) {
             (wage.amount, wage.basis, wage.amount_set_by) = (it.amount, it.basis, meta.id);
         }),
         WageEvent::Paid(it) => change(state, it.wage, meta, |wage| {
-            wage.payments.insert(meta.id, it.amount);
+            wage.money.record(meta.id, it.amount, it.at, it.signature.is_some());
         }),
-        WageEvent::ReceiptConfirmed(it) => {
-            change(state, it.wage, meta, |wage| wage.received = Some((meta.id, it.amount)));
-        }
+        WageEvent::ReceiptConfirmed(it) => change(state, it.wage, meta, |wage| {
+            wage.money.confirm(meta.id, it.amount, meta.occurred_at);
+        }),
+        WageEvent::PaymentContradicted(it) => change(state, it.wage, meta, |wage| {
+            wage.money.contradict(it.payment, it.received);
+        }),
+        WageEvent::PaymentDetermined(it) => change(state, it.wage, meta, |wage| {
+            wage.money.find(meta.id, it.paid, meta.occurred_at);
+        }),
         WageEvent::Corrected(it) => change(state, it.wage, meta, |wage| wage.put_right(it.corrects, it.is)),
         WageEvent::Overdue(it) => {
             if let Some(wage) = state.wages.get_mut(&it.wage)
@@ -541,8 +666,7 @@ fn enter(
         amount,
         basis,
         due_on,
-        payments: BTreeMap::new(),
-        received: None,
+        money: Money::default(),
         amount_set_by: meta.id,
         overdue_at: None,
         overdue: false,
@@ -569,6 +693,7 @@ fn change(state: &mut State, id: WageId, meta: &Meta, change: impl FnOnce(&mut W
         wage.overdue_at = Some(at);
         state.expect_by(at, id, Due::WageOverdue);
     }
+    claim::lower_what_was_paid_before(state, id);
 }
 
 pub(crate) fn follow_up(state: &State, event: &WageEvent, _: &Meta, _: &RuleBook) -> Vec<Event> {
@@ -576,6 +701,8 @@ pub(crate) fn follow_up(state: &State, event: &WageEvent, _: &Meta, _: &RuleBook
         WageEvent::Adjusted(it) => claim::wage_changed(state, it.wage),
         WageEvent::Paid(it) => claim::wage_changed(state, it.wage),
         WageEvent::ReceiptConfirmed(it) => claim::wage_changed(state, it.wage),
+        WageEvent::PaymentContradicted(it) => claim::wage_changed(state, it.wage),
+        WageEvent::PaymentDetermined(it) => claim::wage_changed(state, it.wage),
         WageEvent::Corrected(it) => claim::wage_changed(state, it.wage),
         WageEvent::Due(_)
         | WageEvent::PresumedDue(_)
@@ -600,6 +727,7 @@ mod tests {
     use linggong_events::hire::HireTerms;
 
     use super::*;
+    use crate::command::Actor;
     use crate::testing::*;
 
     fn id() -> WageId {
@@ -613,7 +741,7 @@ mod tests {
 
     fn pay_out(fen: i64) -> RecordPayment {
         let (at, evidence) = (at("2026-11-22 17:00"), DIGEST.to_owned());
-        RecordPayment { wage: id(), amount: Fen(fen), means: PayMeans::Cash, at, evidence }
+        RecordPayment { wage: id(), amount: Fen(fen), means: PayMeans::Cash, at, evidence, signature: None }
     }
 
     #[test]
@@ -671,6 +799,101 @@ mod tests {
         let given = due().by(worker()).when(confirm.clone()).then(["wage.receipt_confirmed"]);
         assert_eq!(given.state.wages[&id()].outstanding(), Fen::ZERO);
         given.by(clerk()).for_person(PERSON).when(confirm).then_nothing();
+    }
+
+    fn contradict(paid: &Then, received: i64) -> ContradictPayment {
+        let payment = paid.first().meta.id;
+        ContradictPayment { wage: id(), payment, received: Fen(received), evidence: None }
+    }
+
+    fn contradicted(then: &Then) -> PaymentContradicted {
+        let Event::Wage(WageEvent::PaymentContradicted(it)) = then.first().event else {
+            panic!("not contradicted")
+        };
+        it
+    }
+
+    #[test]
+    fn a_contradicted_payment_counts_for_what_the_worker_says_and_the_arrears_run_from_the_first_due_date() {
+        let paid = due().when(pay_out(28_000));
+        let contradict = contradict(&paid, 5_000);
+        let given = paid.given().at("2026-12-02 09:00").by(worker());
+        let then = given.when(contradict.clone());
+        let it = contradicted(&then);
+        assert_eq!((it.recorded, it.received, it.counted), (Fen(28_000), Fen(5_000), Fen(5_000)));
+        assert_eq!((it.outstanding, it.disputed), (Fen(23_000), Fen(23_000)));
+        let given = then.given().when(contradict).then_nothing();
+        let then = given.when_time_is("2026-12-02 09:00");
+        let overdue = then.first();
+        assert_eq!(overdue.event.event_type().short_name(), "wage.overdue");
+        let Event::Wage(WageEvent::Overdue(it)) = overdue.event else { panic!() };
+        assert_eq!((it.due_on.to_string().as_str(), it.outstanding), ("2026-11-22", Fen(23_000)));
+    }
+
+    #[test]
+    fn what_the_worker_signed_for_goes_on_counting_and_only_a_desk_says_that_it_was_signed() {
+        let signed = RecordPayment { signature: Some(DIGEST.into()), ..pay_out(28_000) };
+        let given = due().when(signed.clone()).then_refused("bad_field");
+        let paid = given.by(clerk()).when(signed);
+        let contradict = contradict(&paid, 0);
+        let it = contradicted(&paid.given().by(worker()).when(contradict));
+        assert_eq!((it.counted, it.outstanding, it.disputed), (Fen(28_000), Fen::ZERO, Fen(28_000)));
+    }
+
+    #[test]
+    fn a_contradiction_is_the_workers_and_about_less_than_a_payment_of_this_wage() {
+        let paid = due().when(pay_out(28_000));
+        let (none, all) = (contradict(&paid, 0), contradict(&paid, 28_000));
+        let given = paid.given().when(none.clone()).then_refused("role_not_allowed");
+        let given = given.by(actor(Role::CrewLeader, 0)).when(none.clone()).then_refused("role_not_allowed");
+        let given = given.by(clerk()).when(none.clone()).then_refused("bad_field");
+        let given = given.by(worker()).when(all).then_refused("bad_field");
+        let payment = EventId(Uuid::from_u128(5));
+        given.when(ContradictPayment { payment, ..none }).then_refused("bad_field");
+    }
+
+    #[test]
+    fn the_workers_later_word_that_the_money_came_settles_the_dispute() {
+        let paid = due().when(pay_out(28_000));
+        let contradict = contradict(&paid, 0);
+        let given = paid.given().by(worker()).and(contradict);
+        let confirmed = given.when(ConfirmReceipt { wage: id(), amount: Fen(28_000) });
+        let Event::Wage(WageEvent::ReceiptConfirmed(it)) = confirmed.first().event else { panic!() };
+        assert_eq!((it.outstanding, it.disputed), (Fen::ZERO, Fen::ZERO));
+        assert!(!expects(&confirmed.given().state, id()), "what is paid cannot become overdue");
+    }
+
+    #[test]
+    fn an_officers_finding_stands_above_both_words() {
+        let paid = due().when(pay_out(28_000));
+        let contradict = contradict(&paid, 0);
+        let given = paid.given().by(worker()).and(contradict.clone());
+        let determine = |fen| DeterminePayment {
+            wage: id(),
+            paid: Fen(fen),
+            basis: "the bank shows 100 yuan".into(),
+            case: None,
+            evidence: None,
+        };
+        let given = given.when(determine(10_000)).then_refused("role_not_allowed");
+        let party = Actor { person: Some(PERSON), ..officer() };
+        let given = given.by(party).when(determine(10_000)).then_refused("conflict_of_interest");
+        let given = given.by(officer()).when(determine(28_001)).then_refused("bad_amount");
+        let found = given.when(determine(10_000));
+        let Event::Wage(WageEvent::PaymentDetermined(it)) = found.first().event else { panic!() };
+        assert_eq!((it.outstanding, it.disputed, it.authority), (Fen(18_000), Fen::ZERO, OFFICE));
+        let given = found.given().when(determine(10_000)).then_nothing();
+        given.by(worker()).when(contradict).then_refused("not_possible");
+    }
+
+    #[test]
+    fn what_an_event_says_is_left_is_what_is_left() {
+        let confirm = |fen| ConfirmReceipt { wage: id(), amount: Fen(fen) };
+        let given = due().by(worker()).and(confirm(10_000)).at("2026-11-22 17:10").by(employer());
+        let then = given.when(RecordPayment { at: at("2026-11-22 17:05"), ..pay_out(12_000) });
+        let Event::Wage(WageEvent::Paid(it)) = then.first().event else { panic!() };
+        assert_eq!(it.outstanding, Fen(6_000), "it came after the 100 yuan that the worker confirmed");
+        assert_eq!(then.given().state.wages[&id()].outstanding(), Fen(6_000));
     }
 
     #[test]

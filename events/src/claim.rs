@@ -76,6 +76,8 @@ events! {
             claim: ClaimId, worker: WorkerId, employer: EmployerId, office: OfficeId, items: Vec<ClaimItem>, total: Fen,
             /// What decides "in time".
             filed_at: Timestamp,
+            /// What of the payments on record for these wages the worker says never came.
+            disputed: Fen,
             /// The track that relation and employer kind suggest.
             suggested_track: Track,
             receipt_text: String,
@@ -99,8 +101,10 @@ events! {
         }
         /// 转办: sent to the office that may accept it.
         Referred = "referred", 1, Never => { claim: ClaimId, from: OfficeId, to: OfficeId, reason: String }
-        /// Part or all of it was paid, as seen on the wage itself.
-        AmountChanged = "amount_changed", 1, Never => { claim: ClaimId, wage: WageId, total: Fen, outstanding: Fen }
+        /// What is left of it changed, or what is disputed, as seen on the wage itself.
+        AmountChanged = "amount_changed", 1, Never => {
+            claim: ClaimId, wage: WageId, total: Fen, outstanding: Fen, disputed: Fen,
+        }
         /// 撤回.
         Withdrawn = "withdrawn", 1, Never => { claim: ClaimId, worker: WorkerId, reason: String }
         /// It is done.

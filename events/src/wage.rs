@@ -1,10 +1,10 @@
-//! 工钱: due, paid, overdue. Money changes only by events with evidence; every event carries what is left.
+//! 工钱: due, paid, contradicted, overdue. Money changes only by events; every event carries what is left.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
-use crate::id::{AttendanceId, EmployerId, EventId, HireId, WageId, WorkerId};
+use crate::id::{AttendanceId, CaseId, EmployerId, EventId, HireId, OfficeId, WageId, WorkerId};
 use crate::measure::Fen;
 use crate::rules::DeadlineTrace;
 use crate::time::{Date, Timestamp};
@@ -95,8 +95,11 @@ events! {
         Paid = "paid", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
             means: PayMeans, at: Timestamp,
-            /// `sha256:…` of the signature, slip or screenshot in the vault.
+            /// `sha256:…` of the slip, sheet or screenshot in the vault.
             evidence: String,
+        } + optional {
+            /// `sha256:…` of the paper with the worker's own signature or thumb print, which a desk has seen.
+            signature: String,
         }
         /// Money went to somebody else (a foreman); it does not discharge.
         PaidToThird = "paid_to_third", 1, Never => {
@@ -109,7 +112,37 @@ events! {
             /// What the worker has received for this wage in all.
             amount: Fen,
             outstanding: Fen,
+            /// What of the recorded payments the worker still says never came.
+            disputed: Fen,
         }
+        /// 付款有争议: the worker says that less of a recorded payment came, or nothing. Both words stand; what counts
+        /// as paid meanwhile follows from who has to prove it (条例 15, 50; 调解仲裁法 6).
+        PaymentContradicted = "payment_contradicted", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId,
+            /// The event that recorded the payment.
+            payment: EventId,
+            /// What was recorded.
+            recorded: Fen,
+            /// What came of it, as the worker says.
+            received: Fen,
+            /// What of it counts as paid until the two agree or an officer finds: what the worker says, unless the worker
+            /// has signed for it.
+            counted: Fen,
+            outstanding: Fen,
+            /// What of the recorded payments the worker says never came, this one included.
+            disputed: Fen,
+        } + optional { evidence: String }
+        /// 核定已付: an officer found how much has been paid for this wage in all; the finding stands above either word.
+        PaymentDetermined = "payment_determined", 1, Never => {
+            wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId,
+            /// What has been paid by now, in all.
+            paid: Fen,
+            outstanding: Fen, disputed: Fen,
+            /// The office that answers for the finding.
+            authority: OfficeId,
+            /// On what law and evidence it rests.
+            basis: String,
+        } + optional { case: CaseId, evidence: String }
         /// The date passed with money outstanding; time alone makes this true.
         Overdue = "overdue", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, outstanding: Fen, due_on: Date,
@@ -131,7 +164,10 @@ events! {
             is: Fen,
             /// What the wage comes to afterwards.
             amount: Fen,
-            outstanding: Fen, reason: String,
+            outstanding: Fen,
+            /// What of the recorded payments the worker says never came.
+            disputed: Fen,
+            reason: String,
         }
     }
 }

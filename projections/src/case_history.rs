@@ -135,6 +135,8 @@ pub struct ClaimRow {
     pub total: Fen,
     /// What is left of it.
     pub outstanding: Fen,
+    /// 有争议: what of the payments on record the claimant says never came.
+    pub disputed: Fen,
     /// What decides "in time".
     pub filed_at: Timestamp,
     /// The track that relation and employer kind suggest; an officer decides.
@@ -361,6 +363,8 @@ pub struct CaseRow {
     pub total: Fen,
     /// What is left of it.
     pub outstanding: Fen,
+    /// 有争议: what of the payments on record the claimant says never came.
+    pub disputed: Fen,
     /// Its deadlines, in the order in which they were set.
     pub deadlines: Vec<DeadlineRow>,
     /// What waits for a second officer.
@@ -413,6 +417,7 @@ impl CaseRow {
             claims: Vec::new(),
             total: Fen::ZERO,
             outstanding: Fen::ZERO,
+            disputed: Fen::ZERO,
             deadlines: Vec::new(),
             proposal: None,
             documents: Vec::new(),
@@ -653,6 +658,7 @@ fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
                 items: it.items.clone(),
                 total: it.total,
                 outstanding: it.total,
+                disputed: it.disputed,
                 filed_at: it.filed_at,
                 suggested_track: it.suggested_track,
                 safe_date: it.safe_date,
@@ -687,7 +693,7 @@ fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         }),
         ClaimEvent::AmountChanged(it) => {
             change_claim(rows, meta, it.claim, |row| {
-                (row.total, row.outstanding) = (it.total, it.outstanding)
+                (row.total, row.outstanding, row.disputed) = (it.total, it.outstanding, it.disputed);
             });
             sum_up(rows, meta, it.claim);
         }
@@ -924,8 +930,11 @@ fn sum_up(rows: &mut Rows<'_>, meta: &Meta, id: ClaimId) {
     let sum = |of: fn(&ClaimRow) -> Fen| {
         claims.iter().fold(Fen::ZERO, |sum, claim| sum.plus(of(claim)).unwrap_or(sum))
     };
-    let (total, outstanding) = (sum(|it| it.total), sum(|it| it.outstanding));
-    change_case(rows, meta, case_id, |row| (row.total, row.outstanding) = (total, outstanding));
+    let (total, outstanding, disputed) =
+        (sum(|it| it.total), sum(|it| it.outstanding), sum(|it| it.disputed));
+    change_case(rows, meta, case_id, |row| {
+        (row.total, row.outstanding, row.disputed) = (total, outstanding, disputed);
+    });
 }
 
 fn mark_corrected(rows: &mut Rows<'_>, meta: &Meta, id: CaseId, corrects: EventId) {
@@ -1037,6 +1046,7 @@ mod tests {
             }],
             total: Fen(total),
             filed_at: date("2026-11-23").at_minute(1438),
+            disputed: Fen::ZERO,
             suggested_track: Track::Supervision,
             receipt_text: "回执".into(),
             safe_date: Some(date("2027-11-23")),

@@ -401,6 +401,7 @@ pub(crate) fn morning() -> Ledger {
         }],
         total: outstanding,
         filed_at: date("2026-11-23").at_minute(540),
+        disputed: Fen::ZERO,
         suggested_track: Track::Supervision,
         safe_date: Some(date("2027-11-23")),
         safe_trace: None,
@@ -436,6 +437,7 @@ pub(crate) fn morning() -> Ledger {
         means: PayMeans::Cash,
         at: date("2026-11-24").at_minute(600),
         evidence: "sha256:aa".into(),
+        signature: None,
     });
     let (amount, left) = (outstanding, Fen::ZERO);
     ledger.record(case::PaymentSeen { case, claim, amount, outstanding: left });

@@ -4,7 +4,7 @@ use linggong_events::Event;
 use linggong_events::claim::ClaimEvent;
 use linggong_events::employer::{EmployerDetails, EmployerEvent, EmployerKind};
 use linggong_events::envelope::Meta;
-use linggong_events::id::{ClaimId, EmployerId, EventId, HireId, WageId, WorkerId};
+use linggong_events::id::{ClaimId, EmployerId, EventId, HireId, OfficeId, WageId, WorkerId};
 use linggong_events::measure::{Fen, Position};
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
@@ -40,6 +40,8 @@ pub struct WageRow {
     pub amount: Fen,
     /// What is left of it.
     pub outstanding: Fen,
+    /// 有争议: what of the payments on record the worker says never came.
+    pub disputed: Fen,
     /// What the amount follows from; absent where it was presumed by the terms of the hire.
     pub basis: Option<WageBasis>,
     /// Payable up to and including this date.
@@ -71,13 +73,28 @@ pub struct Warnings {
     pub paid_to_third: Fen,
     /// What the employer signed to owe.
     pub owed_note: Option<Fen>,
-    /// What the worker says has come; less than what is booked as paid is a contradiction.
+    /// What the worker says has come in all.
     pub receipt_confirmed: Option<Fen>,
+    /// What an officer found to have been paid in all, which stands above what either side says.
+    pub determined: Option<Determined>,
 }
 
-/// Money that reached the worker.
+/// An officer's finding about what has been paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Determined {
+    /// What has been paid in all.
+    pub paid: Fen,
+    /// The office that answers for it.
+    pub authority: OfficeId,
+    /// The event, with its basis.
+    pub position: Position,
+}
+
+/// Money that is recorded as having reached the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Payment {
+    /// The event that recorded it, which a contradiction names.
+    pub event: EventId,
     /// How much.
     pub amount: Fen,
     /// How.
@@ -86,8 +103,25 @@ pub struct Payment {
     pub at: Timestamp,
     /// The hash of what proves it.
     pub evidence: String,
+    /// The hash of the paper that the worker signed, where a desk has seen it.
+    pub signature: Option<String>,
     /// What was left after it.
     pub outstanding: Fen,
+    /// The worker's newest word against it; it stays readable when the matter is settled.
+    pub contradicted: Option<Contradiction>,
+}
+
+/// The worker's word against a payment on record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Contradiction {
+    /// What came of it, as the worker says.
+    pub received: Fen,
+    /// What of it counts as paid meanwhile.
+    pub counted: Fen,
+    /// When the worker said so, as asserted.
+    pub at: Timestamp,
+    /// The hash of what the worker showed.
+    pub evidence: Option<String>,
 }
 
 /// A demand for payment.
@@ -219,6 +253,8 @@ pub struct EmployerArrears {
     pub open_wages: u32,
     /// What is outstanding.
     pub outstanding: Fen,
+    /// What workers say never came of the payments on record.
+    pub disputed: Fen,
     /// How many wages ever went past their date: more than one is a repeated offender.
     pub went_overdue: u32,
     /// Claims that are not closed, also those about wages that are not on the books.
@@ -256,14 +292,14 @@ impl WageFilter {
 }
 
 const WAGES: Table<WageRow> = Table::new(1);
-/// Due date, wage; only with money outstanding.
+/// Due date, wage; only with money outstanding or disputed.
 const OPEN: Table<()> = Table::new(2);
 /// Employer, due date, wage.
 const BY_EMPLOYER: Table<()> = Table::new(3);
 /// Worker, due date, wage.
 const BY_WORKER: Table<()> = Table::new(4);
 const EMPLOYERS: Table<EmployerArrears> = Table::new(5);
-/// Outstanding sum falling, employer; only with money outstanding or claims pending.
+/// Outstanding sum falling, employer; only with money outstanding or disputed, or claims pending.
 const RANKING: Table<()> = Table::new(6);
 /// The employer that a claim is about, while it is not closed.
 const CLAIMS: Table<EmployerId> = Table::new(7);
@@ -283,6 +319,10 @@ fn open(row: &WageRow) -> Key<()> {
 }
 
 fn is_open(row: &WageRow) -> bool {
+    is_owed(row) || row.disputed > Fen::ZERO
+}
+
+fn is_owed(row: &WageRow) -> bool {
     row.outstanding > Fen::ZERO
 }
 
@@ -340,11 +380,14 @@ fn of_wage(rows: &mut Rows<'_>, meta: &Meta, event: &WageEvent) {
         WageEvent::Paid(it) => change(rows, meta, it.wage, |row| {
             row.outstanding = it.outstanding;
             row.payments.push(Payment {
+                event: meta.id,
                 amount: it.amount,
                 means: it.means,
                 at: it.at,
                 evidence: it.evidence.clone(),
+                signature: it.signature.clone(),
                 outstanding: it.outstanding,
+                contradicted: None,
             });
         }),
         WageEvent::PaidToThird(it) => change(rows, meta, it.wage, |row| {
@@ -352,8 +395,24 @@ fn of_wage(rows: &mut Rows<'_>, meta: &Meta, event: &WageEvent) {
             row.warnings.paid_to_third = plus(row.warnings.paid_to_third, it.amount);
         }),
         WageEvent::ReceiptConfirmed(it) => change(rows, meta, it.wage, |row| {
-            row.outstanding = it.outstanding;
+            (row.outstanding, row.disputed) = (it.outstanding, it.disputed);
             row.warnings.receipt_confirmed = Some(it.amount);
+        }),
+        WageEvent::PaymentContradicted(it) => change(rows, meta, it.wage, |row| {
+            (row.outstanding, row.disputed) = (it.outstanding, it.disputed);
+            for payment in row.payments.iter_mut().filter(|payment| payment.event == it.payment) {
+                payment.contradicted = Some(Contradiction {
+                    received: it.received,
+                    counted: it.counted,
+                    at: meta.occurred_at,
+                    evidence: it.evidence.clone(),
+                });
+            }
+        }),
+        WageEvent::PaymentDetermined(it) => change(rows, meta, it.wage, |row| {
+            (row.outstanding, row.disputed) = (it.outstanding, it.disputed);
+            let (paid, authority, position) = (it.paid, it.authority, meta.position);
+            row.warnings.determined = Some(Determined { paid, authority, position });
         }),
         WageEvent::Overdue(it) => change(rows, meta, it.wage, |row| {
             row.outstanding = it.outstanding;
@@ -371,7 +430,7 @@ fn of_wage(rows: &mut Rows<'_>, meta: &Meta, event: &WageEvent) {
             change(rows, meta, it.wage, |row| row.warnings.owed_note = Some(it.amount));
         }
         WageEvent::Corrected(it) => change(rows, meta, it.wage, |row| {
-            (row.amount, row.outstanding) = (it.amount, it.outstanding);
+            (row.amount, row.outstanding, row.disputed) = (it.amount, it.outstanding, it.disputed);
             row.corrections.push(WageCorrection {
                 corrects: it.corrects,
                 reason: it.reason.clone(),
@@ -400,6 +459,7 @@ fn set_due(
             region: meta.region,
             amount: Fen::ZERO,
             outstanding: Fen::ZERO,
+            disputed: Fen::ZERO,
             basis: None,
             due_on,
             citation: String::new(),
@@ -480,8 +540,9 @@ fn change(rows: &mut Rows<'_>, meta: &Meta, id: WageId, change: impl FnOnce(&mut
     rows.put(BY_EMPLOYER.key().id(row.employer.0).date(row.due_on).id(id.0), &());
     rows.put(BY_WORKER.key().id(row.worker.0).date(row.due_on).id(id.0), &());
     total(rows, row.employer, |total| {
-        total.open_wages = total.open_wages + u32::from(is_open(&row)) - u32::from(is_open(&before));
+        total.open_wages = total.open_wages + u32::from(is_owed(&row)) - u32::from(is_owed(&before));
         total.outstanding = plus(total.outstanding, Fen(row.outstanding.0 - before.outstanding.0));
+        total.disputed = plus(total.disputed, Fen(row.disputed.0 - before.disputed.0));
         total.went_overdue += u32::from(row.went_overdue && !before.went_overdue);
     });
     rows.put(wage(id), &row);
@@ -496,6 +557,7 @@ fn total(rows: &mut Rows<'_>, id: EmployerId, change: impl FnOnce(&mut EmployerA
         wages: 0,
         open_wages: 0,
         outstanding: Fen::ZERO,
+        disputed: Fen::ZERO,
         went_overdue: 0,
         pending_claims: 0,
         claims: 0,
@@ -503,7 +565,7 @@ fn total(rows: &mut Rows<'_>, id: EmployerId, change: impl FnOnce(&mut EmployerA
     let place = |row: &EmployerArrears| RANKING.key().falling(row.outstanding.0).id(id.0);
     rows.remove(place(&row));
     change(&mut row);
-    if row.outstanding > Fen::ZERO || row.pending_claims > 0 {
+    if row.outstanding > Fen::ZERO || row.disputed > Fen::ZERO || row.pending_claims > 0 {
         rows.put(place(&row), &());
     }
     rows.put(employer(id), &row);
@@ -559,7 +621,7 @@ impl Reader<WageProtectionBoard> {
             let mut ageing = no_ageing();
             snapshot.each(OPEN.key(), |key, ()| {
                 let row = snapshot.get(&wage(WageId(last_id(key))))?;
-                if let Some(row) = row.filter(|row| filter.admits(row, today)) {
+                if let Some(row) = row.filter(|row| is_owed(row) && filter.admits(row, today)) {
                     age(&mut ageing, &row, today);
                 }
                 Ok(())
@@ -574,7 +636,8 @@ impl Reader<WageProtectionBoard> {
             let mut regions = std::collections::BTreeMap::<Region, RegionArrears>::new();
             snapshot.each(OPEN.key(), |key, ()| {
                 let row = snapshot.get(&wage(WageId(last_id(key))))?;
-                let Some(row) = row.filter(|row| region.is_none_or(|it| it.covers(row.region))) else {
+                let within = |row: &WageRow| is_owed(row) && region.is_none_or(|it| it.covers(row.region));
+                let Some(row) = row.filter(within) else {
                     return Ok(());
                 };
                 let of = regions.entry(row.region).or_insert_with(|| RegionArrears {
@@ -609,7 +672,10 @@ mod tests {
     use crate::projection::refold;
     use crate::testing::{self, Ledger, date, employer_registered, trace};
     use linggong_events::claim::{ClaimItem, Registered, Track, Withdrawn};
-    use linggong_events::wage::{Demanded, Due, Overdue, OwedNoteGiven, Paid, PaidToThird, PresumedDue};
+    use linggong_events::wage::{
+        Demanded, Due, Overdue, OwedNoteGiven, Paid, PaidToThird, PaymentContradicted, PaymentDetermined,
+        PresumedDue,
+    };
 
     const DUE: &str = "2026-11-22";
 
@@ -639,6 +705,7 @@ mod tests {
             means: PayMeans::Cash,
             at: date(DUE).at_minute(1080),
             evidence: "sha256:aa".into(),
+            signature: None,
         }
     }
 
@@ -669,6 +736,7 @@ mod tests {
             items: wages.iter().map(item).collect(),
             total: Fen(28_000),
             filed_at: date(DUE).at_minute(1200),
+            disputed: Fen::ZERO,
             suggested_track: Track::Supervision,
             receipt_text: "回执".into(),
             safe_date: Some(date("2027-11-22")),
@@ -796,9 +864,59 @@ mod tests {
             paid_to_third: amount,
             owed_note: Some(amount),
             receipt_confirmed: None,
+            determined: None,
         };
         assert_eq!((row.outstanding, row.warnings), (amount, warnings));
         assert_eq!((row.demands.len(), row.payments.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_disputed_wage_stays_on_the_board_until_it_is_settled_even_where_nothing_is_owed() {
+        let mut ledger = Ledger::new();
+        ledger.record(due(1, 1, 28_000, DUE));
+        ledger.record(paid(1, 28_000, 0));
+        let payment = ledger.events.last().unwrap().meta().id;
+        let (wage, hire, worker) = (testing::wage(1), testing::hire(1), testing::worker(1));
+        let (employer_id, recorded) = (testing::employer(1), Fen(28_000));
+        let evidence = None;
+        // The worker had signed for it, so it counts.
+        ledger.record(PaymentContradicted {
+            wage,
+            hire,
+            worker,
+            employer: employer_id,
+            payment,
+            recorded,
+            received: Fen(8_000),
+            counted: recorded,
+            outstanding: Fen::ZERO,
+            disputed: Fen(20_000),
+            evidence,
+        });
+        let row = &wages(&ledger, DUE, WageFilter::default())[0].wage;
+        assert_eq!((row.outstanding, row.disputed), (Fen::ZERO, Fen(20_000)));
+        assert_eq!(row.payments[0].contradicted.as_ref().map(|it| it.received), Some(Fen(8_000)));
+        assert_eq!((employer(&ledger, 1).open_wages, employer(&ledger, 1).disputed), (0, Fen(20_000)));
+        let ageing = board(&ledger).ageing(date(DUE), &WageFilter::default()).unwrap().value;
+        assert!(ageing.iter().all(|it| it.wages == 0), "nothing is owed that could be old");
+
+        ledger.record(PaymentDetermined {
+            wage,
+            hire,
+            worker,
+            employer: employer_id,
+            paid: Fen(8_000),
+            outstanding: Fen(20_000),
+            disputed: Fen::ZERO,
+            authority: testing::office(1),
+            basis: "银行流水".into(),
+            case: None,
+            evidence: None,
+        });
+        let row = &wages(&ledger, DUE, WageFilter::default())[0].wage;
+        assert_eq!((row.outstanding, row.disputed), (Fen(20_000), Fen::ZERO));
+        assert_eq!(row.warnings.determined.map(|it| it.paid), Some(Fen(8_000)));
+        assert_eq!((employer(&ledger, 1).open_wages, employer(&ledger, 1).disputed), (1, Fen::ZERO));
     }
 
     #[test]

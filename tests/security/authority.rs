@@ -462,6 +462,12 @@ async fn nobody_acts_for_somebody_else() {
     let at = "2026-11-25T00:10:00+08:00";
     let acts = [
         ("worker_b", "wage.confirm_receipt", json!({ "wage": a.wage, "amount": 28_000 })),
+        ("worker_b", "wage.contradict_payment", json!({ "wage": a.wage, "payment": a.wage, "received": 0 })),
+        (
+            "passing",
+            "wage.determine_payment",
+            json!({ "wage": a.wage, "paid": 0, "basis": "查无付款", "case": cast.case }),
+        ),
         ("worker_b", "claim.withdraw", json!({ "claim": a.claim, "reason": "算了" })),
         ("worker_b", "worker.change_profile", json!({ "worker": a.worker, "profile": cast::profile() })),
         ("worker_b", "hire.end", json!({ "hire": a.hire, "date": "2026-11-23", "basis": "自述" })),

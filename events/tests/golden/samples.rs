@@ -637,6 +637,7 @@ fn of_money() -> Vec<Event> {
             means: PayMeans::Cash,
             at: at("2026-11-23T10:00:00.000Z"),
             evidence: digest(),
+            signature: Some(digest()),
         }
         .into(),
         wage::PaidToThird {
@@ -652,7 +653,44 @@ fn of_money() -> Vec<Event> {
             evidence: Some(digest()),
         }
         .into(),
-        wage::ReceiptConfirmed { wage, hire, worker, employer, amount: Fen(20_000), outstanding }.into(),
+        wage::ReceiptConfirmed {
+            wage,
+            hire,
+            worker,
+            employer,
+            amount: Fen(20_000),
+            outstanding,
+            disputed: Fen::ZERO,
+        }
+        .into(),
+        wage::PaymentContradicted {
+            wage,
+            hire,
+            worker,
+            employer,
+            payment: an_event(1),
+            recorded: Fen(20_000),
+            received: Fen(5_000),
+            counted: Fen(5_000),
+            outstanding: Fen(23_000),
+            disputed: Fen(15_000),
+            evidence: Some(digest()),
+        }
+        .into(),
+        wage::PaymentDetermined {
+            wage,
+            hire,
+            worker,
+            employer,
+            paid: Fen(20_000),
+            outstanding,
+            disputed: Fen::ZERO,
+            authority: an_office(2),
+            basis: "保障农民工工资支付条例第五十条; 工资支付台账与银行流水".into(),
+            case: Some(a_case(1)),
+            evidence: Some(digest()),
+        }
+        .into(),
         wage::Overdue { wage, hire, worker, employer, outstanding, due_on: day("2026-11-23") }.into(),
         wage::Demanded {
             wage,
@@ -675,6 +713,7 @@ fn of_money() -> Vec<Event> {
             is: Fen(20_000),
             amount,
             outstanding,
+            disputed: Fen::ZERO,
             reason: "多录一个零".into(),
         }
         .into(),
@@ -710,6 +749,7 @@ fn of_disputes() -> Vec<Event> {
             }],
             total: outstanding,
             filed_at: at("2026-11-25T01:05:00.000Z"),
+            disputed: Fen(2_000),
             suggested_track: Track::Supervision,
             receipt_text: "本回执证明某人于某时向某机关就某单位、某事项请求权利救济".into(),
             safe_date: Some(day("2027-11-25")),
@@ -730,7 +770,14 @@ fn of_disputes() -> Vec<Event> {
         }
         .into(),
         claim::Referred { claim, from: an_office(2), to: an_office(3), reason: reason() }.into(),
-        claim::AmountChanged { claim, wage: a_wage(2), total: Fen(28_000), outstanding }.into(),
+        claim::AmountChanged {
+            claim,
+            wage: a_wage(2),
+            total: Fen(28_000),
+            outstanding,
+            disputed: Fen(2_000),
+        }
+        .into(),
         claim::Withdrawn { claim, worker, reason: reason() }.into(),
         claim::Closed { claim, outcome: ClaimOutcome::Settled, outstanding: Fen(0), case: Some(a_case(2)) }
             .into(),

@@ -434,13 +434,18 @@ fn heading_of_path(names: &[String], show: Show, lang: Lang) -> String {
 fn show_of(key: &str, value: &Value, beside: &Map<String, Value>) -> Show {
     const MONEY: &[&str] = &[
         "amount",
+        "counted",
+        "disputed",
         "expectation",
         "outstanding",
         "owed_note",
+        "paid",
         "paid_to_third",
         "premium",
         "rate",
         "receipt_confirmed",
+        "received",
+        "recorded",
         "total",
         "usual_day",
     ];

@@ -74,6 +74,7 @@ pub(super) const WAGES: &[Column] = &[
     column("claims", "claims", Show::Id),
     column("region", "region", Show::Text),
     column("position", "position", Show::Count),
+    column("disputed", "disputed", Show::Money),
 ];
 
 pub(super) const BY_EMPLOYER: &[Column] = &[
@@ -86,6 +87,7 @@ pub(super) const BY_EMPLOYER: &[Column] = &[
     column("went_overdue", "went_overdue", Show::Count),
     column("pending_claims", "pending_claims", Show::Count),
     column("claims", "claims", Show::Count),
+    column("disputed", "disputed", Show::Money),
 ];
 
 pub(super) const BY_AGE: &[Column] = &[
