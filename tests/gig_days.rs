@@ -39,15 +39,16 @@ struct Task {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_of_paid_micro_tasks_runs_through_the_whole_system() {
-    run("gmission_00.txt", 1878.43).await;
+    run("gmission_00.txt", 1878.43, 90.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_of_campus_deliveries_runs_through_the_whole_system() {
-    run("everysender_00.txt", 1566.87).await;
+    run("everysender_00.txt", 1566.87, 85.0).await;
 }
 
-async fn run(file: &str, optimum: f64) {
+/// Plays the day of `file` and holds its utility against the offline `optimum`: at least `floor` per cent of it.
+async fn run(file: &str, optimum: f64, floor: f64) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/gig-days").join(file);
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("SKIPPED: {file} is not beside the checkout, so this real day was not run");
@@ -117,11 +118,10 @@ async fn run(file: &str, optimum: f64) {
         utility += task.pay * worker.success;
     }
     let matched = hired.iter().flatten().count();
-    println!(
-        "{file}: matched {matched}, utility {utility:.2}, {:.1} % of the offline optimum",
-        utility / optimum * 100.0
-    );
-    assert!(matched > 0 && utility <= optimum * 1.001, "more than the optimum cannot be");
+    let share = utility / optimum * 100.0;
+    println!("{file}: matched {matched}, utility {utility:.2}, {share:.1} % of the offline optimum");
+    assert!(share <= 100.1, "more than the optimum cannot be");
+    assert!(share >= floor, "{share:.1} % of the optimum, and it was above {floor} % before");
     server.running.stop().await.unwrap();
 }
 
