@@ -175,6 +175,59 @@ pub struct HireOf {
     pub date: Date,
     /// Where the worker has two hires on that date: the one that begins nearest to this minute.
     pub starts_near: Option<u16>,
+    /// With whom, as the form has it: a name or a code.
+    pub employer: String,
+}
+
+impl HireOf {
+    /// Which of the worker's hires on the date is meant: never one with somebody else, never one of two by chance.
+    fn among(&self, hires: &[HireOnDate]) -> Result<FoundHire, NoHire> {
+        let named = |it: &&HireOnDate| {
+            it.employer_code.as_ref() == Some(&self.employer)
+                || it.employer_name.as_ref() == Some(&self.employer)
+        };
+        let mut fits: Vec<&HireOnDate> = hires.iter().filter(named).collect();
+        if fits.is_empty() {
+            fits =
+                hires.iter().filter(|it| it.employer_name.is_none() && it.employer_code.is_none()).collect();
+        }
+        let away = |it: &HireOnDate| self.starts_near.map_or(0, |near| near.abs_diff(it.starts));
+        fits.sort_by_key(|it| (away(it), it.found.shift));
+        match fits.as_slice() {
+            [] if hires.is_empty() => Err(NoHire::None),
+            [] => Err(NoHire::OfOthers),
+            [first, second, ..] if second.found.hire != first.found.hire && away(first) == away(second) => {
+                Err(NoHire::Several)
+            }
+            [first, ..] => Ok(first.found),
+        }
+    }
+}
+
+/// Why no hire can be told from what a form says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoHire {
+    /// There is none on the date.
+    None,
+    /// There is one, with another employer.
+    OfOthers,
+    /// There are several alike.
+    Several,
+}
+
+/// The types of events that a command of a form leaves, by which it is known that it was given. Whatever registers
+/// somebody is not here: it is told again, and answered with who is there.
+fn leaves(command: &str) -> &'static [&'static str] {
+    match command {
+        "worker.arrive" => &["worker.arrived"],
+        "posting.submit" => &["posting.published", "posting.review_requested"],
+        "wage.state_due" => &["wage.due", "wage.adjusted"],
+        "attendance.sign_in" => &["attendance.signed_in"],
+        "attendance.sign_out" => &["attendance.signed_out"],
+        "wage.record_payment" => &["wage.paid", "wage.paid_to_third"],
+        "claim.register" => &["claim.registered"],
+        _ => &[],
+    }
 }
 
 /// One command that a row asks for. Its `Debug` does not tell the body, which holds people's data.
@@ -237,6 +290,11 @@ pub fn read(bytes: &[u8], file_name: &str, options: &Options) -> Result<Imported
                 located.unknown.join("、")
             ));
         }
+        let unread = located.unread();
+        if !unread.is_empty() {
+            let (name, unread) = (cells::shown(&sheet.name), unread.join("、"));
+            notes.push(format!("工作表“{name}”有认得而不登记的列: {unread}"));
+        }
         forms.push((sheet.name.clone(), located.kind));
         rows.extend(located.rows(&digest, options));
     }
@@ -278,6 +336,19 @@ pub enum SendError {
     Failed(String),
 }
 
+/// A hire of a worker on a date, as a registry lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HireOnDate {
+    /// Which.
+    pub found: FoundHire,
+    /// The minute of the day at which the shift begins.
+    pub starts: u16,
+    /// Whose, where the name stands in clear: of a person it does not.
+    pub employer_name: Option<String>,
+    /// The employer's code, where it has one.
+    pub employer_code: Option<String>,
+}
+
 /// A hire as a lookup found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundHire {
@@ -291,16 +362,11 @@ pub struct FoundHire {
 
 /// A server, as far as an import asks it.
 pub trait Registry {
-    /// The worker's hire with a shift on that date, the one that begins nearest to `near` where there are several.
+    /// The worker's hires with a shift on that date.
     ///
     /// # Errors
     /// Where the server could not be asked; likewise below.
-    fn hire_on(
-        &mut self,
-        worker: WorkerId,
-        date: Date,
-        near: Option<u16>,
-    ) -> Result<Option<FoundHire>, SendError>;
+    fn hires_on(&mut self, worker: WorkerId, date: Date) -> Result<Vec<HireOnDate>, SendError>;
 
     /// The human behind a worker who was registered before; none where that cannot be seen.
     fn person_of(&mut self, worker: WorkerId) -> Result<Option<PersonId>, SendError>;
@@ -310,6 +376,9 @@ pub trait Registry {
 
     /// What was paid of a wage, as `GET /v1/wages/{id}` lists it; nothing where it is not on the books yet.
     fn payments_of(&mut self, wage: &str) -> Result<Vec<Value>, SendError>;
+
+    /// Told before each row: how many of all are done.
+    fn comes_to(&mut self, _done: usize, _all: usize) {}
 
     /// Gives a command.
     fn send(&mut self, command: &str, key: Uuid, body: Value) -> Result<Answer, SendError>;
@@ -402,10 +471,13 @@ pub struct Summary {
     pub lines: Vec<Line>,
 }
 
-/// Sends what was read. `recorded` are the rows of this file that the server has already, as `sheet!row`;
-/// `started` is the start of this import, from which the keys are made.
+/// What the server has of a file: by row, as `sheet!row`, the types of its events.
+pub type Recorded = BTreeMap<String, BTreeSet<String>>;
+
+/// Sends what was read. `recorded` is what the server has of this file already; `started` is the start of this import, from which the keys are made.
 ///
-/// Run again with the same `started`, the same keys are sent; run again later, rows recorded are left out. Of a
+/// Run again with the same `started`, the same keys are sent; run again later, what is recorded is left out, and
+/// where a row broke off in the middle the rest of it goes in. Of a
 /// corrected file, which is another one, what cannot be told from its own words is told from what is on record:
 /// a claim or a payment that stands there already is not made again, and one that differs is refused.
 ///
@@ -414,23 +486,27 @@ pub struct Summary {
 pub fn run(
     imported: &Imported,
     started: Timestamp,
-    recorded: &BTreeSet<String>,
+    recorded: &Recorded,
     known: &mut Known,
     registry: &mut impl Registry,
 ) -> Result<Summary, SendError> {
     let mut summary = Summary { digest: imported.digest.clone(), ..Summary::default() };
-    for row in &imported.rows {
+    for (n, row) in imported.rows.iter().enumerate() {
+        registry.comes_to(n, imported.rows.len());
         let mut entities = Vec::new();
         let (result, notes) = match &row.outcome {
             Outcome::Skipped(note) => (RowResult::Skipped { note: note.clone() }, Vec::new()),
             Outcome::Bad(problems) => {
                 (RowResult::Bad { problems: problems.iter().map(told).collect() }, Vec::new())
             }
-            Outcome::Steps { .. } if recorded.contains(&row.place()) => (RowResult::Unchanged, Vec::new()),
+            Outcome::Steps { steps, .. } if is_whole(steps, recorded.get(&row.place())) => {
+                (RowResult::Unchanged, Vec::new())
+            }
             Outcome::Steps { steps, notes } => {
+                let done = recorded.get(&row.place());
                 let key = |n| key(&imported.digest, row, n, started);
                 let mut notes = notes.clone();
-                let result = send_row(steps, key, known, &mut entities, &mut notes, registry)?;
+                let result = send_row(steps, done, key, known, (&mut entities, &mut notes), registry)?;
                 (result, notes)
             }
         };
@@ -482,16 +558,27 @@ pub fn uuid_v7(at: Timestamp, random: &[u8; 10]) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(ms, random).into_uuid()
 }
 
+/// Whether a step left its event when the file was imported before.
+fn was_given(step: &Step, done: &BTreeSet<String>) -> bool {
+    leaves(step.command).iter().any(|it| done.contains(*it))
+}
+
+/// Whether all of a row is on record. Of a row that only registers somebody, any event will do.
+fn is_whole(steps: &[Step], done: Option<&BTreeSet<String>>) -> bool {
+    done.is_some_and(|done| steps.iter().all(|step| step.makes.is_some() || was_given(step, done)))
+}
+
 fn send_row(
     steps: &[Step],
+    done: Option<&BTreeSet<String>>,
     key: impl Fn(usize) -> Uuid,
     known: &mut Known,
-    entities: &mut Vec<EntityRef>,
-    notes: &mut Vec<String>,
+    (entities, notes): (&mut Vec<EntityRef>, &mut Vec<String>),
     registry: &mut impl Registry,
 ) -> Result<RowResult, SendError> {
     let mut changed = false;
-    let mut queue: VecDeque<(usize, &Step)> = steps.iter().enumerate().collect();
+    let left = |step: &Step| done.is_none_or(|done| !was_given(step, done));
+    let mut queue: VecDeque<(usize, &Step)> = steps.iter().enumerate().filter(|(_, it)| left(it)).collect();
     while let Some((n, step)) = queue.pop_front() {
         if let Some((made, id)) = step.makes.as_ref().and_then(|made| Some((made, known.0.get(made)?))) {
             entities.push(EntityRef { kind: made.0, id: *id });
@@ -500,14 +587,14 @@ fn send_row(
         let mut body = step.body.clone();
         for (pointer, reference) in &step.needs {
             match resolve(reference, &known.0, registry)? {
-                Some(value) => fill(&mut body, pointer, value),
+                Ok(value) => fill(&mut body, pointer, value),
                 // A statement can be left out, whoever it is about cannot be guessed.
-                None if *pointer == "/statement/person" => {
+                Err(_) if *pointer == "/statement/person" => {
                     if let Some(fields) = body.as_object_mut() {
                         fields.remove("statement");
                     }
                 }
-                None => return Ok(nothing_found(step.command, reference)),
+                Err(why) => return Ok(nothing_found(step.command, why)),
             }
         }
         match on_record(step.command, &body, registry)? {
@@ -622,14 +709,19 @@ fn refused(command: &str, code: String, detail: String) -> RowResult {
     RowResult::Refused { command: command.to_owned(), code, detail }
 }
 
-fn nothing_found(command: &str, reference: &Reference) -> RowResult {
-    let (code, detail) = match reference {
-        Reference::Made { .. } => {
-            ("depends", "what this row needs was not registered: see the row that names it first")
-        }
-        Reference::Hire(_) | Reference::Shift(_) | Reference::Wage(_) => {
+fn nothing_found(command: &str, why: Option<NoHire>) -> RowResult {
+    let (code, detail) = match why {
+        None => ("depends", "what this row needs was not registered: see the row that names it first"),
+        Some(NoHire::None) => {
             ("no_hire", "no hire of this worker is on record for this date: register the hire first")
         }
+        Some(NoHire::OfOthers) => {
+            ("no_hire", "the worker's hire on this date is with another employer than this row names")
+        }
+        Some(NoHire::Several) => (
+            "several_hires",
+            "the worker has several hires with this employer on this date: fill in 上工时间",
+        ),
     };
     refused(command, code.into(), detail.into())
 }
@@ -642,20 +734,20 @@ fn remember(known: &mut BTreeMap<(Kind, Key), Uuid>, kind: Kind, key: &Key, answ
     }
 }
 
+/// What a reference means; where it is a hire that cannot be told, why.
 fn resolve(
     reference: &Reference,
     known: &BTreeMap<(Kind, Key), Uuid>,
     registry: &mut impl Registry,
-) -> Result<Option<Value>, SendError> {
+) -> Result<Result<Value, Option<NoHire>>, SendError> {
     let mut hire = |of: &HireOf| {
-        let Reference::Made { kind, key } = &of.worker else { return Ok(None) };
-        match known.get(&(*kind, key.clone())) {
-            Some(worker) => registry.hire_on(WorkerId(*worker), of.date, of.starts_near),
-            None => Ok(None),
-        }
+        let Reference::Made { kind, key } = &of.worker else { return Ok(Err(None)) };
+        let Some(worker) = known.get(&(*kind, key.clone())) else { return Ok(Err(None)) };
+        let hires = registry.hires_on(WorkerId(*worker), of.date)?;
+        Ok::<_, SendError>(of.among(&hires).map_err(Some))
     };
     Ok(match reference {
-        Reference::Made { kind, key } => known.get(&(*kind, key.clone())).map(|id| json!(id)),
+        Reference::Made { kind, key } => known.get(&(*kind, key.clone())).map(|id| json!(id)).ok_or(None),
         Reference::Hire(of) => hire(of)?.map(|found| json!(found.hire)),
         Reference::Shift(of) => hire(of)?.map(|found| json!(found.shift)),
         Reference::Wage(of) => hire(of)?.map(|found| {

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::import::{self, Answer, FoundHire, Known, Options, SendError, Summary};
+use crate::import::{self, Answer, FoundHire, HireOnDate, Known, Options, SendError, Summary};
 
 /// The morning that the sheets were written for.
 const WRITTEN_FOR: &str = "2026-09-14";
@@ -302,7 +302,7 @@ impl<'a> Stage<'a> {
         let hires = self.hires.clone();
         let send = |command: &str, key, body| send(at, &step.actor, command, key, body);
         let mut played = Remembered { hires: &hires, sent: Vec::new(), send };
-        let summary = import::run(&imported, at, &BTreeSet::new(), &mut known, &mut played)
+        let summary = import::run(&imported, at, &BTreeMap::new(), &mut known, &mut played)
             .map_err(PlayError::Server)?;
         let sent = played.sent;
         self.known = known;
@@ -438,13 +438,19 @@ struct Remembered<'a, S> {
 }
 
 impl<S: FnMut(&str, Uuid, Value) -> Result<Answer, SendError>> import::Registry for Remembered<'_, S> {
-    fn hire_on(
-        &mut self,
-        worker: WorkerId,
-        date: Date,
-        near: Option<u16>,
-    ) -> Result<Option<FoundHire>, SendError> {
-        Ok(hire_on(self.hires, worker, date, near))
+    /// The script does not say whose hires they are; no worker of it has two on one day that begin alike.
+    fn hires_on(&mut self, worker: WorkerId, date: Date) -> Result<Vec<HireOnDate>, SendError> {
+        let mine = self.hires.iter().filter(|(of, _, _)| *of == worker);
+        let on_date = mine.flat_map(|(_, hire, shifts)| {
+            let nth = (0..).zip(shifts).filter(|(_, shift)| shift.work_date() == date);
+            nth.map(|(shift, it)| HireOnDate {
+                found: FoundHire { hire: *hire, shift, one_wage: false },
+                starts: it.start().minute_of_day(),
+                employer_name: None,
+                employer_code: None,
+            })
+        });
+        Ok(on_date.collect())
     }
 
     /// Whoever stands on two sheets is known from the first.
@@ -466,20 +472,6 @@ impl<S: FnMut(&str, Uuid, Value) -> Result<Answer, SendError>> import::Registry 
         self.sent.push((command.to_owned(), body, answer.clone()));
         Ok(answer)
     }
-}
-
-fn hire_on(
-    hires: &[(WorkerId, HireId, Vec<Shift>)],
-    worker: WorkerId,
-    date: Date,
-    near: Option<u16>,
-) -> Option<FoundHire> {
-    let mine = hires.iter().filter(|(of, _, _)| *of == worker);
-    let on_date = mine.flat_map(|(_, hire, shifts)| {
-        let nth = (0..).zip(shifts).filter(|(_, shift)| shift.work_date() == date);
-        nth.map(|(n, shift)| (shift.start().minute_of_day().abs_diff(near.unwrap_or(0)), *hire, n))
-    });
-    on_date.min().map(|(_, hire, shift)| FoundHire { hire, shift, one_wage: false })
 }
 
 /// The last working day before days off in the second or third week: those of a holiday where there is one.

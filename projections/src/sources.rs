@@ -1,5 +1,7 @@
 //! 来源: which rows of an imported form are on record already.
 
+use std::collections::BTreeSet;
+
 use linggong_events::Event;
 use linggong_events::envelope::{Meta, RawEnvelope};
 use linggong_events::measure::Position;
@@ -23,6 +25,8 @@ pub struct SourceRow {
     pub first: Position,
     /// How many events came from it.
     pub events: u32,
+    /// Their types: `worker.arrived`. An import that broke off knows by them what of the row is still to be told.
+    pub types: BTreeSet<String>,
 }
 
 const ROWS: Table<SourceRow> = Table::new(1);
@@ -33,27 +37,29 @@ fn file(digest: &str) -> Key<SourceRow> {
 
 impl View for Sources {
     const NAME: &'static str = "sources";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
-    fn apply(rows: &mut Rows<'_>, meta: &Meta, _: &Event) {
-        count(rows, meta);
+    fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
+        count(rows, meta, event.event_type().short_name());
     }
 
     fn apply_unknown(rows: &mut Rows<'_>, raw: &RawEnvelope) {
-        count(rows, &raw.meta);
+        count(rows, &raw.meta, raw.type_name.clone());
     }
 }
 
 /// A source is written `sha256:…#sheet!row`.
-fn count(rows: &mut Rows<'_>, meta: &Meta) {
+fn count(rows: &mut Rows<'_>, meta: &Meta, type_name: String) {
     let Some((digest, place)) = meta.source_doc.as_deref().and_then(|it| it.split_once('#')) else { return };
     let key = || file(digest).word(place);
     let mut row = rows.get(&key()).unwrap_or_else(|| SourceRow {
         place: place.to_owned(),
         first: meta.position,
         events: 0,
+        types: BTreeSet::new(),
     });
     row.events = row.events.saturating_add(1);
+    row.types.insert(type_name);
     rows.put(key(), &row);
 }
 

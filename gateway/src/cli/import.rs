@@ -10,9 +10,13 @@ use uuid::Uuid;
 
 use super::client::{Client, Wanted};
 use super::exit::{Failure, Stop};
+use super::output::{Column, Show, column};
+use super::progress::Progress;
 use super::{Global, ImportArgs};
 use crate::clock::Clock;
-use crate::import::{self, Answer, FoundHire, Known, Options, SendError};
+use crate::import::{
+    self, Answer, FoundHire, HireOnDate, Known, Line, Options, Recorded, RowResult, SendError,
+};
 
 /// Imports every file, in the order given, and prints what became of each row.
 pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
@@ -20,7 +24,7 @@ pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
         let client = super::client(global, clock, out)?;
         let now = clock.now();
         let options = options(&client, args, now.date())?;
-        let mut known = Known::default();
+        let (mut known, mut left_out) = (Known::default(), 0);
         for file in &args.files {
             let unreadable =
                 |why: String| Failure::local(global.lang, "file", format!("{}: {why}", file.display()));
@@ -29,15 +33,61 @@ pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
             let imported =
                 import::read(&bytes, &name, &options).map_err(|error| unreadable(crate::chain(&error)))?;
             let recorded = recorded(&client, &imported.digest)?;
-            let summary = import::run(&imported, now, &recorded, &mut known, &mut Asked::of(&client))
-                .map_err(|error| Failure::local(global.lang, "unreachable", error.to_string()))?;
+            for note in &imported.notes {
+                out.note(&format!("{name}: {note}"))?;
+            }
+            let mut asked = Asked::of(&client);
+            asked.progress = Some(Progress::new(out.terminal));
+            let summary =
+                import::run(&imported, now, &recorded, &mut known, &mut asked).map_err(|error| {
+                    // Not every failure is a server out of reach: a role may be missing.
+                    let said = asked.failure.take();
+                    said.unwrap_or_else(|| Failure::local(global.lang, "unreachable", error.to_string()))
+                })?;
+            drop(asked);
             out.note(&format!(
                 "{name}: 读 {} 行, 登记 {}, 原已登记 {}, 被拒 {}, 读不懂 {}",
                 summary.read, summary.accepted, summary.unchanged, summary.refused, summary.bad
             ))?;
-            out.json(&json!(summary))?;
+            left_out += summary.refused + summary.bad;
+            let lines: Vec<Value> = summary.lines.iter().map(|line| told(&name, line)).collect();
+            out.list(ROWS, &json!(summary), &lines)?;
         }
-        Ok::<(), Stop>(())
+        match left_out {
+            0 => Ok(()),
+            rows => Err(Stop::from(Failure::local(global.lang, "rows_left_out", rows.to_string()))),
+        }
+    })
+}
+
+const ROWS: &[Column] = &[
+    column("file", "file", Show::Text),
+    column("sheet", "sheet", Show::Text),
+    column("row", "row", Show::Text),
+    column("result", "result", Show::Code(&["RowResult"])),
+    column("code", "code", Show::Text),
+    column("column", "column", Show::Text),
+    column("detail", "detail", Show::Text),
+];
+
+/// One line of the report as a row of a table: the first reason, where something is wrong.
+fn told(file: &str, line: &Line) -> Value {
+    let (result, code, column, detail) = match &line.result {
+        RowResult::Accepted => ("accepted", String::new(), String::new(), line.notes.join("; ")),
+        RowResult::Unchanged => ("unchanged", String::new(), String::new(), line.notes.join("; ")),
+        RowResult::Skipped { note } => ("skipped", String::new(), String::new(), note.clone()),
+        RowResult::Refused { command, code, detail } => {
+            ("refused", code.clone(), String::new(), format!("{command}: {detail}"))
+        }
+        RowResult::Bad { problems } => {
+            let each =
+                |say: fn(&import::Told) -> &str| problems.iter().map(say).collect::<Vec<_>>().join("; ");
+            ("bad", each(|it| it.code), each(|it| &it.column), each(|it| it.zh))
+        }
+    };
+    json!({
+        "file": file, "sheet": line.sheet, "row": line.row, "result": result, "code": code, "column": column,
+        "detail": detail,
     })
 }
 
@@ -52,11 +102,15 @@ fn options(client: &Client<'_>, args: &ImportArgs, today: Date) -> Result<Option
     Ok(Options { region: args.region, markets, today, year: today.civil().year(), shift_days: 0 })
 }
 
-/// The rows of a file that the server has already, as `sheet!row`.
-pub fn recorded(client: &Client<'_>, digest: &str) -> Result<BTreeSet<String>, Failure> {
+/// What the server has of a file already.
+pub fn recorded(client: &Client<'_>, digest: &str) -> Result<Recorded, Failure> {
     let rows = client.get(&format!("/v1/sources/{digest}"), &[])?;
-    let place = |row: &Value| row["place"].as_str().map(str::to_owned);
-    Ok(rows["rows"].as_array().into_iter().flatten().filter_map(place).collect())
+    let row = |row: &Value| {
+        let types = row["types"].as_array().into_iter().flatten();
+        let types: BTreeSet<String> = types.filter_map(|it| it.as_str().map(str::to_owned)).collect();
+        Some((row["place"].as_str()?.to_owned(), types))
+    };
+    Ok(rows["rows"].as_array().into_iter().flatten().filter_map(row).collect())
 }
 
 /// Sends one command and reads what an import must know of the answer.
@@ -90,12 +144,15 @@ fn is_lawful(failure: &Failure) -> bool {
 pub struct Asked<'a> {
     client: &'a Client<'a>,
     last: Option<String>,
+    progress: Option<Progress>,
+    /// The last failure that was no answer about a row.
+    failure: Option<Failure>,
 }
 
 impl<'a> Asked<'a> {
     /// Nothing sent yet.
     pub fn of(client: &'a Client<'a>) -> Asked<'a> {
-        Asked { client, last: None }
+        Asked { client, last: None, progress: None, failure: None }
     }
 
     fn at_least(&self) -> Vec<(&'static str, String)> {
@@ -115,13 +172,14 @@ fn failed(failure: Failure) -> SendError {
 }
 
 impl import::Registry for Asked<'_> {
-    fn hire_on(
-        &mut self,
-        worker: WorkerId,
-        date: Date,
-        near: Option<u16>,
-    ) -> Result<Option<FoundHire>, SendError> {
-        Ok(nearest(&self.listed("/v1/hires", &worker.to_string())?, date, near))
+    fn hires_on(&mut self, worker: WorkerId, date: Date) -> Result<Vec<HireOnDate>, SendError> {
+        Ok(on_date(&self.listed("/v1/hires", &worker.to_string())?, date))
+    }
+
+    fn comes_to(&mut self, done: usize, all: usize) {
+        if let Some(progress) = &mut self.progress {
+            progress.at(done as u64, all as u64);
+        }
     }
 
     fn person_of(&mut self, worker: WorkerId) -> Result<Option<PersonId>, SendError> {
@@ -152,23 +210,32 @@ impl import::Registry for Asked<'_> {
         if let Some(position) = answered.as_ref().ok().and_then(|it| it["position"].as_str()) {
             self.last = Some(position.to_owned());
         }
+        if let Err(failure) = answered.as_ref().map_err(Clone::clone)
+            && !is_lawful(&failure)
+        {
+            self.failure = Some(failure);
+        }
         read_answer(answered)
     }
 }
 
-/// Of hires, the one with a shift on that date, the nearest to `minute` where there are several.
-fn nearest(rows: &[Value], date: Date, minute: Option<u16>) -> Option<FoundHire> {
-    let mut found: Vec<(u16, FoundHire)> = Vec::new();
+/// The shifts on that date of hires as they are listed.
+fn on_date(rows: &[Value], date: Date) -> Vec<HireOnDate> {
+    let mut found = Vec::new();
     for row in rows {
         let Some(hire) = row["hire"].as_str().and_then(|it| it.parse::<HireId>().ok()) else { continue };
+        let text = |name: &str| row[name].as_str().map(str::to_owned);
         for (shift, n) in row["shifts"].as_array().into_iter().flatten().zip(0..) {
             let start = shift["start"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
             let Some(start) = start.filter(|it| it.date() == date) else { continue };
-            let away = minute.map_or(0, |minute| minute.abs_diff(start.minute_of_day()));
             let one_wage = row["pay"]["pay_kind"] == "task";
-            found.push((away, FoundHire { hire, shift: n, one_wage }));
+            found.push(HireOnDate {
+                found: FoundHire { hire, shift: n, one_wage },
+                starts: start.minute_of_day(),
+                employer_name: text("employer_name"),
+                employer_code: text("employer_code"),
+            });
         }
     }
-    found.sort_by_key(|(away, it)| (*away, it.hire));
-    found.first().map(|(_, it)| *it)
+    found
 }

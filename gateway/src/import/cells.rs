@@ -99,6 +99,7 @@ faults! {
     UNKNOWN_KIND = "unknown_employer_kind", "不认识的单位类型", "no kind of employer is called so";
     UNKNOWN_MARKET = "unknown_market", "没有登记过这个市场", "no registered market is called so";
     UNKNOWN_MEANS = "unknown_means", "支付方式应为银行、现金或电子钱包", "means of payment are bank, cash or e-wallet";
+    UNKNOWN_DOCUMENT = "unknown_document", "不认识的证件类型", "no such kind of identity document";
     BAD_CODE = "bad_org_code", "统一社会信用代码校验位不符", "the organisation code's check character does not fit";
     TOO_LONG = "too_long", "文字太长", "the text is too long";
     ENDS_FIRST = "ends_first", "结束早于开始", "it ends before it begins";
@@ -124,8 +125,26 @@ pub(crate) fn shown(text: &str) -> String {
     out
 }
 
-pub(crate) fn document(text: &str) -> Result<IdentityDocument, Fault> {
-    IdentityDocument::parse(DocumentKind::ResidentId, text).map_err(|bad| match bad {
+/// 证件类型 as forms write it.
+pub(crate) fn document_kind(text: &str) -> Result<DocumentKind, Fault> {
+    match text {
+        "身份证" | "居民身份证" | "二代身份证" => Ok(DocumentKind::ResidentId),
+        "护照" => Ok(DocumentKind::Passport),
+        "居住证"
+        | "港澳台居民居住证"
+        | "港澳居民居住证"
+        | "台湾居民居住证"
+        | "永久居留身份证"
+        | "外国人永久居留身份证" => Ok(DocumentKind::ResidencePermit),
+        "其他" | "其他证件" | "港澳居民来往内地通行证" | "台湾居民来往大陆通行证" | "回乡证" | "台胞证" => {
+            Ok(DocumentKind::Other)
+        }
+        _ => Err(UNKNOWN_DOCUMENT),
+    }
+}
+
+pub(crate) fn document(kind: DocumentKind, text: &str) -> Result<IdentityDocument, Fault> {
+    IdentityDocument::parse(kind, text).map_err(|bad| match bad {
         BadDocument::LastDigitsLost => DIGITS_LOST,
         BadDocument::Length => DOCUMENT_LENGTH,
         BadDocument::Characters => DOCUMENT_CHARACTERS,
@@ -415,12 +434,12 @@ mod tests {
     #[test]
     fn a_number_that_a_spreadsheet_rounded_is_told_from_a_wrong_one() {
         for text in ["3.71622E+17", "3.70E+17"] {
-            assert_eq!(document(text).unwrap_err(), DIGITS_LOST, "{text}");
+            assert_eq!(document(DocumentKind::ResidentId, text).unwrap_err(), DIGITS_LOST, "{text}");
         }
         let held_as_number = Cell::number(371_622_199_001_011_234.0);
-        assert_eq!(document(held_as_number.as_str()).unwrap_err(), DIGITS_LOST);
-        assert_eq!(document("37162219900101123").unwrap_err(), DOCUMENT_LENGTH);
-        assert!(document("371622800101123").is_ok(), "15 digits of before 1999");
+        assert_eq!(document(DocumentKind::ResidentId, held_as_number.as_str()).unwrap_err(), DIGITS_LOST);
+        assert_eq!(document(DocumentKind::ResidentId, "37162219900101123").unwrap_err(), DOCUMENT_LENGTH);
+        assert!(document(DocumentKind::ResidentId, "371622800101123").is_ok(), "15 digits of before 1999");
         assert_eq!(phone("1.38E+10"), Err(DIGITS_LOST));
         assert_eq!(phone("无"), Ok(None));
     }

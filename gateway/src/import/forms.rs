@@ -40,6 +40,7 @@ pub(crate) enum Column {
     Date,
     DateEnd,
     Document,
+    DocumentKind,
     Due,
     EmergencyContact,
     EmployerCode,
@@ -222,6 +223,18 @@ fn without_parentheses(label: &str) -> String {
 }
 
 impl Located<'_> {
+    /// The headings that are known and of which nothing is recorded.
+    pub(crate) fn unread(&self) -> Vec<String> {
+        let unread: &[Column] = match self.kind {
+            FormKind::Seeker => &[Column::Crew, Column::Remark],
+            FormKind::Posting => &[Column::Remark],
+            FormKind::Attendance => &[Column::Signature, Column::Remark],
+            FormKind::Case => &[Column::Status, Column::Officer, Column::Remark],
+        };
+        let headings = unread.iter().filter_map(|it| self.columns.get(it));
+        headings.map(|(_, heading)| cells::shown(heading)).collect()
+    }
+
     /// What every row below the headings asks for; blank rows are no rows.
     pub(crate) fn rows(&self, digest: &str, options: &Options) -> Vec<Row> {
         let mut above = BTreeMap::new();
@@ -369,7 +382,9 @@ impl Reader<'_> {
     /// The human of this row as the vault wants to be told, and the key by which rows mean the same one.
     fn person(&mut self, name: Column, document: Column, phone: Column) -> Option<(Value, Key)> {
         let name = self.needed(name, |text| short(text, 50))?;
-        let held = self.parsed(document, cells::document);
+        let kind = self.parsed(Column::DocumentKind, cells::document_kind);
+        let kind = kind.unwrap_or(DocumentKind::ResidentId);
+        let held = self.parsed(document, |text| cells::document(kind, text));
         let tel = self.parsed(phone, cells::phone).flatten();
         let mut person = json!({ "name": name });
         if let Some(tel) = &tel {
@@ -377,14 +392,7 @@ impl Reader<'_> {
         }
         let key = match &held {
             Some(held) => {
-                let kind = match held.kind() {
-                    DocumentKind::ResidentId15 => DocumentKind::ResidentId15,
-                    DocumentKind::ResidentId
-                    | DocumentKind::Passport
-                    | DocumentKind::ResidencePermit
-                    | DocumentKind::Other => DocumentKind::ResidentId,
-                };
-                person["document"] = json!({ "kind": kind.name(), "number": held.number() });
+                person["document"] = json!({ "kind": held.kind().name(), "number": held.number() });
                 Key::of(&["person", &held.canonical()])
             }
             None => Key::of(&["person", &name, tel.as_deref().unwrap_or_default()]),
@@ -831,13 +839,15 @@ fn attendance(row: &mut Reader<'_>, digest: &str) -> Option<Vec<Step>> {
     if paid.is_some() && means.is_none() && row.text(Column::Means).is_none() {
         row.problem(Column::Means, "", cells::MISSING);
     }
-    let ((person, key), date) = (person?, date?);
+    let employer = row.need(Column::EmployerName);
+    let ((person, key), date, employer) = (person?, date?, employer?);
     let ends = ends.map(|end| if begins.is_some_and(|begin| end <= begin) { end + DAY_MINUTES } else { end });
     let at = |minute: u16| date.plus_days(i64::from(minute / DAY_MINUTES)).at_minute(minute % DAY_MINUTES);
 
     let worker = Reference::Made { kind: Kind::Worker, key: key.clone() };
     let hire = |of: fn(Box<super::HireOf>) -> Reference| {
-        of(Box::new(super::HireOf { worker: worker.clone(), date, starts_near: begins }))
+        let (worker, employer) = (worker.clone(), employer.clone());
+        of(Box::new(super::HireOf { worker, date, starts_near: begins, employer }))
     };
     let mut steps = vec![known_worker(person, trade, key)];
     if let Some(due) = due {

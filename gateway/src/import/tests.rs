@@ -112,9 +112,14 @@ fn a_wage_sheet_speaks_about_the_hire_of_its_day() {
     let hire = HireId(Uuid::from_u128(40));
     let worker = WorkerId(Uuid::from_u128(41));
     let mut sent = Vec::new();
-    let found = |of: WorkerId, date: Date, near: Option<u16>| {
-        assert_eq!((of, date.to_string().as_str(), near), (worker, "2026-09-13", Some(1080)));
-        Ok(Some(FoundHire { hire, shift: 2, one_wage: false }))
+    let found = |of: WorkerId, date: Date| {
+        assert_eq!((of, date.to_string().as_str()), (worker, "2026-09-13"));
+        // That day the worker had another hire with the same employer, and one with somebody else.
+        Ok(vec![
+            on_date(50, 0, 600, Some("阳信甲有限公司")),
+            on_date(40, 2, 1080, Some("阳信甲有限公司")),
+            on_date(60, 0, 1080, Some("阳信乙有限公司")),
+        ])
     };
     let mut server = Told::new(found, |command: &str, _, body| {
         sent.push((command.to_owned(), body));
@@ -124,7 +129,7 @@ fn a_wage_sheet_speaks_about_the_hire_of_its_day() {
         }
         Ok(Answer { unchanged: false, subjects: Vec::new() })
     });
-    let summary = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), &mut server);
+    let summary = run(&imported, at(), &Recorded::new(), &mut Known::default(), &mut server);
     assert_eq!(summary.unwrap().accepted, 1);
     let commands: Vec<&str> = sent.iter().map(|(command, _)| command.as_str()).collect();
     let expected = [
@@ -146,8 +151,81 @@ fn at() -> Timestamp {
     "2026-09-14T01:00:00Z".parse().unwrap()
 }
 
-fn no_hires(_: WorkerId, _: Date, _: Option<u16>) -> Result<Option<FoundHire>, SendError> {
-    Ok(None)
+fn no_hires(_: WorkerId, _: Date) -> Result<Vec<HireOnDate>, SendError> {
+    Ok(Vec::new())
+}
+
+fn on_date(hire: u128, shift: u32, starts: u16, employer: Option<&str>) -> HireOnDate {
+    HireOnDate {
+        found: FoundHire { hire: HireId(Uuid::from_u128(hire)), shift, one_wage: false },
+        starts,
+        employer_name: employer.map(str::to_owned),
+        employer_code: None,
+    }
+}
+
+#[test]
+fn a_wage_sheet_is_never_booked_on_another_employer_s_hire_nor_on_one_of_two_by_chance() {
+    let of = |starts_near| HireOf {
+        worker: Reference::Made { kind: Kind::Worker, key: Key::of(&["w"]) },
+        date: "2026-09-13".parse().unwrap(),
+        starts_near,
+        employer: "甲公司".into(),
+    };
+    let meant = |near, hires: &[HireOnDate]| of(near).among(hires).map(|it| it.hire.0.as_u128());
+    assert_eq!(meant(None, &[]), Err(NoHire::None));
+    assert_eq!(meant(Some(360), &[on_date(1, 0, 360, Some("乙公司"))]), Err(NoHire::OfOthers));
+    let two = [on_date(1, 0, 360, Some("甲公司")), on_date(2, 0, 1080, Some("甲公司"))];
+    assert_eq!(meant(None, &two), Err(NoHire::Several));
+    assert_eq!(meant(Some(1000), &two), Ok(2));
+    let of_a_person = [on_date(1, 0, 360, Some("乙公司")), on_date(3, 0, 1080, None)];
+    assert_eq!(meant(None, &of_a_person), Ok(3), "a person's name does not stand in the ledger");
+    let code = HireOnDate { employer_code: Some("甲公司".into()), ..on_date(4, 0, 360, Some("全名")) };
+    assert_eq!(meant(None, &[code]), Ok(4));
+}
+
+#[test]
+fn what_broke_off_in_the_middle_of_a_row_goes_in_next_time_and_nothing_twice() {
+    let imported = read_text(
+        "考勤工资表\n姓名,身份证号,用人单位,日期,上工时间,下工时间,应发工资,实发工资,支付方式,签字\n\
+         甲某,371622199001011235,阳信甲有限公司,2026/9/13,18:00,次日6:00,280,200,现金,甲某\n",
+    );
+    assert!(
+        imported.notes.iter().any(|it| it.contains("签字")),
+        "what is not recorded is said: {:?}",
+        imported.notes
+    );
+    let sent_with = |types: &[&str]| {
+        let mut sent = Vec::new();
+        let found = |_: WorkerId, _: Date| Ok(vec![on_date(40, 0, 1080, Some("阳信甲有限公司"))]);
+        let mut server = Told::new(found, |command: &str, _, _| {
+            sent.push(command.to_owned());
+            let worker = EntityRef { kind: Kind::Worker, id: Uuid::from_u128(41) };
+            Ok(Answer { unchanged: false, subjects: vec![worker] })
+        });
+        let types = types.iter().map(|it| (*it).to_owned()).collect();
+        let recorded = [("csv!3".to_owned(), types)].into();
+        run(&imported, at(), &recorded, &mut Known::default(), &mut server).unwrap();
+        sent
+    };
+    let broken = sent_with(&["wage.due", "attendance.signed_in"]);
+    assert_eq!(broken, ["worker.register", "attendance.sign_out", "wage.record_payment"]);
+    let whole = sent_with(&["wage.due", "attendance.signed_in", "attendance.signed_out", "wage.paid"]);
+    assert!(whole.is_empty(), "{whole:?}");
+    // Every command that a form sends either registers somebody or leaves what it is known by.
+    for row in imported.rows.iter().chain(&read_text(TWO_POSTINGS).rows) {
+        assert!(steps(row).iter().all(|it| it.makes.is_some() || !leaves(it.command).is_empty()));
+    }
+}
+
+#[test]
+fn a_passport_is_a_document_too() {
+    let imported = read_text("姓名,证件类型,证件号码,工种\n甲某,护照,E12345678,小工\n乙某,驾照,1,小工\n");
+    assert_eq!(
+        steps(&imported.rows[0])[0].body["person"]["document"],
+        json!({ "kind": "passport", "number": "E12345678" })
+    );
+    assert!(problems(&imported.rows[1]).contains(&("证件类型", "unknown_document")));
 }
 
 /// What a server is asked, answered by the test.
@@ -167,16 +245,11 @@ impl<F, S> Told<F, S> {
 
 impl<F, S> Registry for Told<F, S>
 where
-    F: FnMut(WorkerId, Date, Option<u16>) -> Result<Option<FoundHire>, SendError>,
+    F: FnMut(WorkerId, Date) -> Result<Vec<HireOnDate>, SendError>,
     S: FnMut(&str, Uuid, Value) -> Result<Answer, SendError>,
 {
-    fn hire_on(
-        &mut self,
-        worker: WorkerId,
-        date: Date,
-        near: Option<u16>,
-    ) -> Result<Option<FoundHire>, SendError> {
-        (self.find)(worker, date, near)
+    fn hires_on(&mut self, worker: WorkerId, date: Date) -> Result<Vec<HireOnDate>, SendError> {
+        (self.find)(worker, date)
     }
 
     fn person_of(&mut self, worker: WorkerId) -> Result<Option<PersonId>, SendError> {
@@ -203,7 +276,7 @@ const TWO_POSTINGS: &str = "用人单位,信用代码,工种,人数,工作地点
 #[test]
 fn the_same_import_sends_the_same_keys_and_a_later_one_leaves_out_what_is_recorded() {
     let imported = read_text(TWO_POSTINGS);
-    let keys_of = |started, recorded: &BTreeSet<String>| {
+    let keys_of = |started, recorded: &Recorded| {
         let mut keys = Vec::new();
         let employer = EntityRef { kind: Kind::Employer, id: Uuid::from_u128(9) };
         let mut server = Told::new(no_hires, |_: &str, key, _| {
@@ -213,13 +286,16 @@ fn the_same_import_sends_the_same_keys_and_a_later_one_leaves_out_what_is_record
         let summary = run(&imported, started, recorded, &mut Known::default(), &mut server);
         (keys, summary.unwrap())
     };
-    let (keys, summary) = keys_of(at(), &BTreeSet::new());
+    let (keys, summary) = keys_of(at(), &Recorded::new());
     assert_eq!(keys.len(), 3, "the employer is registered once");
     assert!(keys.iter().all(|key| key.get_version_num() == 7));
     assert_eq!((summary.read, summary.accepted), (2, 2));
-    assert_eq!(keys_of(at(), &BTreeSet::new()).0, keys);
-    assert_ne!(keys_of(at().plus_ms(1), &BTreeSet::new()).0, keys);
-    let (keys, summary) = keys_of(at(), &["csv!2".to_owned(), "csv!3".to_owned()].into());
+    assert_eq!(keys_of(at(), &Recorded::new()).0, keys);
+    assert_ne!(keys_of(at().plus_ms(1), &Recorded::new()).0, keys);
+    let (keys, summary) = keys_of(
+        at(),
+        &["csv!2", "csv!3"].map(|it| (it.to_owned(), ["posting.published".to_owned()].into())).into(),
+    );
     assert_eq!((keys.len(), summary.unchanged), (0, 2));
 }
 
@@ -234,14 +310,14 @@ fn a_refused_employer_takes_its_postings_along_and_the_rest_goes_in() {
         }
         Ok(Answer { unchanged: false, subjects: vec![EntityRef { kind: Kind::Employer, id: Uuid::nil() }] })
     });
-    let summary = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), &mut server).unwrap();
+    let summary = run(&imported, at(), &Recorded::new(), &mut Known::default(), &mut server).unwrap();
     assert_eq!((summary.refused, summary.accepted), (1, 1));
     assert_eq!(summary.codes, [("outside_region".to_owned(), 1)].into());
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!(json["lines"][0]["result"], "refused");
     assert_eq!(json["lines"][0]["row"], 2);
     let mut gone = Told::new(no_hires, |_: &str, _, _| Err(SendError::Failed("gone".into())));
-    let failed = run(&imported, at(), &BTreeSet::new(), &mut Known::default(), &mut gone);
+    let failed = run(&imported, at(), &Recorded::new(), &mut Known::default(), &mut gone);
     assert_eq!(failed, Err(SendError::Failed("gone".into())));
 }
 
@@ -267,7 +343,7 @@ fn a_claim_on_record_is_not_made_again_and_one_that_differs_is_refused() {
             Err(SendError::Refused { code, detail, entity: Some(EntityRef { kind, id }) })
         });
         server.claims = claims;
-        let summary = run(imported, at(), &BTreeSet::new(), &mut Known::default(), &mut server).unwrap();
+        let summary = run(imported, at(), &Recorded::new(), &mut Known::default(), &mut server).unwrap();
         (sent.into_iter().find(|it| it.0 == "claim.register").map(|it| it.1), summary)
     };
     let (body, summary) = import(&sheet("3600"), Vec::new());
