@@ -14,6 +14,7 @@ use linggong_events::office::Role;
 use linggong_events::posting::PayKind;
 use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
 use linggong_events::wage::WageBasis;
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Context, commands};
 use crate::hire::{Hire, Stage};
@@ -53,7 +54,7 @@ commands! {
 }
 
 /// What is said about presence on one shift of a hire.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attendance {
     pub(crate) hire: HireId,
     pub(crate) worker: WorkerId,
@@ -69,14 +70,14 @@ pub(crate) struct Attendance {
 }
 
 /// The newest words of one side.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Said {
     signed_in: Option<Timestamp>,
     signed_out: Option<Out>,
 }
 
 /// When somebody left, and what was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Out {
     at: Timestamp,
     break_minutes: u16,
@@ -84,7 +85,7 @@ struct Out {
 }
 
 /// What an event was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Word {
     In,
     Out,
@@ -156,6 +157,11 @@ impl Attendance {
             PayKind::Piece => pay.rate.times(i64::from(out.pieces?)),
             PayKind::Task => None,
         }
+    }
+
+    /// Whether time alone will put a wage for it on the books.
+    pub(crate) fn presumes_a_wage(&self) -> bool {
+        self.presumed_at.is_some()
     }
 
     /// The civil date on which the shift was over: its own end, or a later sign-out.

@@ -16,6 +16,7 @@ use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::{Role, SeriesKind};
 use linggong_events::rules::DeadlineTrace;
 use linggong_events::time::{Date, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::claim::{Answer, Claim, DISPUTED};
 use crate::command::{Actor, Context, commands};
@@ -76,7 +77,7 @@ commands! {
 }
 
 /// A case as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Case {
     pub(crate) office: OfficeId,
     pub(crate) worker: WorkerId,
@@ -95,7 +96,7 @@ pub(crate) struct Case {
 }
 
 /// Where a case stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Stage {
     /// 补正: the claimant is to supply something before it is decided whether the claim is accepted.
     Supplementing,
@@ -108,7 +109,7 @@ pub(crate) enum Stage {
 }
 
 /// A deadline that runs, or has run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Running {
     trigger: Date,
     last_day: Date,

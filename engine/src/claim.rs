@@ -7,6 +7,7 @@ use linggong_events::claim::{
     AmountChanged, ClaimEvent, ClaimItem, ClaimOutcome, Closed, DuplicateSuspected, EvidenceAdded,
     ExternalRef, FollowedUp, Linked, Referred, Registered, Track, Withdrawn,
 };
+use linggong_events::codec::as_written;
 use linggong_events::employer::EmployerKind;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
@@ -16,6 +17,7 @@ use linggong_events::office::Role;
 use linggong_events::person::SealedText;
 use linggong_events::posting::RelationKind;
 use linggong_events::time::{Date, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::attendance::check_mandate;
 use crate::case::Stage;
@@ -64,7 +66,7 @@ commands! {
 }
 
 /// A claim as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Claim {
     pub(crate) worker: WorkerId,
     pub(crate) employer: EmployerId,
@@ -73,6 +75,7 @@ pub(crate) struct Claim {
     /// Since when that office holds it.
     pub(crate) held_since: Date,
     /// What is claimed, and what of it was paid before it was claimed.
+    #[serde(with = "as_written")]
     items: Vec<(ClaimItem, Fen)>,
     pub(crate) outstanding: Fen,
     /// What of the payments on record for its wages the claimant says never came.
@@ -86,7 +89,7 @@ pub(crate) struct Claim {
 }
 
 /// What an office answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// Nothing yet.
     Awaited,

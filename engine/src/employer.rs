@@ -1,5 +1,6 @@
 //! 用人主体.
 
+use linggong_events::codec::as_written;
 use linggong_events::employer::{
     Changed, EmployerDetails, EmployerEvent, EmployerKind, Registered, Restricted, RestrictionLifted,
 };
@@ -10,6 +11,7 @@ use linggong_events::person::KnownPerson;
 use linggong_events::place::Point;
 use linggong_events::region::Region;
 use linggong_events::time::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
 use crate::person;
@@ -41,8 +43,9 @@ commands! {
 }
 
 /// An employer of the register.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Employer {
+    #[serde(with = "as_written")]
     pub(crate) details: EmployerDetails,
     pub(crate) restricted_until: Option<Date>,
 }

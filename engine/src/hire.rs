@@ -1,5 +1,6 @@
 //! 用工: agreed, signed, started, changed, ended.
 
+use linggong_events::codec::as_written;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::hire::{
@@ -13,6 +14,7 @@ use linggong_events::posting::{FillMode, Filled, PayTerms, PostingTerms, Reopene
 use linggong_events::region::Region;
 use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
 use linggong_events::worker::Certificate;
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
 use crate::posting::{self, Posting, Status};
@@ -58,17 +60,20 @@ commands! {
 }
 
 /// A hire as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Hire {
+    #[serde(with = "as_written")]
     pub(crate) terms: HireTerms,
     pub(crate) revision: u32,
     pub(crate) mode: FillMode,
     pub(crate) signed: bool,
     pub(crate) stage: Stage,
+    /// Whether it is over, paid and claimed by nobody since long: only what later commands need is kept.
+    pub(crate) settled: bool,
 }
 
 /// Where a hire stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Stage {
     /// Agreed, not yet started.
     Agreed,
@@ -81,7 +86,7 @@ pub(crate) enum Stage {
 }
 
 /// Why a hire is void.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum VoidReason {
     /// Cancelled before it began.
     Cancelled,
@@ -511,7 +516,10 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
         HireEvent::Agreed(it) => {
             let (worker, posting) = (it.terms.worker, it.terms.posting);
             let (terms, revision, mode) = (it.terms.clone(), it.revision, it.mode);
-            state.hires.insert(it.hire, Hire { terms, revision, mode, signed: false, stage: Stage::Agreed });
+            state.hires.insert(
+                it.hire,
+                Hire { terms, revision, mode, signed: false, stage: Stage::Agreed, settled: false },
+            );
             if let Some(posting) = state.postings.get_mut(&posting) {
                 posting.hires.insert(it.hire);
             }
@@ -541,12 +549,12 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
         HireEvent::Cancelled(it) => {
             make_void(state, it.hire, VoidReason::Cancelled);
             if it.reason == CancelReason::Worker {
-                not_again(state, it.terms.worker, it.terms.posting);
+                state.decline(it.terms.worker, it.terms.posting);
             }
         }
         HireEvent::NoShow(it) => {
             make_void(state, it.hire, VoidReason::NoShow);
-            not_again(state, it.terms.worker, it.terms.posting);
+            state.decline(it.terms.worker, it.terms.posting);
             if let Some(worker) = state.workers.get_mut(&it.terms.worker) {
                 worker.missed += 1;
             }
@@ -567,13 +575,6 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
 fn set_stage(state: &mut State, id: HireId, stage: Stage) {
     if let Some(hire) = state.hires.get_mut(&id) {
         hire.stage = stage;
-    }
-}
-
-/// Whoever gave a place up is not proposed for the same posting again.
-fn not_again(state: &mut State, worker: WorkerId, posting: PostingId) {
-    if let Some(worker) = state.workers.get_mut(&worker) {
-        worker.declined.insert(posting);
     }
 }
 

@@ -13,6 +13,7 @@ use linggong_events::insurance::{
 use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::Role;
 use linggong_events::time::{MINUTE_MS, Shift, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::attendance::{check_mandate, check_side};
 use crate::command::{Context, commands};
@@ -42,7 +43,7 @@ commands! {
 }
 
 /// One cover asked for, or the look at one shift.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Insurance {
     pub(crate) hire: HireId,
     pub(crate) worker: WorkerId,
@@ -52,7 +53,7 @@ pub(crate) struct Insurance {
 }
 
 /// Where a cover stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Cover {
     /// Nobody asked for it yet; cover is looked at before this shift.
     Looked(Shift),
@@ -65,7 +66,7 @@ enum Cover {
 }
 
 /// What is known of the covers of one hire.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Covers {
     ids: BTreeSet<InsuranceId>,
     lead_minutes: u16,
@@ -160,6 +161,31 @@ pub(crate) fn no_longer_expect(state: &mut State, hire: HireId) {
     for (id, at) in looks {
         state.expect_not(at, id, Due::CoverChecked);
     }
+}
+
+/// Whether the cover of some shift is still to be looked at.
+pub(crate) fn is_looked_at(state: &State, hire: HireId) -> bool {
+    state.covers.get(&hire).is_some_and(|it| !it.looks.is_empty())
+}
+
+/// Lets go of the looks at the cover of a hire that is over; what was asked for and confirmed stays.
+pub(crate) fn let_looks_go(state: &mut State, hire: HireId) -> Vec<InsuranceId> {
+    let mut gone = Vec::new();
+    for index in 0..shift_count(state, hire) {
+        let id = look_id(hire, index);
+        if matches!(state.insurances.get(&id).map(|it| it.cover), Some(Cover::Looked(_))) {
+            state.insurances.remove(&id);
+            gone.push(id);
+        }
+    }
+    if state.covers.get(&hire).is_some_and(|it| it.ids.is_empty()) {
+        state.covers.remove(&hire);
+    }
+    gone
+}
+
+fn shift_count(state: &State, hire: HireId) -> u32 {
+    state.hires.get(&hire).map_or(0, |it| u32::try_from(it.terms.shifts.len()).unwrap_or(u32::MAX))
 }
 
 pub(crate) fn decide(

@@ -17,11 +17,13 @@ pub mod offer;
 pub mod office;
 pub mod pack;
 pub mod partition;
+pub mod past;
 pub mod person;
 pub mod posting;
 pub mod posting_check;
 pub mod refusal;
 pub mod rules;
+pub mod snapshot;
 pub mod state;
 #[cfg(test)]
 mod testing;

@@ -6,6 +6,7 @@ use linggong_events::market::{Closed, MarketEvent, MarketKind, Reclassified, Reg
 use linggong_events::place::Point;
 use linggong_events::region::Region;
 use linggong_events::time::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
 use crate::refusal::Refusal;
@@ -27,7 +28,7 @@ commands! {
 }
 
 /// A market of the register.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Market {
     pub(crate) region: Region,
     pub(crate) place: Point,

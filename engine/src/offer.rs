@@ -6,6 +6,7 @@ use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
 use linggong_events::offer::{Accepted, Declined, Expired, Made, OfferEvent, WithdrawReason, Withdrawn};
 use linggong_events::posting::FillMode;
 use linggong_events::time::{MINUTE_MS, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
 use crate::hire;
@@ -32,7 +33,7 @@ commands! {
 }
 
 /// An offer as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Offer {
     pub(crate) posting: PostingId,
     pub(crate) worker: WorkerId,
@@ -196,16 +197,12 @@ pub(crate) fn evolve(state: &mut State, event: &OfferEvent) {
         OfferEvent::Accepted(it) => end(state, it.offer),
         OfferEvent::Declined(it) => {
             end(state, it.offer);
-            if let Some(worker) = state.workers.get_mut(&it.worker) {
-                worker.declined.insert(it.posting);
-            }
+            state.decline(it.worker, it.posting);
         }
         OfferEvent::Expired(it) => {
             end(state, it.offer);
             // Whoever did not answer is not asked again for the same posting.
-            if let Some(worker) = state.workers.get_mut(&it.worker) {
-                worker.declined.insert(it.posting);
-            }
+            state.decline(it.worker, it.posting);
         }
         OfferEvent::Withdrawn(it) => end(state, it.offer),
     }

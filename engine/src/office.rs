@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use linggong_events::audience::Department;
+use linggong_events::codec::values_as_written;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::id::{ActorId, Kind, OfficeId};
@@ -11,6 +12,7 @@ use linggong_events::office::{
     RoleRevoked, SeriesKind, SeriesOpened,
 };
 use linggong_events::region::Region;
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
 use crate::refusal::Refusal;
@@ -41,17 +43,19 @@ commands! {
 }
 
 /// An office, who may act for it, and its numbers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Office {
     pub(crate) name: String,
     pub(crate) region: Region,
+    #[serde(with = "values_as_written")]
     pub(crate) grants: BTreeMap<(ActorId, Role), Grant>,
+    #[serde(with = "values_as_written")]
     pub(crate) proposed: BTreeMap<(ActorId, Role), (Grant, ActorId)>,
     pub(crate) series: BTreeMap<(SeriesKind, i16), Series>,
 }
 
 /// A series of numbers of one year.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Series {
     pub(crate) prefix: String,
     pub(crate) next: u32,

@@ -16,23 +16,21 @@ use linggong_events::event::Event;
 use linggong_events::id::{CommandId, EventId, command_id, deadline_id, new_id};
 use linggong_events::measure::Position;
 use linggong_events::region::Region;
-use linggong_events::time::{DAY_MS, MINUTE_MS, Timestamp};
+use linggong_events::time::{DAY_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::command::{About, Actor, Context, Request};
 use crate::refusal::Refusal;
 use crate::rules::{Pack, RuleBook};
-use crate::state::{KEY_WINDOW_MS, State};
+use crate::snapshot::{self, Replay};
+use crate::state::{KEY_WINDOW_MS, MAX_KEY_AHEAD_MS, State};
 
 /// Room for the header line within [`MAX_COMMIT_BYTES`].
 const HEADER_ROOM: usize = 1024;
 
 /// A pause of the log after which deadlines wait for an operator: one bad clock must not lapse every case.
 pub const MAX_PAUSE_MS: i64 = 7 * DAY_MS;
-
-/// How far ahead of the engine's clock a client's may stand when it makes a key.
-const MAX_KEY_AHEAD_MS: i64 = 10 * MINUTE_MS;
 
 /// What the shell knows about the log and the software.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +206,19 @@ impl Partition {
             }
         }
         Ok(())
+    }
+
+    /// Goes on from where a snapshot stands, as if the log had been replayed up to there.
+    pub fn resume(&mut self, replay: Replay) -> Result<(), Fault> {
+        (self.head, self.state) = (replay.head, replay.state);
+        self.rules = self.rule_book()?;
+        Ok(())
+    }
+
+    /// What is so, written down; `None` while something is decided and not yet emitted.
+    pub fn snapshot(&self) -> Option<Vec<u8>> {
+        let quiet = self.state.last() == self.head.position;
+        quiet.then(|| snapshot::write(&self.setting.log, self.setting.partition, &self.head, &self.state))
     }
 
     /// Adds a pack to the store, so that it can be adopted.
@@ -390,7 +401,7 @@ impl Partition {
                 unchanged: false,
             }));
         }
-        check_key(request, now)?;
+        check_key(request, now, self.recording_time(now))?;
         let command_type = request.command.command_type();
         if !command_type.roles.contains(&request.actor.role) {
             return Err(Refusal::RoleNotAllowed);
@@ -632,14 +643,16 @@ fn region_in(event: &Event) -> Option<Region> {
 }
 
 /// A key is a UUIDv7 made within the window in which commands are remembered.
-fn check_key(request: &Request, now: Timestamp) -> Result<(), Refusal> {
+///
+/// Its age is counted by recorded time, by which commands are forgotten: a clock set back revives no key.
+fn check_key(request: &Request, now: Timestamp, recording: Timestamp) -> Result<(), Refusal> {
     if request.key.get_version_num() != 7 {
         return Err(Refusal::BadKey);
     }
     let (seconds, nanos) = request.key.get_timestamp().map(|it| it.to_unix()).ok_or(Refusal::BadKey)?;
     let ms = i64::try_from(seconds).ok().and_then(|s| s.checked_mul(1000)).ok_or(Refusal::BadKey)?;
     let made = Timestamp::from_ms(ms + i64::from(nanos / 1_000_000)).map_err(|_| Refusal::BadKey)?;
-    if now.ms() - made.ms() > KEY_WINDOW_MS {
+    if recording.ms() - made.ms() > KEY_WINDOW_MS {
         return Err(Refusal::KeyTooOld { made });
     }
     // A key of the far future would outlive the memory of commands and could be used twice.
@@ -759,7 +772,7 @@ mod tests {
         use linggong_events::hire::{Agreed, HireTerms};
         use linggong_events::id::{HireId, WorkerId};
         use linggong_events::posting::{FillMode, PostingTerms, Published, Requirements};
-        use linggong_events::time::Shift;
+        use linggong_events::time::{MINUTE_MS, Shift};
 
         let mut partition = partition();
         partition.rules = RuleBook::shipped().unwrap();

@@ -1,6 +1,6 @@
 //! 人: records of humans; the vault seals before anything comes here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
@@ -10,6 +10,7 @@ use linggong_events::person::{
     DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState, KeyStateChanged, KnownPerson,
     PersonEvent, Registered,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
 use crate::refusal::Refusal;
@@ -29,10 +30,12 @@ commands! {
 }
 
 /// A human in the engine's eyes: nothing but ids.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Person {
     pub(crate) linked: BTreeSet<PersonId>,
     pub(crate) key_state: Option<KeyState>,
+    /// The state of each key that the ledger speaks of.
+    pub(crate) keys: BTreeMap<KeyId, KeyState>,
     /// Who set that state.
     pub(crate) key_set_by: Option<ActorId>,
 }
@@ -41,6 +44,15 @@ impl State {
     /// The state of a person's key, where the ledger has set one.
     pub fn key_state_of(&self, person: PersonId) -> Option<KeyState> {
         self.persons.get(&person).and_then(|it| it.key_state)
+    }
+
+    /// The last state of every key that the ledger speaks of.
+    pub fn key_states(&self) -> impl Iterator<Item = (PersonId, KeyId, KeyState)> {
+        let of_person = |(id, person): (&PersonId, &Person)| {
+            let id = *id;
+            person.keys.clone().into_iter().map(move |(key, state)| (id, key, state))
+        };
+        self.persons.iter().flat_map(of_person)
     }
 
     /// A wage of this human on which money is outstanding: it holds their record.
@@ -137,6 +149,7 @@ pub(crate) fn evolve(state: &mut State, event: &PersonEvent, meta: &Meta) {
         PersonEvent::KeyStateChanged(it) => {
             let person = state.persons.entry(it.person).or_default();
             (person.key_state, person.key_set_by) = (Some(it.state), Some(meta.actor));
+            person.keys.insert(it.key, it.state);
         }
     }
 }

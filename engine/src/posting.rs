@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use linggong_events::codec::as_written;
 use linggong_events::employer::EmployerKind;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
@@ -12,6 +13,7 @@ use linggong_events::posting::{
     Rejected, RelationKind, Reopened, ReviewRequested, Withdrawn,
 };
 use linggong_events::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
 use crate::hire;
@@ -48,8 +50,9 @@ commands! {
 }
 
 /// A posting as it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Posting {
+    #[serde(with = "as_written")]
     pub(crate) terms: PostingTerms,
     pub(crate) relation: RelationKind,
     pub(crate) relation_basis: String,
@@ -61,7 +64,7 @@ pub(crate) struct Posting {
 }
 
 /// Where a posting stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Status {
     /// A person must look first.
     UnderReview,

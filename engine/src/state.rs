@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use linggong_events::codec::digest_of_whole;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::{Envelope, Meta};
 use linggong_events::event::Event;
@@ -12,19 +13,23 @@ use linggong_events::id::{
 use linggong_events::measure::{Position, Version};
 use linggong_events::region::Region;
 use linggong_events::rules::PackKind;
-use linggong_events::time::{DAY_MS, Date, Timestamp};
+use linggong_events::time::{DAY_MS, Date, MINUTE_MS, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::rules::RuleBook;
 use crate::{
-    attendance, case, claim, employer, hire, insurance, market, matching, offer, office, person, posting,
-    rules, wage, worker,
+    attendance, case, claim, employer, hire, insurance, market, matching, offer, office, past, person,
+    posting, rules, wage, worker,
 };
 
 /// How long a command is remembered, by recorded time.
 pub const KEY_WINDOW_MS: i64 = 90 * DAY_MS;
 
+/// How far ahead of the engine's clock a client's may stand when it makes a key.
+pub(crate) const MAX_KEY_AHEAD_MS: i64 = 10 * MINUTE_MS;
+
 /// Everything that is so at one position of the log.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     pub(crate) markets: BTreeMap<MarketId, market::Market>,
     pub(crate) offices: BTreeMap<OfficeId, office::Office>,
@@ -48,6 +53,10 @@ pub struct State {
     pub(crate) covers: BTreeMap<HireId, insurance::Covers>,
     /// The claims that name a wage (or a hire, where the wage is not on the books).
     pub(crate) claimed: BTreeMap<EntityRef, BTreeSet<ClaimId>>,
+    /// Who declined a posting, as long as it is known.
+    pub(crate) declined_by: BTreeMap<PostingId, BTreeSet<WorkerId>>,
+    /// What will be over, and when to look whether it is.
+    pub(crate) passing: BTreeSet<(Timestamp, EntityRef)>,
     remembered: BTreeMap<CommandId, Remembered>,
     /// The remembered commands by recorded time, so that the table stays bounded.
     remembered_since: BTreeSet<(Timestamp, CommandId)>,
@@ -58,7 +67,7 @@ pub struct State {
 }
 
 /// A pack in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AdoptedPack {
     pub(crate) pack_kind: PackKind,
     pub(crate) name: String,
@@ -66,7 +75,7 @@ pub(crate) struct AdoptedPack {
 }
 
 /// A command that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// Who gave it.
     pub actor: ActorId,
@@ -81,7 +90,7 @@ pub struct Remembered {
 }
 
 /// An instant at which time alone makes a fact true, in the order of firing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Deadline {
     /// The instant from which the fact is true.
     pub at: Timestamp,
@@ -92,7 +101,7 @@ pub struct Deadline {
 }
 
 /// The facts that time alone makes true.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Due {
     /// Nobody answered the offer.
     OfferExpires,
@@ -156,6 +165,8 @@ impl State {
             Event::Case(event) => case::evolve(self, event, meta),
             Event::Rules(event) => rules::evolve(self, event),
         }
+        past::note(self, &envelope.event, meta.subject, meta.time);
+        past::let_go(self, meta.time);
     }
 
     fn remember(&mut self, meta: &Meta) {
@@ -170,9 +181,9 @@ impl State {
             entry.last = meta.position;
             self.remembered_since.insert((entry.time, *command));
         }
-        // A key too old to be accepted again need not be remembered.
+        // A key too old to be accepted again need not be remembered; it was made that far ahead at most.
         while let Some((since, command)) = self.remembered_since.first().copied()
-            && meta.time.ms() - since.ms() > 2 * KEY_WINDOW_MS
+            && meta.time.ms() - since.ms() > KEY_WINDOW_MS + MAX_KEY_AHEAD_MS
         {
             self.remembered_since.pop_first();
             self.remembered.remove(&command);
@@ -242,6 +253,18 @@ impl State {
         self.versions.get(&entity).map(|(_, position)| *position)
     }
 
+    /// Lets go of the version of something that can have no event any more.
+    pub(crate) fn forget_version(&mut self, entity: EntityRef) {
+        self.versions.remove(&entity);
+    }
+
+    /// Whoever declined, let an offer lapse or gave a place up is not asked again for the same posting.
+    pub(crate) fn decline(&mut self, worker: WorkerId, posting: PostingId) {
+        let Some(known) = self.workers.get_mut(&worker) else { return };
+        known.declined.insert(posting);
+        self.declined_by.entry(posting).or_default().insert(worker);
+    }
+
     /// The position of the last event.
     pub fn last(&self) -> Position {
         self.last
@@ -281,11 +304,11 @@ impl State {
         }
     }
 
-    /// A digest of everything that is so: equal for equal logs, on every machine and build.
+    /// A digest of everything that is so: equal for equal logs, on every machine.
     ///
-    /// It is taken over the debug form, in which every map is ordered and nothing secret is shown.
+    /// It is taken over the form in which snapshots hold the state; every map in it is ordered.
     pub fn digest(&self) -> Digest {
-        Digest::of(format!("{self:?}").as_bytes())
+        digest_of_whole(self)
     }
 
     pub(crate) fn expect_by(&mut self, at: Timestamp, entity: impl Into<EntityRef>, due: Due) {

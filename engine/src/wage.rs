@@ -17,6 +17,7 @@ use linggong_events::wage::{
     PayMeans, PaymentContradicted, PaymentDetermined, PresumedDue, ReceiptConfirmed, ThirdParty, WageBasis,
     WageEvent,
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::attendance::{self, Attendance};
@@ -96,7 +97,7 @@ commands! {
 }
 
 /// A wage on the books.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Wage {
     pub(crate) hire: HireId,
     pub(crate) worker: WorkerId,

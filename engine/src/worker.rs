@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use linggong_events::codec::as_written;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::hire::AssertedBy;
@@ -14,6 +15,7 @@ use linggong_events::worker::{
     ArrivalMeans, Arrived, BarAttested, Called, Left, Profile, ProfileChanged, Registered, WentHomeUnhired,
     WorkerEvent,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Context, commands};
 use crate::hire::Stage;
@@ -50,10 +52,12 @@ commands! {
 }
 
 /// A worker of the register.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Worker {
     pub(crate) person: PersonId,
+    #[serde(with = "as_written")]
     pub(crate) profile: Profile,
+    #[serde(with = "as_written")]
     pub(crate) age: Option<Age>,
     pub(crate) document_verified: bool,
     pub(crate) tokens: Option<BTreeMap<String, String>>,
@@ -73,7 +77,7 @@ pub(crate) struct Worker {
 }
 
 /// Being at a market.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Presence {
     pub(crate) market: MarketId,
     pub(crate) queue_no: u32,

@@ -6,6 +6,8 @@ pub mod attendance;
 pub mod audience;
 pub mod case;
 pub mod claim;
+#[cfg(feature = "compact")]
+pub mod codec;
 pub mod commit;
 pub mod employer;
 pub mod envelope;

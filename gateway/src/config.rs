@@ -43,6 +43,8 @@ pub struct Config {
     pub untaken_seconds: u64,
     /// The length of a log segment.
     pub segment_bytes: u64,
+    /// After how many events a snapshot of the engine's state is written; a start reads at most the rest.
+    pub snapshot_events: u64,
 }
 
 impl Default for Config {
@@ -64,6 +66,7 @@ impl Default for Config {
             header_count: 64,
             untaken_seconds: 60,
             segment_bytes: 64 << 20,
+            snapshot_events: 50_000,
         }
     }
 }

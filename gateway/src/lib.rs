@@ -19,6 +19,7 @@ pub mod permission;
 pub mod projection_task;
 pub mod sample;
 pub mod serve;
+pub mod snapshot;
 pub mod vault;
 
 /// An error with its causes, on one line.

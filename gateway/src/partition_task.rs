@@ -107,12 +107,14 @@ impl PartitionHandle {
     }
 }
 
-/// Starts the threads of a partition that has replayed its log up to `log.head()`.
+/// Starts the threads of a partition that has replayed its log up to `log.head()`; `at_stop` sees it once more
+/// where it stops in order, everything durable.
 pub fn start<L: EventLog + 'static>(
     partition: Partition,
     log: L,
     clock: Clock,
     queue: usize,
+    at_stop: impl FnOnce(&Partition) + Send + 'static,
 ) -> std::io::Result<(PartitionHandle, std::thread::JoinHandle<()>)> {
     let (messages, inbox) = mpsc::channel(queue.max(16));
     let (head, heads) = watch::channel(log.head());
@@ -131,7 +133,7 @@ pub fn start<L: EventLog + 'static>(
             }
         }
     })?;
-    let decider = Decider {
+    let mut decider = Decider {
         partition,
         clock,
         waiting: BTreeMap::new(),
@@ -147,7 +149,12 @@ pub fn start<L: EventLog + 'static>(
         if let Err(fault) = &why {
             tracing::error!(fault = %crate::chain(fault), "the partition stopped");
         }
+        // An orderly stop has time; what stopped by a fault must not vouch for its state.
+        if why.is_ok() {
+            at_stop(&decider.partition);
+        }
         let _ = stopped.send(Some(why.map_or_else(|fault| crate::chain(&fault), |()| "stopped".into())));
+        drop(decider);
         let _ = writer.join();
     })?;
     Ok((PartitionHandle { messages, head: heads, grants: granted, stopped: stops }, thread))
@@ -194,7 +201,7 @@ enum Ended {
 }
 
 impl Decider {
-    fn run(mut self, mut inbox: mpsc::Receiver<Message>) -> Result<(), Ended> {
+    fn run(&mut self, mut inbox: mpsc::Receiver<Message>) -> Result<(), Ended> {
         let mut stopping = false;
         let mut offset = self.clock.offset_ms();
         while !(stopping && self.partition.is_idle()) {
@@ -305,7 +312,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::packs::PackStore;
-    use crate::serve::{Founding, founder_id, founding_office, open_log};
+    use crate::serve::{Founding, Opened, founder_id, founding_office, open_log};
 
     /// A log that appends only when it is let.
     struct Held {
@@ -343,9 +350,10 @@ mod tests {
             packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).unwrap();
         }
         let clock = Clock::driven("2026-11-23T04:50:00+08:00".parse().unwrap());
-        let (log, partition, _) = open_log(&config, &packs, &clock, &Founding::staffed(&config)).unwrap();
+        let Opened { log, partition, .. } =
+            open_log(&config, &packs, &clock, &Founding::staffed(&config)).unwrap();
         let (go, let_go) = std_mpsc::channel();
-        let (handle, thread) = start(partition, Held { log, let_go }, clock.clone(), 16).unwrap();
+        let (handle, thread) = start(partition, Held { log, let_go }, clock.clone(), 16, |_| ()).unwrap();
         let founder = |label| founder_id(&config.log, label);
         let durable = handle.head.borrow().position;
         assert_eq!(handle.ask(|it, _| it.state().last()).await, Ok(durable), "at once, for it is durable");

@@ -1,6 +1,5 @@
 //! Putting it together: log, partition, views, vault and HTTP in one process, started in order, stopped in order.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -15,14 +14,13 @@ use linggong_engine::partition::{Fault, Output, Partition, Setting, founding_id}
 use linggong_engine::rules::rules_id;
 use linggong_events::audience::Department;
 use linggong_events::commit::{CommitError, Digest};
-use linggong_events::envelope::Recorded;
 use linggong_events::event::Event;
 use linggong_events::head::{BadKey, HeadKey};
-use linggong_events::id::{ActorId, KeyId, OfficeId, PersonId, new_id};
+use linggong_events::id::{ActorId, OfficeId, new_id};
 use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader, OpenError, Options};
 use linggong_events::log::{AppendError, Audit, Author, EventLog, LogReader, ReadError};
+use linggong_events::measure::Position;
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
-use linggong_events::person::{KeyState, PersonEvent};
 use linggong_events::region::Region;
 use linggong_events::rules::{Adopted, PackKind};
 use linggong_projections::StoreError;
@@ -37,6 +35,7 @@ use crate::config::Config;
 use crate::http::{App, Limits, Parts, listen, router};
 use crate::identity::{TokenError, TokenList, Tokens};
 use crate::packs::{PackStore, PackStoreError};
+use crate::snapshot::{self, SnapshotAlarm, SnapshotStore};
 use crate::vault::{Vault, VaultError, VaultSettings};
 use crate::{partition_task, projection_task};
 
@@ -86,6 +85,9 @@ pub enum ServeError {
         /// What.
         missing: Vec<String>,
     },
+    /// A snapshot knows of what the log does not have.
+    #[error("the log is not what a snapshot of it remembers")]
+    Snapshot(#[from] SnapshotAlarm),
     /// The packs cannot be read.
     #[error(transparent)]
     Packs(#[from] PackStoreError),
@@ -115,6 +117,7 @@ impl ServeError {
         match self {
             ServeError::Log(OpenError::Damaged(_) | OpenError::Shorter { .. } | OpenError::Other { .. })
             | ServeError::Read(ReadError::Damaged { .. })
+            | ServeError::Snapshot(SnapshotAlarm::Ahead { .. } | SnapshotAlarm::Other { .. })
             | ServeError::Engine(_) => Exit::Integrity,
             ServeError::Log(OpenError::Locked { .. }) => Exit::Conflict,
             ServeError::Sort { .. } | ServeError::Name(_) => Exit::Usage,
@@ -125,6 +128,7 @@ impl ServeError {
             | ServeError::Append(_)
             | ServeError::Commit(_)
             | ServeError::Rules { .. }
+            | ServeError::Snapshot(_)
             | ServeError::Packs(_)
             | ServeError::Views(_)
             | ServeError::Vault(_)
@@ -317,15 +321,18 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
     for (_, kind, text) in DEFAULT_PACKS {
         packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).map_err(at(&data.join("packs")))?;
     }
-    let (log, partition, is_new) = open_log(config, &packs, &clock, founding)?;
-    let key_states = key_states(&log.reader())?;
+    let Opened { log, partition, is_new, started_from } = open_log(config, &packs, &clock, founding)?;
+    let key_states: Vec<_> = partition.state().key_states().collect();
     let missing = partition.rules().missing();
     if !missing.is_empty() {
         return Err(ServeError::Rules { missing });
     }
     let reader = log.reader();
+    let snapshots = snapshots(config);
+    let (store, at_stop) = (snapshots.clone(), snapshot::at_stop);
     let (partition, writer) =
-        partition_task::start(partition, log, clock.clone(), config.queue).map_err(at(&data))?;
+        partition_task::start(partition, log, clock.clone(), config.queue, move |it| at_stop(&snapshots, it))
+            .map_err(at(&data))?;
 
     let views = linggong_projections::open_all(&data.join("views"))?;
     for quarantined in &views.quarantined {
@@ -336,6 +343,11 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
     let (projections, projector) =
         projection_task::start(views.projections, reader.clone(), partition.head.clone(), runtime)
             .map_err(at(&data))?;
+
+    let runtime = tokio::runtime::Handle::current();
+    let (heads, every) = (partition.head.clone(), config.snapshot_events);
+    let snapshotter =
+        snapshot::start(store, reader.clone(), heads, every, started_from, runtime).map_err(at(&data))?;
 
     make_tokens(config, &founding.staff)?;
     let mut vault = Vault::open(&VaultSettings {
@@ -388,17 +400,32 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         tokio::join!(ticks, keep_tokens(tokens_file, listed));
     });
     tracing::info!(%address, demo, is_new, "linggong serves");
-    let threads = vec![writer, projector];
+    let threads = vec![writer, projector, snapshotter];
     Ok(Running { address, is_new, clock, partition, projections, stop, server, ticker, threads })
 }
 
-/// Opens or begins the log, replays it, and takes the partition over.
+/// A log that is taken over, and what is so by it.
+pub(crate) struct Opened {
+    pub(crate) log: EmbeddedLog,
+    pub(crate) partition: Partition,
+    /// Whether it had to be begun.
+    pub(crate) is_new: bool,
+    /// The last event that a snapshot held.
+    pub(crate) started_from: Position,
+}
+
+/// The snapshots of the log that is served.
+fn snapshots(config: &Config) -> SnapshotStore {
+    SnapshotStore::new(config.data.join("snapshots"), &config.log, 0)
+}
+
+/// Opens or begins the log, replays what no snapshot holds, and takes the partition over.
 pub(crate) fn open_log(
     config: &Config,
     packs: &PackStore,
     clock: &Clock,
     founding: &Founding,
-) -> Result<(EmbeddedLog, Partition, bool), ServeError> {
+) -> Result<Opened, ServeError> {
     let dir = config.data.join("log");
     let options = Options { segment_bytes: config.segment_bytes, ..Options::default() };
     let author =
@@ -416,9 +443,18 @@ pub(crate) fn open_log(
         region: config.region,
     };
     let mut partition = Partition::new(setting, packs.load()?);
-    for commit in log.reader().commits(1) {
+    let found = snapshots(config).newest(&log.reader())?;
+    for (path, why) in &found.ignored {
+        metrics::counter!("linggong_snapshots_ignored_total").increment(1);
+        tracing::warn!(path = %path.display(), %why, "a snapshot is not started from");
+    }
+    let started_from = found.replay.head.position;
+    partition.resume(found.replay)?;
+    for commit in log.reader().commits(partition.head().commit + 1) {
         partition.replay(&commit?)?;
     }
+    let tail = partition.state().last().0 - started_from.0;
+    tracing::info!(snapshot = started_from.0, tail, "the state is as the log has it");
     let takeover = author.takeover(&log.head(), clock.offset_ms())?;
     log.append(&takeover)?;
     partition.replay(&takeover)?;
@@ -430,21 +466,7 @@ pub(crate) fn open_log(
             partition.handle(linggong_engine::partition::Input::Committed, clock.now())?;
         }
     }
-    Ok((log, partition, is_new))
-}
-
-/// The last state of every key that the log speaks of.
-fn key_states(reader: &EmbeddedReader) -> Result<Vec<(PersonId, KeyId, KeyState)>, ServeError> {
-    let mut states = BTreeMap::new();
-    for commit in reader.commits(1) {
-        for recorded in commit?.events() {
-            let Recorded::Known(envelope) = recorded.map_err(Fault::from)? else { continue };
-            if let Event::Person(PersonEvent::KeyStateChanged(it)) = envelope.event {
-                states.insert((it.person, it.key), it.state);
-            }
-        }
-    }
-    Ok(states.into_iter().map(|((person, key), state)| (person, key, state)).collect())
+    Ok(Opened { log, partition, is_new, started_from })
 }
 
 fn check_sort(reader: &EmbeddedReader, path: &Path, demo: bool) -> Result<(), ServeError> {

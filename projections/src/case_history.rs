@@ -3,6 +3,7 @@
 use linggong_events::Event;
 use linggong_events::case::{CaseEvent, Conclusion, Deadline, ServiceMode, SettlementPaper};
 use linggong_events::claim::{ClaimEvent, ClaimItem, ClaimOutcome, ExternalRef, Track};
+use linggong_events::codec::as_written;
 use linggong_events::envelope::{Channel, Filed, Meta, RawEnvelope};
 use linggong_events::event::TYPE_PREFIX;
 use linggong_events::id::{
@@ -17,7 +18,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::codec::as_written;
 use crate::key::{Key, Table, last_id};
 use crate::page::{Page, PageRequest};
 use crate::projection::{At, Reader, Source};

@@ -1,6 +1,7 @@
 //! 名录: who and what stands behind an id: markets, workers, people, employers, rule packs.
 
 use linggong_events::Event;
+use linggong_events::codec::as_written;
 use linggong_events::employer::{EmployerDetails, EmployerEvent};
 use linggong_events::envelope::Meta;
 use linggong_events::id::{CommandId, EmployerId, KeyId, MarketId, OfficeId, PersonId, RulesId, WorkerId};
@@ -16,7 +17,6 @@ use linggong_events::worker::{Profile, WorkerEvent};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::as_written;
 use crate::key::{Key, Table, last_id};
 use crate::page::{Page, PageRequest};
 use crate::projection::{At, Reader, Source};

@@ -1,6 +1,7 @@
 //! 招工用工登记台账: one row per hire, with what the register asks and nothing that is sealed.
 
 use linggong_events::Event;
+use linggong_events::codec::as_written;
 use linggong_events::employer::{EmployerEvent, EmployerKind};
 use linggong_events::envelope::{Channel, Meta};
 use linggong_events::hire::{AssertedBy, CancelReason, HireEvent, HireTerms, InsuranceDecision};
@@ -16,7 +17,6 @@ use linggong_events::time::{Date, Shift, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::as_written;
 use crate::insured::{self, Cover, Standing};
 use crate::key::{Key, Table, last_id};
 use crate::page::{Page, PageRequest};

@@ -3,7 +3,6 @@
 //! A view is one file: its rows, its fold, its questions. It is named after its reader's question, registered in
 //! `views!` below, and run by the gateway through [`AnyProjection`]. Nothing here decides anything.
 
-mod codec;
 mod digest;
 mod key;
 mod page;

@@ -1,6 +1,7 @@
 //! 在招岗位: what can still be filled, with its terms and free places; and what a reviewer must look at.
 
 use linggong_events::Event;
+use linggong_events::codec::as_written;
 use linggong_events::employer::{EmployerDetails, EmployerEvent, EmployerKind};
 use linggong_events::envelope::Meta;
 use linggong_events::hire::HireEvent;
@@ -14,7 +15,6 @@ use linggong_events::time::{Date, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::as_written;
 use crate::key::{Key, Table, last_id};
 use crate::page::{Page, PageRequest};
 use crate::projection::{At, Reader, Source};

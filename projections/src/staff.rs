@@ -2,6 +2,7 @@
 
 use linggong_events::Event;
 use linggong_events::audience::Department;
+use linggong_events::codec::as_written;
 use linggong_events::envelope::Meta;
 use linggong_events::id::{ActorId, OfficeId};
 use linggong_events::measure::Position;
@@ -11,7 +12,6 @@ use linggong_events::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::as_written;
 use crate::key::{Key, Table};
 use crate::page::{Page, PageRequest};
 use crate::projection::{At, Reader, Source};

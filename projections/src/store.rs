@@ -11,11 +11,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
+use linggong_events::codec::{self, BadRow};
 use linggong_events::measure::Position;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::codec::{self, BadRow};
 use crate::digest::ViewDigest;
 
 /// The key of the checkpoint; tables of views begin at 1.

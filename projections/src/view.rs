@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use linggong_events::Event;
+use linggong_events::codec;
 use linggong_events::envelope::{Meta, RawEnvelope};
 use linggong_events::measure::Position;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec;
 use crate::key::Key;
 use crate::page::{Cursor, MAX_LIMIT, Order, Page, PageRequest, Side};
 use crate::store::{Backing, StoreError, broken};

@@ -58,9 +58,15 @@ impl Server {
 
     /// Stops and starts again on the same folder, the clock standing where it stood.
     pub async fn restart(self) -> Server {
+        self.restart_after(|| ()).await
+    }
+
+    /// Stops, lets something happen to the folder, and starts again on it.
+    pub async fn restart_after(self, meanwhile: impl FnOnce()) -> Server {
         let Server { folder, running, config } = self;
         let clock = running.clock.clone();
         running.stop().await.expect("the server stops");
+        meanwhile();
         let running =
             serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts again");
         Server { folder, running, config }

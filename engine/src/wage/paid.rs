@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use linggong_events::id::EventId;
 use linggong_events::measure::Fen;
 use linggong_events::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The money of one wage: what was recorded, what the worker says has come, what an officer found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Money {
     /// Every payment on record, by the event that recorded it.
     payments: BTreeMap<EventId, Payment>,
@@ -22,7 +23,7 @@ pub(crate) struct Money {
 }
 
 /// A payment on record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Payment {
     pub(crate) amount: Fen,
     at: Timestamp,
@@ -33,7 +34,7 @@ pub(crate) struct Payment {
 }
 
 /// A sum for everything up to an instant, and the event that says so.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct InAll {
     by: EventId,
     amount: Fen,

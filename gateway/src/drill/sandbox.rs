@@ -7,6 +7,7 @@ use linggong_engine::pack::{Pack, PackError};
 use linggong_engine::partition::{Fault, Input, Output, Packs, Partition, Receipt, Setting, Ticket};
 use linggong_engine::refusal::Refusal;
 use linggong_engine::rules::Adopt;
+use linggong_engine::snapshot::Snapshot;
 use linggong_events::commit::{Commit, CommitError, Digest, FORMAT, Genesis, Header};
 use linggong_events::envelope::{Envelope, EnvelopeError, Recorded};
 use linggong_events::id::ActorId;
@@ -228,11 +229,18 @@ impl Sandbox {
         Ok(Answer { result, events: self.since(from)? })
     }
 
-    /// A digest of everything that is so; checked against a replay of everything that was written.
+    /// A digest of everything that is so; checked against a replay that goes through a snapshot at every commit.
     pub fn digest(&self) -> Result<Digest, SandboxError> {
-        let mut replayed = Partition::new(self.setting.clone(), self.packs.clone());
+        let anew = || Partition::new(self.setting.clone(), self.packs.clone());
+        let mut replayed = anew();
         for commit in &self.commits {
             replayed.replay(commit)?;
+            // Each step rests on what a snapshot of the step before gives back.
+            if let Some(bytes) = replayed.snapshot() {
+                let snapshot = Snapshot::check(&bytes).and_then(|it| it.open());
+                replayed = anew();
+                replayed.resume(snapshot.map_err(|_| SandboxError::ReplayDiffers)?)?;
+            }
         }
         let digest = self.partition.state().digest();
         if replayed.state().digest() == digest && replayed.head() == self.partition.head() {

@@ -1,11 +1,18 @@
-//! How a row is written: `[magic u8][schema u16][crc32 u32][bincode]`. The only bincode of the crate.
+//! How that is written which nobody reads but us and which the log can always give again: rows of views and
+//! snapshots of the engine's state. The only bincode there is.
 //!
-//! The checksum covers key, schema and body: a row that stands under another key is not one.
+//! A row is `[magic u8][schema u16][crc32 u32][bincode]`. The checksum covers key, schema and body: a row that
+//! stands under another key is not one. Facts are never written so: events are JSON.
 
-use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use std::io;
+
+use bincode::config::{Configuration, Limit, LittleEndian, NoLimit, Varint};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+
+use crate::commit::Digest;
 
 const MAGIC: u8 = 0xA7;
 const HEADER: usize = 7;
@@ -14,10 +21,12 @@ const CONFIG: Configuration<LittleEndian, Varint, Limit<MAX_ROW_BYTES>> =
     bincode::config::standard().with_limit::<MAX_ROW_BYTES>();
 /// The longest body of a row.
 const MAX_ROW_BYTES: usize = 16 << 20;
+/// For bodies whose digest was checked before they are read: nothing in them is longer than they are.
+const WHOLE: Configuration<LittleEndian, Varint, NoLimit> = bincode::config::standard();
 
 /// Why bytes are not the row they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum BadRow {
+pub enum BadRow {
     /// Shorter than a header, or of another magic byte.
     #[error("it has no header of ours")]
     Header,
@@ -36,7 +45,7 @@ pub(crate) enum BadRow {
 ///
 /// # Panics
 /// Where a row type cannot be written by bincode at all; every row type has a test.
-pub(crate) fn encode(schema: u16, key: &[u8], row: &impl Serialize) -> Vec<u8> {
+pub fn encode(schema: u16, key: &[u8], row: &impl Serialize) -> Vec<u8> {
     let mut bytes = vec![MAGIC, 0, 0, 0, 0, 0, 0];
     bytes[1..3].copy_from_slice(&schema.to_be_bytes());
     let body = bincode::serde::encode_to_vec(row, CONFIG)
@@ -48,7 +57,7 @@ pub(crate) fn encode(schema: u16, key: &[u8], row: &impl Serialize) -> Vec<u8> {
 }
 
 /// Reads a row back, or says why it is none.
-pub(crate) fn decode<R: DeserializeOwned>(schema: u16, key: &[u8], bytes: &[u8]) -> Result<R, BadRow> {
+pub fn decode<R: DeserializeOwned>(schema: u16, key: &[u8], bytes: &[u8]) -> Result<R, BadRow> {
     let Some((header, body)) = bytes.split_at_checked(HEADER) else { return Err(BadRow::Header) };
     if header[0] != MAGIC {
         return Err(BadRow::Header);
@@ -65,6 +74,46 @@ pub(crate) fn decode<R: DeserializeOwned>(schema: u16, key: &[u8], bytes: &[u8])
     }
 }
 
+/// Writes a value whole; equal values give equal bytes on every machine, where its maps are ordered.
+///
+/// # Panics
+/// Where the type cannot be written by bincode at all.
+pub fn write_whole(value: &impl Serialize) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, WHOLE)
+        .unwrap_or_else(|error| panic!("a type that bincode cannot write: {error}"))
+}
+
+/// Reads a value back that [`write_whole`] wrote; its bytes must have been checked before.
+pub fn read_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BadRow> {
+    match bincode::serde::decode_from_slice(bytes, WHOLE) {
+        Ok((value, read)) if read == bytes.len() => Ok(value),
+        Ok(_) | Err(_) => Err(BadRow::Body),
+    }
+}
+
+/// SHA-256 of the bytes that [`write_whole`] would give.
+///
+/// # Panics
+/// Where the type cannot be written by bincode at all.
+pub fn digest_of_whole(value: &impl Serialize) -> Digest {
+    let mut hasher = Hasher(Sha256::new());
+    bincode::serde::encode_into_std_write(value, &mut hasher, WHOLE)
+        .unwrap_or_else(|error| panic!("a type that bincode cannot write: {error}"));
+    Digest::from_sha256(hasher.0.finalize().into())
+}
+
+struct Hasher(Sha256);
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn checksum(key: &[u8], schema: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&(key.len() as u32).to_be_bytes());
@@ -77,14 +126,12 @@ fn checksum(key: &[u8], schema: &[u8], body: &[u8]) -> u32 {
 /// For fields whose own form is made for JSON (absent fields, tagged variants): in a row they stand as JSON text.
 ///
 /// bincode is not self-describing, so it cannot read such forms back; towards people nothing changes.
-pub(crate) mod as_written {
+pub mod as_written {
     use serde::de::DeserializeOwned;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(crate) fn serialize<T: Serialize, S: Serializer>(
-        value: &T,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    /// Writes the value as JSON text, where the form is not read by people.
+    pub fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             return value.serialize(serializer);
         }
@@ -92,7 +139,8 @@ pub(crate) mod as_written {
         serializer.serialize_str(&text)
     }
 
-    pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    /// Reads what [`serialize`] wrote.
+    pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<T, D::Error> {
         if deserializer.is_human_readable() {
@@ -103,13 +151,40 @@ pub(crate) mod as_written {
     }
 }
 
+/// [`as_written`] for the values of a map whose keys are no texts.
+pub mod values_as_written {
+    use std::collections::BTreeMap;
+
+    use serde::de::DeserializeOwned;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes each value as JSON text.
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let written = |(key, value)| serde_json::to_string(value).map(|text| (key, text));
+        let pairs: Result<Vec<(&K, String)>, _> = map.iter().map(written).collect();
+        pairs.map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+
+    /// Reads what [`serialize`] wrote.
+    pub fn deserialize<'de, K: Deserialize<'de> + Ord, V: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        let pairs = Vec::<(K, String)>::deserialize(deserializer)?;
+        let read = |(key, text): (K, String)| serde_json::from_str(&text).map(|value| (key, value));
+        pairs.into_iter().map(read).collect::<Result<_, _>>().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use linggong_events::measure::Fen;
-    use linggong_events::posting::{PayDue, PayKind, PayTerms};
+    use crate::measure::Fen;
+    use crate::posting::{PayDue, PayKind, PayTerms};
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Row {
@@ -143,6 +218,15 @@ mod tests {
     fn the_bytes_of_a_row_are_frozen() {
         let bytes = encode(1, b"k", &(7u32, "派工", Some(Fen(300))));
         assert_eq!(hex::encode(bytes), "a7000136c89e270706e6b4bee5b7a501fb5802");
+    }
+
+    #[test]
+    fn a_whole_value_reads_back_and_its_digest_is_that_of_its_bytes() {
+        let rows: std::collections::BTreeMap<u32, Row> = (0..300).map(|n| (n, row())).collect();
+        let bytes = write_whole(&rows);
+        assert_eq!(read_whole(&bytes), Ok(rows));
+        assert_eq!(digest_of_whole(&bytes[..].len()), Digest::of(&write_whole(&bytes.len())));
+        assert_eq!(read_whole::<Vec<Row>>(&bytes[..bytes.len() - 1]), Err(BadRow::Body));
     }
 
     #[test]

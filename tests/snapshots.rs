@@ -1,0 +1,136 @@
+//! Starting from a snapshot and the log's tail: as good as from the whole log, and never instead of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use linggong_engine::snapshot::{Replay, Snapshot};
+use linggong_events::commit::Digest;
+use linggong_events::log::LogReader as _;
+use linggong_events::log::embedded::EmbeddedLog;
+use linggong_gateway::clock::Clock;
+use linggong_gateway::serve::{self, Founding, ServeError};
+use linggong_gateway::snapshot::SnapshotAlarm;
+use linggong_tests::{Server, instant};
+use serde_json::json;
+
+const NOON: &str = "2026-11-23T12:00:00+08:00";
+
+async fn digest(server: &Server) -> Digest {
+    server
+        .running
+        .partition
+        .ask(|partition, _| partition.state().digest())
+        .await
+        .expect("the partition answers")
+}
+
+async fn open_market(server: &Server, name: &str) {
+    let body = json!({ "name": name, "region": "370000", "market_kind": "public_benefit",
+                       "place": { "lat_e6": 36_650_000, "lon_e6": 117_120_000 } });
+    server.command("keeper1", "market.register", body).await.ok();
+}
+
+fn newest(data: &Path) -> PathBuf {
+    let mut files: Vec<_> =
+        fs::read_dir(data.join("snapshots")).into_iter().flatten().flatten().map(|it| it.path()).collect();
+    files.sort();
+    files.pop().expect("a snapshot")
+}
+
+/// What is so after commit `last`, by the log alone.
+fn replayed(data: &Path, last: u64) -> Replay {
+    let mut replay = Replay::default();
+    let log = EmbeddedLog::open_read_only(&data.join("log")).expect("the log");
+    for commit in log.reader.commits(1) {
+        if replay.head.commit < last {
+            replay.apply(&commit.expect("a commit")).expect("known events");
+        }
+    }
+    replay
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_from_a_snapshot_from_a_damaged_one_and_from_none_is_the_same() {
+    let mut server = Server::start(NOON).await;
+    open_market(&server, "东关").await;
+    let before = digest(&server).await;
+    server = server.restart().await;
+    assert_eq!(digest(&server).await, before, "from the snapshot of the stop");
+
+    let data = server.data();
+    open_market(&server, "西关").await;
+    let before = digest(&server).await;
+    server = server
+        .restart_after(|| {
+            let mut bytes = fs::read(newest(&data)).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(newest(&data), bytes).unwrap();
+        })
+        .await;
+    assert_eq!(digest(&server).await, before, "from the one before, and more of the log");
+    server = server.restart_after(|| fs::remove_dir_all(data.join("snapshots")).unwrap()).await;
+    assert_eq!(digest(&server).await, before, "from the log alone");
+    server.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_serving_is_the_state_at_its_commit() {
+    let server = Server::start_with(NOON, |config| config.snapshot_events = 1).await;
+    for name in ["东关", "西关", "南关", "北关"] {
+        open_market(&server, name).await;
+    }
+    let (data, _folder) = (server.data(), server.folder);
+    server.running.stop().await.unwrap();
+    let files = fs::read_dir(data.join("snapshots")).unwrap().map(|it| it.unwrap().path());
+    let mut commits = Vec::new();
+    for file in files {
+        let bytes = fs::read(&file).unwrap();
+        let snapshot = Snapshot::check(&bytes).unwrap();
+        let replay = replayed(&data, snapshot.head().commit);
+        assert_eq!(snapshot.state_digest(), replay.state.digest(), "{}", file.display());
+        assert_eq!(snapshot.head(), replay.head);
+        commits.push(replay.head.commit);
+    }
+    assert_eq!(commits.len(), 2, "the newest and the one before it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_shorter_than_a_snapshot_of_it_or_another_is_not_served() {
+    let server = Server::start(NOON).await;
+    let data = server.data();
+    let config = server.config().clone();
+    let server = server.restart_after(|| copy(&data.join("log"), &data.join("older"))).await;
+    open_market(&server, "东关").await;
+    let _folder = server.folder;
+    server.running.stop().await.unwrap();
+    fs::rename(data.join("log"), data.join("newer")).unwrap();
+    fs::rename(data.join("older"), data.join("log")).unwrap();
+
+    let founding = Founding::staffed(&config);
+    let start = || serve::start(&config, Clock::driven(instant(NOON)), &founding);
+    let refused = start().await.unwrap_err();
+    assert!(matches!(refused, ServeError::Snapshot(SnapshotAlarm::Ahead { .. })), "{refused:?}");
+
+    // Two takeovers bring the older log as far as the newer one was: as long, and not the same.
+    fs::rename(data.join("snapshots"), data.join("of the newer")).unwrap();
+    for _ in 0..3 {
+        start().await.unwrap().stop().await.unwrap();
+    }
+    fs::remove_dir_all(data.join("snapshots")).unwrap();
+    fs::rename(data.join("of the newer"), data.join("snapshots")).unwrap();
+    let refused = start().await.unwrap_err();
+    assert!(matches!(refused, ServeError::Snapshot(SnapshotAlarm::Other { .. })), "{refused:?}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("the folder") {
+        let entry = entry.expect("an entry");
+        if entry.file_type().expect("its sort").is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+        }
+    }
+}
