@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a runner for the terminal")]
 #![expect(clippy::disallowed_methods, reason = "it tells how long its steps took")]
 
+mod schemathesis;
 mod street;
 mod tidy;
 mod tools;
@@ -51,6 +52,7 @@ const STEPS: &[Step] = &[
     Step { name: "machete", quick: false, run: machete },
     Step { name: "typos", quick: false, run: typos },
     Step { name: "openapi", quick: false, run: openapi },
+    Step { name: "schemathesis", quick: false, run: |ci| done(schemathesis::check(ci)) },
 ];
 
 /// What was asked for, and where.
@@ -240,7 +242,7 @@ fn table(lines: &[Line]) -> String {
             Outcome::Skipped(why) => (2, "skipped", format!("  {why}")),
         };
         counts[column] += 1;
-        text += &format!("{name:<12}{word:<9}{:>7.1} s{why}\n", took.as_secs_f64());
+        text += &format!("{name:<14}{word:<9}{:>7.1} s{why}\n", took.as_secs_f64());
     }
     let [ok, failed, skipped] = counts;
     text + &format!("cargo ci: {ok} steps ok, {failed} failed, {skipped} skipped")
@@ -281,7 +283,9 @@ mod unit {
         ];
         let text = table(&lines);
         assert!(
-            text.contains("clippy      FAILED") && text.contains("  two\n") && text.contains("out of reach")
+            text.contains("clippy        FAILED")
+                && text.contains("  two\n")
+                && text.contains("out of reach")
         );
         assert!(text.ends_with("1 steps ok, 1 failed, 1 skipped"));
     }

@@ -30,13 +30,19 @@ impl Tools {
     /// The spelling checker, from PyPI, where it comes compiled.
     pub(crate) fn typos(&self, version: &str) -> Result<PathBuf, String> {
         self.fetched("typos", version, "typos/bin/typos", || {
-            let pip_is_there = output(Command::new("python3").args(["-m", "pip", "--version"])).is_ok();
-            apt(pip_is_there, "python3-pip")?;
-            let mut pip = Command::new("python3");
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-            pip.args(["--root-user-action=ignore", "--upgrade", "--target"]).arg(self.folder.join("typos"));
-            run(pip.arg(format!("typos=={version}")))
+            run(pip(&self.folder.join("typos"))?.arg(format!("typos=={version}")))
         })
+    }
+
+    /// The folder of Python modules with schemathesis in it, each at the version that the list in `manifest` says.
+    pub(crate) fn schemathesis(&self, manifest: &Path) -> Result<PathBuf, String> {
+        let list = fs::read_to_string(manifest)
+            .map_err(|cause| format!("cannot read `{}`: {cause}", manifest.display()))?;
+        let folder = self.folder.join("schemathesis");
+        self.fetched("schemathesis", &list, "schemathesis/schemathesis/cli/__main__.py", || {
+            run(pip(&folder)?.args(["--no-deps", "--requirement"]).arg(manifest))
+        })?;
+        Ok(folder)
     }
 
     /// The OpenAPI linter, from npm, exactly as the lock file in `manifest` says; no package may run a script.
@@ -77,6 +83,16 @@ impl Tools {
         fs::write(&stamp, version).map_err(|cause| format!("cannot write `{}`: {cause}", stamp.display()))?;
         Ok(program)
     }
+}
+
+/// pip, about to install into a folder of its own.
+fn pip(folder: &Path) -> Result<Command, String> {
+    let pip_is_there = output(Command::new("python3").args(["-m", "pip", "--version"])).is_ok();
+    apt(pip_is_there, "python3-pip")?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    pip.args(["--root-user-action=ignore", "--upgrade", "--target"]).arg(folder);
+    Ok(pip)
 }
 
 /// Installs a Debian package that is missing; where that takes rights we lack, says so.

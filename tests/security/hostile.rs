@@ -416,6 +416,18 @@ async fn headers_that_are_doubled_endless_or_forged_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_text_about_somebody_whom_the_vault_does_not_know_is_the_senders_mistake() {
+    let server = Server::start(DAWN).await;
+    let nobody = "a2250c6a-acaa-4b9b-8ae1-098d3e262f39";
+    let claim = json!({
+        "worker": nobody, "employer": nobody, "about": {},
+        "items": [{ "amount": 100, "from": "2026-11-22", "until": "2026-11-22" }],
+        "statement": { "person": nobody, "text": "干了一天" },
+    });
+    server.command("clerk", "claim.register", claim).await.refused(422, "bad_fields");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_come_in_one_form_and_names_of_commands_in_one() {
     let server = Server::start(DAWN).await;
     let body = json!({ "name": "零工市场", "region": "370102", "market_kind": "public_benefit",

@@ -260,6 +260,12 @@ fn unsealed(error: SealError) -> Problem {
         SealError::Vault(VaultError::Clear(bad)) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", crate::chain(bad))
         }
+        SealError::Vault(unknown @ VaultError::UnknownPerson { .. }) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", crate::chain(unknown))
+        }
+        SealError::Vault(closed @ (VaultError::Sealed { .. } | VaultError::Shredded { .. })) => {
+            Problem::new(StatusCode::CONFLICT, "not_possible", crate::chain(closed))
+        }
         SealError::Vault(_) => Problem::internal(&error),
     }
 }
