@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
+use linggong_engine::snapshot::{Replay, Snapshot};
 use linggong_events::commit::{Commit, Digest};
 use linggong_events::head::{HeadKey, HeadPublicKey, SignedHead};
-use linggong_events::log::Audit;
-use linggong_events::log::embedded::{VerifyReport, verify as read_again};
+use linggong_events::log::embedded::{EmbeddedLog, VerifyReport, verify as read_again};
+use linggong_events::log::{Audit, LogReader as _};
 use linggong_events::measure::Position;
 use linggong_events::time::Date;
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ use crate::chain;
 use crate::day_sheet::Day;
 use crate::glossary::Lang;
 use crate::serve::read_head_key;
+use crate::snapshot::SnapshotStore;
 
 /// What can be asked about the log.
 #[derive(Debug, Subcommand)]
@@ -57,6 +59,9 @@ pub struct VerifyArgs {
     /// The public key of signed heads, `name+hash+key`.
     #[arg(long, value_name = "KEY", requires = "against")]
     pub key: Option<HeadPublicKey>,
+    /// Also fold every event into the engine's state, tell its digest, and compare the newest snapshot with it.
+    #[arg(long)]
+    pub state: bool,
 }
 
 /// The folder of the log in a data directory; the directory itself where it is one.
@@ -83,11 +88,60 @@ pub(super) fn verify(args: &VerifyArgs, out: &mut Out<'_>) -> Result<(), Stop> {
         found["torn"] = json!(format!("{} {}..{}", torn.file.display(), torn.bytes.start, torn.bytes.end));
         out.note(word("torn", out.lang))?;
     }
+    let mut other_state = None;
+    if args.state && fault.is_none() {
+        let folded = fold(&log, &args.data.join("snapshots"));
+        let folded = folded.map_err(|why| Failure::local(out.lang, "not_sound", why))?;
+        found["state_digest"] = json!(folded.digest);
+        if let Some(snapshot) = folded.snapshot {
+            found["snapshot_commit"] = json!(snapshot.commit);
+            found["snapshot_digest"] = json!(snapshot.digest);
+            if snapshot.replayed.is_some_and(|it| it != snapshot.digest) {
+                found["sound"] = json!(false);
+                other_state = Some(format!("the snapshot of commit {} is not its state", snapshot.commit));
+            }
+        }
+    }
     out.record(&found)?;
-    match fault.into_iter().chain(against.err()).next() {
+    match fault.into_iter().chain(against.err()).chain(other_state).next() {
         None => Ok(()),
         Some(what) => Err(Failure::local(out.lang, "not_sound", what).into()),
     }
+}
+
+/// What all events together come to.
+struct Folded {
+    digest: Digest,
+    snapshot: Option<FoldedSnapshot>,
+}
+
+/// The newest snapshot that can be read.
+struct FoldedSnapshot {
+    commit: u64,
+    digest: Digest,
+    /// What a replay has at that commit; nothing where another build made the snapshot.
+    replayed: Option<Digest>,
+}
+
+/// Folds the whole log in `log`, and looks on the way whether the newest of `snapshots` is what is so at its commit.
+fn fold(log: &Path, snapshots: &Path) -> Result<Folded, String> {
+    let told = |error: &dyn std::error::Error| chain(error);
+    let files = SnapshotStore::new(snapshots.to_owned(), "", 0).files().map_err(|error| told(&error))?;
+    let newest = files.iter().find_map(|path| {
+        let bytes = fs::read(path).ok()?;
+        let snapshot = Snapshot::check(&bytes).ok()?;
+        Some((snapshot.head().commit, snapshot.state_digest(), snapshot.is_of_this_fold()))
+    });
+    let (mut replay, mut replayed) = (Replay::default(), None);
+    let opened = EmbeddedLog::open_read_only(log).map_err(|error| told(&error))?;
+    for commit in opened.reader.commits(1) {
+        replay.apply(&commit.map_err(|error| told(&error))?).map_err(|error| told(&error))?;
+        if newest.is_some_and(|(at, _, comparable)| comparable && at == replay.head.commit) {
+            replayed = Some(replay.state.digest());
+        }
+    }
+    let snapshot = newest.map(|(commit, digest, _)| FoldedSnapshot { commit, digest, replayed });
+    Ok(Folded { digest: replay.state.digest(), snapshot })
 }
 
 /// What reading a log again has found.

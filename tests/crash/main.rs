@@ -1,0 +1,240 @@
+//! The real binary under fire: killed, without power, without space, with a disk that fails.
+//!
+//! `LINGGONG_LONG=1` runs the long forms. What this machine cannot do is skipped, loudly.
+
+mod history;
+mod server;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use history::{History, verified};
+use server::{Around, Server};
+
+fn rounds(short: usize, long: usize) -> usize {
+    if std::env::var_os("LINGGONG_LONG").is_some() { long } else { short }
+}
+
+/// How many acknowledgements come before the fault: another number in each round, the same in each run.
+fn enough(round: usize) -> usize {
+    1 + (round * 7) % 23
+}
+
+/// Stops the server in order and compares what it had with a replay of every event.
+fn settle(history: &History, server: Server, data: &Path) {
+    server.stop();
+    history.check(data);
+    let found = verified(data);
+    assert_eq!(found["state_digest"], found["snapshot_digest"], "{found}");
+}
+
+#[test]
+fn killed_under_load_it_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut history = History::default();
+    let mut server = Server::start(&data);
+    let rounds = rounds(20, 500);
+    let mut open = 0;
+    for round in 0..rounds {
+        history.load(server, enough(round), Server::kill);
+        history.check(&data);
+        server = Server::start(&data);
+        open += history.unknown();
+        history.resolve(&server);
+        history.repeat(&server);
+    }
+    settle(&history, server, &data);
+    eprintln!(
+        "{rounds} kills, {} acknowledged, {open} left open and resolved, 0 lost",
+        history.acknowledged()
+    );
+}
+
+#[test]
+fn without_power_it_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut disk) = LoopDisk::make(folder.path()) else {
+        eprintln!("SKIPPED: no loop-mounted file system here; power loss is not tested");
+        return;
+    };
+    let mut history = History::default();
+    let rounds = rounds(5, 100);
+    let mut open = 0;
+    for round in 0..rounds {
+        let data = disk.folder.join("data");
+        let server = Server::start(&data);
+        history.resolve(&server);
+        let next = folder.path().join(format!("image-{}", round + 1));
+        // Stopped, not ended: what it has not written yet never reaches the copy.
+        history.load(server, enough(round), |server| {
+            server.signal("STOP");
+            fs::copy(&disk.image, &next).expect("a copy of the disk as it is");
+            server.kill();
+        });
+        disk = disk.replaced_by(next);
+        open += history.unknown();
+        history.check(&disk.folder.join("data"));
+    }
+    let data = disk.folder.join("data");
+    let server = Server::start(&data);
+    history.resolve(&server);
+    settle(&history, server, &data);
+    eprintln!("{rounds} losses of power, {} acknowledged, {open} left open, 0 lost", history.acknowledged());
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_acknowledged_that_is_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = Mounted::tmpfs(folder.path(), "24m") else {
+        eprintln!("SKIPPED: no tmpfs can be mounted here; a full disk is not tested");
+        return;
+    };
+    let data = disk.folder.join("data");
+    let mut history = History::default();
+    let server = Server::start(&data);
+    let ballast = disk.folder.join("ballast");
+    let server = history.load(server, 5, |server| {
+        fill(&ballast);
+        server
+    });
+    // Clients go on until each has met the full disk: nobody gets an answer that rests on what is not written.
+    history.load(server, usize::MAX, |server| {
+        fs::remove_file(&ballast).expect("space returns");
+        server.kill();
+    });
+    history.check(&data);
+    let server = Server::start(&data);
+    history.resolve(&server);
+    history.repeat(&server);
+    settle(&history, server, &data);
+}
+
+#[test]
+fn a_limit_on_file_size_tears_no_commit_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut history = History::default();
+    let server = Server::start(&data);
+    history.load(server, 3, Server::kill);
+    // Less than a segment: the next one cannot be made.
+    let limit = vec!["prlimit".to_owned(), "--fsize=200000".to_owned()];
+    // Where it cannot even make the segment, nothing was asked of it yet.
+    if let Ok(server) = Server::start_within(&data, &Around { wrapper: limit, ..Around::default() }) {
+        history.load(server, 400, Server::kill);
+    }
+    history.check(&data);
+    let server = Server::start(&data);
+    history.resolve(&server);
+    settle(&history, server, &data);
+}
+
+#[test]
+fn a_sync_that_fails_ends_the_writer_and_nothing_it_held_is_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(shim) = sync_shim(folder.path()) else {
+        eprintln!("SKIPPED: no C compiler here; a failing sync is not tested");
+        return;
+    };
+    let data = folder.path().join("data");
+    let mut history = History::default();
+    history.load(Server::start(&data), 2, Server::kill);
+    for nth in [4, 9, 30] {
+        let env = vec![
+            ("LD_PRELOAD".to_owned(), shim.display().to_string()),
+            ("FAIL_SYNC_FROM".to_owned(), nth.to_string()),
+        ];
+        match Server::start_within(&data, &Around { env, ..Around::default() }) {
+            // Whoever asks after the failure gets no answer, so each client ends by itself.
+            Ok(server) => {
+                let ended = history.load(server, usize::MAX, Server::ends);
+                assert!(!ended.success(), "it says that it broke");
+            }
+            Err(said) => assert!(said.contains("linggong ends"), "it says why: {said}"),
+        }
+        history.check(&data);
+        let server = Server::start(&data);
+        history.resolve(&server);
+        server.kill();
+    }
+    let server = Server::start(&data);
+    history.repeat(&server);
+    settle(&history, server, &data);
+}
+
+/// Takes what space there is.
+fn fill(ballast: &Path) {
+    use std::io::Write as _;
+    let mut file = fs::File::create(ballast).expect("a file");
+    while file.write_all(&[0x5a; 4096]).is_ok() {}
+}
+
+/// A library that lets the nth sync of a log's segment and all after it fail, as a disk does that has died.
+fn sync_shim(folder: &Path) -> Option<PathBuf> {
+    let (source, library) = (folder.join("shim.c"), folder.join("shim.so"));
+    let text = "#define _GNU_SOURCE\n#include <errno.h>\n#include <stdlib.h>\n#include <sys/syscall.h>\n\
+                #include <unistd.h>\nstatic int n;\n\
+                static int fails(void) { const char *from = getenv(\"FAIL_SYNC_FROM\");\n\
+                  return from && __atomic_add_fetch(&n, 1, __ATOMIC_SEQ_CST) >= atoi(from); }\n\
+                int fdatasync(int fd) { if (fails()) { errno = EIO; return -1; } return syscall(SYS_fdatasync, fd); }\n\
+                int fsync(int fd) { if (fails()) { errno = EIO; return -1; } return syscall(SYS_fsync, fd); }\n";
+    fs::write(&source, text).expect("a source");
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    compiled.ok()?.success().then_some(library)
+}
+
+/// A file system on a file of its own.
+struct LoopDisk {
+    image: PathBuf,
+    folder: PathBuf,
+    _mounted: Mounted,
+}
+
+impl LoopDisk {
+    fn make(folder: &Path) -> Option<LoopDisk> {
+        let image = folder.join("image-0");
+        fs::File::create(&image).and_then(|it| it.set_len(96 << 20)).expect("an image");
+        let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image).status();
+        made.ok().filter(|it| it.success())?;
+        LoopDisk::mount(image)
+    }
+
+    fn mount(image: PathBuf) -> Option<LoopDisk> {
+        let folder = image.with_extension("mounted");
+        let mounted = Mounted::at(&folder, &["-o", "loop"], &image)?;
+        Some(LoopDisk { image, folder, _mounted: mounted })
+    }
+
+    /// The power is back: another disk has what this one had on it when it went.
+    fn replaced_by(self, image: PathBuf) -> LoopDisk {
+        let old = self.image.clone();
+        drop(self);
+        fs::remove_file(old).expect("the old image");
+        LoopDisk::mount(image).expect("the journal is replayed")
+    }
+}
+
+/// A mounted file system, unmounted when dropped.
+struct Mounted {
+    folder: PathBuf,
+}
+
+impl Mounted {
+    fn tmpfs(folder: &Path, size: &str) -> Option<Mounted> {
+        let size = format!("size={size}");
+        Mounted::at(&folder.join("small"), &["-t", "tmpfs", "-o", &size], Path::new("tmpfs"))
+    }
+
+    fn at(folder: &Path, options: &[&str], what: &Path) -> Option<Mounted> {
+        fs::create_dir_all(folder).expect("a folder");
+        let mounted = Command::new("mount").args(options).arg(what).arg(folder).output();
+        mounted.ok()?.status.success().then(|| Mounted { folder: folder.to_owned() })
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.folder).status();
+    }
+}

@@ -1,0 +1,120 @@
+//! The real binary as a process of its own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The binary beside this test, built if it is older than its sources.
+pub(crate) fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let own = std::env::current_exe().expect("the path of this test");
+        let folder = own.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "-p", "linggong-gateway", "--bin", "linggong"]);
+        build.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        build.arg("--target-dir").arg(folder.parent().expect("the target directory"));
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the binary cannot be built");
+        folder.join("linggong")
+    })
+}
+
+/// A server that runs.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) address: String,
+    data: PathBuf,
+}
+
+/// How a server is started: through another program, with an environment of its own.
+#[derive(Default)]
+pub(crate) struct Around {
+    pub(crate) wrapper: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+impl Server {
+    /// Starts it on `data`; returns once it answers.
+    pub(crate) fn start(data: &Path) -> Server {
+        Server::start_within(data, &Around::default()).expect("the server starts")
+    }
+
+    /// Starts it so; what it said before it ended where it does not come to answer.
+    pub(crate) fn start_within(data: &Path, around: &Around) -> Result<Server, String> {
+        let config = data.with_extension("toml");
+        // Small segments, frequent snapshots: what happens rarely happens in each round.
+        fs::write(&config, "segment_bytes = 262144\nsnapshot_events = 40\n").expect("the settings");
+        let mut command = match around.wrapper.split_first() {
+            Some((program, args)) => {
+                let mut command = Command::new(program);
+                command.args(args).arg(binary());
+                command
+            }
+            None => Command::new(binary()),
+        };
+        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).arg("--data").arg(data);
+        command.envs(around.env.iter().cloned()).env("RUST_LOG", "info");
+        let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = spawned.expect("the binary runs");
+        let mut lines = BufReader::new(child.stderr.take().expect("its traces")).lines();
+        let mut said = String::new();
+        while let Some(Ok(line)) = lines.next() {
+            let traced: Value = serde_json::from_str(&line).unwrap_or_default();
+            if traced["fields"]["message"] == "linggong serves" {
+                let address = traced["fields"]["address"].as_str().unwrap_or_default().to_owned();
+                // Traces that nobody reads would fill the pipe and stop the server.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(Server { child, address, data: data.to_owned() });
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        let _ = child.wait();
+        Err(said)
+    }
+
+    /// The bearer token of a member of its staff.
+    pub(crate) fn token(&self, who: &str) -> String {
+        let path = self.data.join(format!("tokens/{who}.token"));
+        fs::read_to_string(path).expect("a token").trim().to_owned()
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Stops it as an operator does, and expects it to end well.
+    pub(crate) fn stop(mut self) {
+        self.signal("TERM");
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "an orderly stop ends with {status}");
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn ends(mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("it ends")
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+}
+
+impl Drop for Server {
+    /// A test that fails leaves no process behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
