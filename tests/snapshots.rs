@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use linggong_engine::snapshot::{Replay, Snapshot};
 use linggong_events::commit::Digest;
 use linggong_events::log::LogReader as _;
-use linggong_events::log::embedded::EmbeddedLog;
+use linggong_events::log::embedded::{EmbeddedLog, OpenError};
+use linggong_gateway::cli::exit::Exit;
 use linggong_gateway::clock::Clock;
 use linggong_gateway::serve::{self, Founding, ServeError};
 use linggong_gateway::snapshot::SnapshotAlarm;
@@ -96,12 +97,13 @@ async fn what_is_written_while_serving_is_the_state_at_its_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_shorter_than_a_snapshot_of_it_or_another_is_not_served() {
+async fn a_log_that_is_shorter_than_a_view_or_a_snapshot_of_it_or_another_is_not_served() {
     let server = Server::start(NOON).await;
     let data = server.data();
     let config = server.config().clone();
     let server = server.restart_after(|| copy(&data.join("log"), &data.join("older"))).await;
     open_market(&server, "东关").await;
+    server.views_catch_up().await;
     let _folder = server.folder;
     server.running.stop().await.unwrap();
     fs::rename(data.join("log"), data.join("newer")).unwrap();
@@ -109,6 +111,11 @@ async fn a_log_that_is_shorter_than_a_snapshot_of_it_or_another_is_not_served() 
 
     let founding = Founding::staffed(&config);
     let start = || serve::start(&config, Clock::driven(instant(NOON)), &founding);
+    let refused = start().await.unwrap_err();
+    assert!(matches!(refused, ServeError::Log(OpenError::Forgotten { .. })), "{refused:?}");
+    assert_eq!(refused.exit(), Exit::Integrity);
+
+    fs::rename(data.join("views"), data.join("views of the newer")).unwrap();
     let refused = start().await.unwrap_err();
     assert!(matches!(refused, ServeError::Snapshot(SnapshotAlarm::Ahead { .. })), "{refused:?}");
 

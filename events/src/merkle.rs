@@ -18,6 +18,17 @@ impl Tree {
         self.size
     }
 
+    /// The roots of the full subtrees, the largest first: all it takes to go on.
+    pub fn full(&self) -> &[Digest] {
+        &self.full
+    }
+
+    /// A tree of `size` leaves whose full subtrees have these roots; `None` where they are not as many as such
+    /// a tree has. Whether they are the right ones only the leaves can tell.
+    pub fn of_full(size: u64, full: Vec<Digest>) -> Option<Tree> {
+        (full.len() == size.count_ones() as usize).then_some(Tree { size, full })
+    }
+
     /// Adds the next event line (without its line feed).
     pub fn push(&mut self, line: &[u8]) {
         let mut node = leaf_hash(line);
@@ -150,6 +161,19 @@ mod tests {
             leaves.push(leaf_hash(&n.to_be_bytes()));
         }
         assert_eq!(tree.size(), 200);
+    }
+
+    #[test]
+    fn a_tree_goes_on_from_the_roots_of_its_full_subtrees() {
+        let mut tree = Tree::default();
+        for n in 0..200_u32 {
+            let mut again = Tree::of_full(tree.size(), tree.full().to_vec()).unwrap();
+            assert_eq!(again, tree);
+            tree.push(&n.to_be_bytes());
+            again.push(&n.to_be_bytes());
+            assert_eq!(again.root(), tree.root());
+        }
+        assert_eq!(Tree::of_full(201, tree.full().to_vec()), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use linggong_events::measure::Position;
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
 use linggong_events::region::Region;
 use linggong_events::rules::{Adopted, PackKind};
-use linggong_projections::StoreError;
+use linggong_projections::{Readers, StoreError};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -115,8 +115,8 @@ impl ServeError {
     /// What the process exits with: whether something kept is not as it was written, or cannot be reached.
     pub fn exit(&self) -> Exit {
         match self {
-            ServeError::Log(OpenError::Damaged(_) | OpenError::Shorter { .. } | OpenError::Other { .. })
-            | ServeError::Read(ReadError::Damaged { .. })
+            ServeError::Log(error) if error.is_loss() => Exit::Integrity,
+            ServeError::Read(ReadError::Damaged { .. })
             | ServeError::Snapshot(SnapshotAlarm::Ahead { .. } | SnapshotAlarm::Other { .. })
             | ServeError::Engine(_) => Exit::Integrity,
             ServeError::Log(OpenError::Locked { .. }) => Exit::Conflict,
@@ -281,6 +281,8 @@ pub struct Running {
     pub partition: partition_task::PartitionHandle,
     /// The projections.
     pub projections: projection_task::ProjectionsHandle,
+    /// What reads them.
+    pub readers: Readers,
     stop: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
     ticker: tokio::task::JoinHandle<()>,
@@ -321,7 +323,14 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
     for (_, kind, text) in DEFAULT_PACKS {
         packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).map_err(at(&data.join("packs")))?;
     }
-    let Opened { log, partition, is_new, started_from } = open_log(config, &packs, &clock, founding)?;
+    // The views come first: a log that ends before what one of them has seen is not written to.
+    let views = linggong_projections::open_all(&data.join("views"))?;
+    for quarantined in &views.quarantined {
+        tracing::warn!(?quarantined, "a view could not be trusted and is built anew");
+    }
+    let seen = views.projections.iter().filter_map(|it| it.checkpoint().ok()).max().unwrap_or_default();
+    let Opened { log, partition, is_new, started_from } =
+        open_log_seen_to(seen, config, &packs, &clock, founding)?;
     let key_states: Vec<_> = partition.state().key_states().collect();
     let missing = partition.rules().missing();
     if !missing.is_empty() {
@@ -334,10 +343,6 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         partition_task::start(partition, log, clock.clone(), config.queue, move |it| at_stop(&snapshots, it))
             .map_err(at(&data))?;
 
-    let views = linggong_projections::open_all(&data.join("views"))?;
-    for quarantined in &views.quarantined {
-        tracing::warn!(?quarantined, "a view could not be trusted and is built anew");
-    }
     let readers = views.readers;
     let runtime = tokio::runtime::Handle::current();
     let (projections, projector) =
@@ -368,7 +373,7 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         clock: clock.clone(),
         partition: partition.clone(),
         log: reader,
-        readers,
+        readers: readers.clone(),
         projections: projections.clone(),
         tokens,
         packs,
@@ -401,17 +406,20 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
     });
     tracing::info!(%address, demo, is_new, "linggong serves");
     let threads = vec![writer, projector, snapshotter];
-    Ok(Running { address, is_new, clock, partition, projections, stop, server, ticker, threads })
+    Ok(Running { address, is_new, clock, partition, projections, readers, stop, server, ticker, threads })
 }
 
 /// A log that is taken over, and what is so by it.
-pub(crate) struct Opened {
-    pub(crate) log: EmbeddedLog,
-    pub(crate) partition: Partition,
+#[derive(Debug)]
+pub struct Opened {
+    /// The log.
+    pub log: EmbeddedLog,
+    /// What is so.
+    pub partition: Partition,
     /// Whether it had to be begun.
-    pub(crate) is_new: bool,
+    pub is_new: bool,
     /// The last event that a snapshot held.
-    pub(crate) started_from: Position,
+    pub started_from: Position,
 }
 
 /// The snapshots of the log that is served.
@@ -420,14 +428,25 @@ fn snapshots(config: &Config) -> SnapshotStore {
 }
 
 /// Opens or begins the log, replays what no snapshot holds, and takes the partition over.
-pub(crate) fn open_log(
+pub fn open_log(
+    config: &Config,
+    packs: &PackStore,
+    clock: &Clock,
+    founding: &Founding,
+) -> Result<Opened, ServeError> {
+    open_log_seen_to(Position::default(), config, packs, clock, founding)
+}
+
+/// The same, where somebody has seen the event at `known`: a log that ends before it is left as it is.
+fn open_log_seen_to(
+    known: Position,
     config: &Config,
     packs: &PackStore,
     clock: &Clock,
     founding: &Founding,
 ) -> Result<Opened, ServeError> {
     let dir = config.data.join("log");
-    let options = Options { segment_bytes: config.segment_bytes, ..Options::default() };
+    let options = Options { segment_bytes: config.segment_bytes, known, ..Options::default() };
     let author =
         Author { log: config.log.clone(), partition: 0, software: env!("CARGO_PKG_VERSION").to_owned() };
     let begun = dir.join("head").exists() || dir.join("segments").exists();

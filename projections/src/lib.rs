@@ -42,6 +42,12 @@ macro_rules! views {
             $(#[doc = concat!("See [`", stringify!($module), "`].")] pub $name: Reader<$module::$View>,)*
         }
 
+        impl std::fmt::Debug for Readers {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("Readers")
+            }
+        }
+
         /// Opens every view under `dir`.
         pub fn open_all(dir: &Path) -> Result<Views, StoreError> {
             let mut projections: Vec<Box<dyn AnyProjection>> = Vec::new();

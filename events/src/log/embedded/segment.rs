@@ -192,14 +192,14 @@ pub(super) fn frame(tag: Tag, commit: u64, first: u64, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-struct WholeFrame<'a> {
-    header: FrameHeader,
-    body: &'a [u8],
+pub(super) struct WholeFrame<'a> {
+    pub(super) header: FrameHeader,
+    pub(super) body: &'a [u8],
     length: usize,
 }
 
 /// The frame at the beginning of `bytes`, if every byte of it is as it was written.
-fn whole_frame(bytes: &[u8]) -> Option<WholeFrame<'_>> {
+pub(super) fn whole_frame(bytes: &[u8]) -> Option<WholeFrame<'_>> {
     let header = FrameHeader::read(bytes)?;
     let length = FRAME_HEADER + (header.length as usize).next_multiple_of(FRAME_HEADER);
     let frame = bytes.get(..length)?;

@@ -2,16 +2,19 @@ use std::collections::BTreeMap;
 
 use tempfile::TempDir;
 
+use super::load::segment_paths;
+use super::segment::FrameHeader;
 use super::*;
+use crate::log::LogReader;
 use crate::log::audit::AuditError;
 use crate::log::conformance::{self, Store, author, commit_after, fill, genesis, line};
 use crate::time::Timestamp;
 
 /// Room for a few commits only, so that small logs have several segments.
-const SMALL: Options = Options { segment_bytes: 4096, head_every: 2 };
+pub(super) const SMALL: Options = Options { segment_bytes: 4096, head_every: 2, known: Position(0) };
 
 /// Room for every commit of a test in one segment.
-const ROOMY: Options = Options { segment_bytes: 16384, head_every: 100 };
+const ROOMY: Options = Options { segment_bytes: 16384, head_every: 100, known: Position(0) };
 
 struct Files {
     dir: TempDir,
@@ -149,7 +152,7 @@ fn a_last_frame_cut_off_anywhere_is_taken_back_and_nothing_before_it() {
         bytes[at..end as usize].fill(0);
         fs::write(&path, &bytes).unwrap();
         // The head file knows nothing of the commit yet.
-        write_head(copied.path(), Remembered { head: before.into(), segment: 1 }).unwrap();
+        remember_again(copied.path(), before);
         let mut again = EmbeddedLog::open(copied.path(), SMALL).unwrap();
         if at >= body_end {
             assert_eq!(again.head().commit, before.commit + 1, "only padding is missing");
@@ -189,7 +192,7 @@ fn a_frame_of_which_one_sector_never_arrived_is_torn() {
     let path = newest(dir.path());
     log.append(&commit_after(&before, 2)).unwrap();
     let copied = copy(dir.path());
-    write_head(copied.path(), Remembered { head: before.into(), segment: 1 }).unwrap();
+    remember_again(copied.path(), before);
     let path = copied.path().join("segments").join(path.file_name().unwrap());
     let sound = fs::read(&path).unwrap();
     let sectors = [at..at.next_multiple_of(512), at.next_multiple_of(512)..at.next_multiple_of(512) + 512];
@@ -216,7 +219,7 @@ fn a_frame_of_which_one_sector_never_arrived_is_torn() {
 /// looks like a torn frame. It is reported and taken back, and no commit is lost by it.
 #[test]
 fn no_flipped_bit_goes_unnoticed() {
-    let (dir, mut log) = log_of(Options { segment_bytes: 1536, head_every: 1 }, &[]);
+    let (dir, mut log) = log_of(Options { segment_bytes: 1536, head_every: 1, known: Position(0) }, &[]);
     log.append(&author().takeover(&log.head(), 0).unwrap()).unwrap();
     let head = log.head();
     let copied = copy(dir.path());
@@ -384,7 +387,7 @@ fn a_sealing_that_was_interrupted_is_finished() {
         for path in segments(copied.path()).iter().skip(1) {
             fs::remove_file(path).unwrap();
         }
-        write_head(copied.path(), Remembered { head: head.into(), segment: 1 }).unwrap();
+        remember_again(copied.path(), head);
     }
 }
 
@@ -403,7 +406,7 @@ fn a_writer_whose_disk_failed_is_finished_and_says_so() {
     let (dir, mut log) = small_log(&[1]);
     // A handle that cannot write stands in for a disk that fails.
     let path = newest(dir.path());
-    log.active.as_mut().unwrap().file = File::open(&path).unwrap();
+    log.active.as_mut().unwrap().file = File::open(&path).unwrap().into();
     let head = log.head();
     let next = commit_after(&head, 1);
     assert!(matches!(log.append(&next), Err(AppendError::Poisoned { .. })));
@@ -421,7 +424,7 @@ fn a_full_disk_takes_nothing_and_the_writer_goes_on_when_there_is_space() {
     let (dir, mut log) = small_log(&[1]);
     let (head, next) = (log.head(), commit_after(&log.head(), 1));
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let file = std::mem::replace(&mut log.active.as_mut().unwrap().file, full);
+    let file = std::mem::replace(&mut log.active.as_mut().unwrap().file, full.into());
     for _ in 0..2 {
         assert!(matches!(log.append(&next), Err(AppendError::Full { .. })));
         assert_eq!(log.resolve(&next).unwrap(), Resolution::Absent);
@@ -448,11 +451,11 @@ fn a_sealed_segment_is_frames_from_its_first_byte_to_its_last() {
     assert!(tags["Commit"] > 1);
 }
 
-fn small_log(sizes: &[u64]) -> (TempDir, EmbeddedLog) {
+pub(super) fn small_log(sizes: &[u64]) -> (TempDir, EmbeddedLog) {
     log_of(SMALL, sizes)
 }
 
-fn log_of(options: Options, sizes: &[u64]) -> (TempDir, EmbeddedLog) {
+pub(super) fn log_of(options: Options, sizes: &[u64]) -> (TempDir, EmbeddedLog) {
     let dir = TempDir::new().unwrap();
     let mut log = EmbeddedLog::create(dir.path(), options).unwrap();
     fill(&mut log, sizes);
@@ -460,7 +463,7 @@ fn log_of(options: Options, sizes: &[u64]) -> (TempDir, EmbeddedLog) {
 }
 
 /// The directory as a crash at this moment would leave it, with everything that was written.
-fn copy(dir: &Path) -> TempDir {
+pub(super) fn copy(dir: &Path) -> TempDir {
     let copied = TempDir::new().unwrap();
     fs::create_dir(copied.path().join("segments")).unwrap();
     for path in segments(dir) {
@@ -470,10 +473,17 @@ fn copy(dir: &Path) -> TempDir {
     copied
 }
 
-fn segments(dir: &Path) -> Vec<PathBuf> {
+/// The head file as it was when the log had reached `head` in its first segment.
+fn remember_again(dir: &Path, head: Head) {
+    let mut tree = Tree::default();
+    (1..=head.position.0).for_each(|n| tree.push(&line(Position(n))));
+    write_head(dir, &Remembered::new(head, 1, &tree)).unwrap();
+}
+
+pub(super) fn segments(dir: &Path) -> Vec<PathBuf> {
     segment_paths(dir).unwrap()
 }
 
-fn newest(dir: &Path) -> PathBuf {
+pub(super) fn newest(dir: &Path) -> PathBuf {
     segments(dir).pop().unwrap()
 }

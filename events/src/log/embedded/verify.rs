@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::head_file::read_head;
+use super::load::segment_paths;
 use super::segment::{Next, Walk};
-use super::{Damage, OpenError, Torn, damage, io_error, read_head, segment_paths};
+use super::{Damage, OpenError, Torn, damage, io_error};
 use crate::commit::{Commit, Digest, Head};
 use crate::log::{Audit, AuditError};
 
@@ -79,17 +81,21 @@ struct Reading {
 
 impl Reading {
     fn all(&mut self, dir: &Path, each: &mut impl FnMut(&Commit, &Audit)) -> Result<(), VerifyFault> {
-        let remembered = read_head(dir)?;
-        let mut matched = Head::from(remembered.head) == Head::EMPTY;
+        let remembered = read_head(dir);
+        // What the segments hold is told first: it weighs more.
+        let known = remembered.as_ref().ok().map(|it| Head::from(it.head));
+        let mut matched = known == Some(Head::EMPTY);
         let paths = segment_paths(dir)?;
         let mut newest = 0;
         for (nth, path) in paths.iter().enumerate() {
             newest = self.audit.head().commit + 1;
             self.segment(path, nth + 1 == paths.len(), &mut |commit, audit| {
-                matched |= Head::from(remembered.head) == audit.head();
+                matched |= known == Some(audit.head())
+                    && remembered.as_ref().is_ok_and(|it| it.tree().as_ref() == Some(audit.tree()));
                 each(commit, audit);
             })?;
         }
+        let remembered = remembered?;
         let (found, known) = (self.audit.head().commit, remembered.head.commit);
         if known > found || remembered.segment > newest {
             let known = known.max(remembered.segment.saturating_sub(1));

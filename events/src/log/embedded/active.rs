@@ -1,0 +1,158 @@
+//! The segment that is being written, and what a failed write means.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::commit::Head;
+
+/// How much of a segment is filled with zeros at a time.
+const STEP: u64 = 8 << 20;
+/// With less than this before it, the writer has more filled.
+const LOW: u64 = 4 << 20;
+
+/// The segment that is being written.
+///
+/// Zeros are written and synced ahead of the commits. So the disk has the space before a commit needs it, and
+/// a commit changes nothing about the file but its bytes, which makes its sync cheap.
+#[derive(Debug)]
+pub(super) struct Active {
+    pub(super) file: Arc<File>,
+    pub(super) at: u64,
+    pub(super) length: u64,
+    pub(super) before: Head,
+    /// Over every byte before `at`.
+    pub(super) content: Sha256,
+    /// Up to where the file is filled for certain.
+    filled: u64,
+    filling: Option<JoinHandle<Result<u64, Trouble>>>,
+    /// There was no space to fill more; asked again only when a commit needs it.
+    short: bool,
+}
+
+impl Active {
+    /// A segment whose commits end at `at`. What follows may be filled or not.
+    pub(super) fn new(file: File, at: u64, length: u64, before: Head, content: Sha256) -> Active {
+        let file = Arc::new(file);
+        Active { file, at, length, before, content, filled: at, filling: None, short: false }
+    }
+
+    /// Makes sure that the file is filled up to `end`.
+    pub(super) fn make_room(&mut self, end: u64) -> Result<(), Trouble> {
+        while self.filled < end {
+            let filled = match self.filling.take() {
+                Some(filling) => joined(filling),
+                None => fill(&self.file, self.filled..self.step(end)),
+            };
+            self.filled = match filled {
+                // There may still be space for this commit alone.
+                Err(Trouble::Full(_)) => fill(&self.file, self.filled..end.min(self.length))?,
+                filled => filled?,
+            };
+            self.short = false;
+        }
+        Ok(())
+    }
+
+    /// Has more filled where little is left, without waiting for it.
+    pub(super) fn look_ahead(&mut self) -> Result<(), Trouble> {
+        if let Some(filling) = self.filling.take_if(|it| it.is_finished()) {
+            match joined(filling) {
+                Ok(filled) => self.filled = filled,
+                // Nothing depends on it yet.
+                Err(Trouble::Full(_)) => self.short = true,
+                Err(broken @ Trouble::Broken(_)) => return Err(broken),
+            }
+        }
+        if self.short || self.filling.is_some() || self.filled == self.length || self.filled - self.at >= LOW
+        {
+            return Ok(());
+        }
+        let (file, range) = (Arc::clone(&self.file), self.filled..self.step(self.filled + 1));
+        let spawned = std::thread::Builder::new().name("log-filler".into()).spawn(move || fill(&file, range));
+        // Without a thread the writer fills by itself when it must.
+        self.filling = spawned.ok();
+        Ok(())
+    }
+
+    /// Waits until nothing is being filled.
+    pub(super) fn settle(&mut self) {
+        if let Some(filling) = self.filling.take()
+            && let Ok(filled) = joined(filling)
+        {
+            self.filled = filled;
+        }
+    }
+
+    /// Writes `bytes` at the end, not yet synced. Where there is no space, nothing is left of them.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<Range<u64>, Trouble> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.file.write_at(&bytes[written..], self.at + written as u64) {
+                Ok(0) => return Err(Trouble::Broken(ErrorKind::WriteZero.into())),
+                Ok(more) => written += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.file.write_all_at(&vec![0; written], self.at).map_err(Trouble::Broken)?;
+                    return Err(Trouble::of(error));
+                }
+            }
+        }
+        Ok(self.at..self.at + bytes.len() as u64)
+    }
+
+    pub(super) fn advance(&mut self, bytes: &[u8]) {
+        self.content.update(bytes);
+        self.at += bytes.len() as u64;
+    }
+
+    /// Where filling stops that must reach `end`.
+    fn step(&self, end: u64) -> u64 {
+        end.max(self.filled + STEP).min(self.length)
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        // Whoever opens the file next must not have zeros written under their hands.
+        self.settle();
+    }
+}
+
+fn joined(filling: JoinHandle<Result<u64, Trouble>>) -> Result<u64, Trouble> {
+    filling.join().unwrap_or_else(|_| Err(Trouble::Broken(io::Error::other("filling a segment panicked"))))
+}
+
+/// Writes zeros over `range`, synced; nothing else was ever written there.
+pub(super) fn fill(file: &File, range: Range<u64>) -> Result<u64, Trouble> {
+    const ZEROS: &[u8] = &[0; 1 << 20];
+    let mut at = range.start;
+    while at < range.end {
+        let count = ZEROS.len().min((range.end - at) as usize);
+        file.write_all_at(&ZEROS[..count], at).map_err(Trouble::of)?;
+        at += count as u64;
+    }
+    file.sync_data().map_err(Trouble::Broken)?;
+    Ok(range.end)
+}
+
+/// What a failed write means for the writer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It can go on once there is space.
+    Full(io::Error),
+    /// It is finished: what the disk holds is only known by reading it again.
+    Broken(io::Error),
+}
+
+impl Trouble {
+    pub(super) fn of(error: io::Error) -> Trouble {
+        let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+        if full.contains(&error.kind()) { Trouble::Full(error) } else { Trouble::Broken(error) }
+    }
+}

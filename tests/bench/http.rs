@@ -1,0 +1,96 @@
+//! The same appends over HTTP, against the server with its views and its vault: one connection per client, kept
+//! alive, one request under way on each.
+
+use std::time::{Duration, Instant};
+
+use linggong_events::id::ClaimId;
+use linggong_gateway::clock::Clock;
+use linggong_gateway::serve::{self, Founding};
+use serde_json::{Map, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::Options;
+use crate::append::Size;
+use crate::measure::{Failed, Row, Rows, Watch};
+use crate::w1::{self, Clerk, PER_CASE};
+
+pub(crate) fn append(size: Size, options: &Options, rows: &mut Rows) -> Result<(), Failed> {
+    let folder = options.folder()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let config = w1::config(folder.path());
+        let running = serve::start(&config, Clock::wall(), &Founding::staffed(&config)).await?;
+        let token = std::fs::read_to_string(config.data.join("tokens/clerk.token"))?;
+        let claims = Clerk::of(&running.partition, &running.clock)?.claims(size.cases).await?;
+        let head = running.partition.head.borrow().position;
+        running.projections.all_reached(head).await?;
+        let watch = Watch::start();
+        let mut clients = tokio::task::JoinSet::new();
+        for own in claims.chunks(claims.len() / size.writers) {
+            let stream = TcpStream::connect(running.address).await?;
+            stream.set_nodelay(true)?;
+            clients.spawn(client(stream, token.clone(), running.clock.clone(), own.to_vec()));
+        }
+        let mut each = Vec::new();
+        while let Some(done) = clients.join_next().await {
+            each.extend(done??);
+        }
+        let took = watch.stop();
+        let head = running.partition.head.borrow().position;
+        let views = running.projections.standings().iter().map(|it| it.position).min();
+        let behind = views.map_or(0, |it| head.0 - it.0);
+        running.stop().await?;
+        let mut more = Map::new();
+        more.insert("views_behind".into(), json!(behind));
+        let (case, n) = (size.writers.to_string(), size.events());
+        rows.add(Row { bench: "append", case, system: "linggong-http", n, each, took, more })
+    })
+}
+
+async fn client(
+    mut stream: TcpStream,
+    token: String,
+    clock: Clock,
+    own: Vec<ClaimId>,
+) -> Result<Vec<Duration>, Failed> {
+    let (mut each, mut answer) = (Vec::new(), Vec::new());
+    for nth in 0..PER_CASE {
+        for &claim in &own {
+            let asked = Instant::now();
+            let mut body = serde_json::to_value(w1::evidence(claim, nth))?;
+            body["about"] = json!({ "if_version": (nth + 1).to_string() });
+            let body = body.to_string();
+            let request = format!(
+                "POST /v1/commands/claim.add_evidence HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
+                 idempotency-key: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                clock.new_key(),
+                body.len(),
+            );
+            stream.write_all(request.as_bytes()).await?;
+            read_answer(&mut stream, &mut answer).await?;
+            each.push(asked.elapsed());
+            if !answer.starts_with(b"HTTP/1.1 200") {
+                return Err(String::from_utf8_lossy(&answer).into());
+            }
+        }
+    }
+    Ok(each)
+}
+
+/// Reads one whole answer into `answer`.
+async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(), Failed> {
+    answer.clear();
+    loop {
+        if stream.read_buf(answer).await? == 0 {
+            return Err("the server closed the connection".into());
+        }
+        let Some(end) = answer.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
+        let head = std::str::from_utf8(&answer[..end])?;
+        let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
+        let length: usize = length.ok_or("no content-length")?.parse()?;
+        if answer.len() >= end + 4 + length {
+            return Ok(());
+        }
+    }
+}
