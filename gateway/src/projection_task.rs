@@ -83,6 +83,15 @@ pub fn start<R: LogReader>(
         trouble: None,
         rebuilt: 0,
     };
+    let at_start = log.head().position;
+    for view in &projections {
+        // A new view answers once it knows what the log knew; one ahead of its log never does.
+        if at_start.0 > 0 && view.checkpoint().is_ok_and(|it| it.0 == 0) {
+            view.withhold();
+        }
+        // Told again, and loudly, by the thread.
+        let _ = view.check_head(at_start);
+    }
     let (standings, seen) =
         watch::channel(projections.iter().map(|it| standing(it.as_ref())).collect::<Vec<_>>());
     let (rebuilds, asked) = std::sync::mpsc::channel();
@@ -100,6 +109,9 @@ pub fn start<R: LogReader>(
                 if let Err(trouble) = &outcome {
                     tracing::error!(view = projection.name(), trouble = %crate::chain(trouble), "a view cannot go on");
                     // What cannot be read is put aside and built anew: nobody gets an answer from it.
+                    if trouble.calls_for_rebuild() {
+                        projection.withhold();
+                    }
                     again = trouble.calls_for_rebuild()
                         && rebuilt < 3
                         && projection.rebuild("its rows cannot be trusted").is_ok();
@@ -154,6 +166,9 @@ fn catch_up<R: LogReader>(
 ) -> Result<(), Trouble> {
     // The log may have grown since `target` was read: only its own end can be too short for a view.
     projection.check_head(log.head().position)?;
+    if let Some(what) = projection.noticed() {
+        return Err(StoreError::Broken { view: projection.name(), what }.into());
+    }
     let mut from = projection.checkpoint()?;
     while from < target {
         let Some(first) = log.commit_of(from.next())? else { return Ok(()) };
@@ -174,6 +189,7 @@ fn catch_up<R: LogReader>(
         }
         from = projection.apply_batch(&batch)?;
     }
+    projection.show();
     Ok(())
 }
 
@@ -191,6 +207,7 @@ fn rebuild(
             standing.rebuilt += 1;
         }
     });
+    projection.withhold();
     match projection.rebuild(reason) {
         Ok(_) => tracing::info!(view = name, "the view is built anew"),
         Err(error) => {

@@ -389,6 +389,11 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         stopping: stopping.clone(),
         audit: Mutex::new(Audit::default()),
     });
+    if is_new {
+        // The few events of a log's beginning are soon in every view: nobody is told to come back for them.
+        let begun = partition.head.borrow().position;
+        let _ = projections.all_reached(begun).await;
+    }
     let listener = TcpListener::bind(config.listen).await.map_err(at(&data))?;
     let address = listener.local_addr().map_err(at(&data))?;
     let server = tokio::spawn(listen::serve(listener, router(app), config.into(), stopping));

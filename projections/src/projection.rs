@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::digest::ViewDigest;
-use crate::store::{Backing, Checkpoint, Quarantined, Store, StoreError};
+use crate::store::{Backing, Checkpoint, Quarantined, Shown, Store, StoreError};
 use crate::view::{Rows, Snapshot, View};
 
 /// A view on disk and its one writer.
@@ -78,6 +78,8 @@ impl<V: View> Projection<V> {
         if checkpoint <= head {
             return Ok(());
         }
+        // What it tells is on no record: nobody may take it for true.
+        self.store.show(Shown::BeyondLog(head));
         Err(StoreError::AheadOfLog { view: V::NAME, checkpoint, head })
     }
 
@@ -169,7 +171,7 @@ impl<V: View> Reader<V> {
         query: impl FnOnce(Snapshot<'_>) -> Result<T, StoreError>,
     ) -> Result<At<T>, StoreError> {
         match &self.rows {
-            ReaderRows::Stored(store) => store.read(|backing, checkpoint| {
+            ReaderRows::Stored(store) => store.read_shown(|backing, checkpoint| {
                 let (schema, view, position) = (store.schema(), V::NAME, checkpoint.position);
                 Ok(At { position, value: query(Snapshot { backing, schema, view, position })? })
             }),
@@ -252,6 +254,12 @@ pub trait AnyProjection: Send {
     fn rebuild(&mut self, reason: &str) -> Result<Quarantined, StoreError>;
     /// The same view, empty, under another directory: to build it beside the live one and compare digests.
     fn beside(&self, dir: &Path) -> Result<Box<dyn AnyProjection>, StoreError>;
+    /// Readers get nothing until [`AnyProjection::show`]: the view is being built.
+    fn withhold(&self);
+    /// Readers get answers.
+    fn show(&self);
+    /// What a reader found broken since this was asked last.
+    fn noticed(&self) -> Option<String>;
     /// Hands what is written to the system; not a promise of durability.
     fn flush(&self) -> Result<(), StoreError>;
     /// What the files take.
@@ -294,6 +302,15 @@ impl<V: View> AnyProjection for Projection<V> {
     fn beside(&self, dir: &Path) -> Result<Box<dyn AnyProjection>, StoreError> {
         let (projection, _) = Projection::<V>::open(dir)?;
         Ok(Box::new(projection))
+    }
+    fn withhold(&self) {
+        self.store.show(Shown::Building);
+    }
+    fn show(&self) {
+        self.store.show(Shown::Yes);
+    }
+    fn noticed(&self) -> Option<String> {
+        self.store.noticed()
     }
     fn flush(&self) -> Result<(), StoreError> {
         self.store.flush()

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use linggong_events::codec::{self, BadRow};
 use linggong_events::measure::Position;
@@ -71,6 +71,12 @@ pub enum StoreError {
         /// The event.
         position: Position,
     },
+    /// The view is being built: what it has is not yet what was.
+    #[error("view `{view}` is being built")]
+    Building {
+        /// The view.
+        view: &'static str,
+    },
     /// The view knows events that the log does not have: the log lost its end, or is another log.
     #[error("view `{view}` stands at {checkpoint}, beyond the head of the log at {head}")]
     AheadOfLog {
@@ -92,6 +98,7 @@ impl StoreError {
         match self {
             StoreError::Broken { .. } => true,
             StoreError::Locked { .. }
+            | StoreError::Building { .. }
             | StoreError::Io { .. }
             | StoreError::Gap { .. }
             | StoreError::Poison { .. }
@@ -127,6 +134,20 @@ pub(crate) struct Store {
     root: PathBuf,
     /// None only while the files are being put aside, or after that failed.
     open: RwLock<Option<Opened>>,
+    shown: RwLock<Shown>,
+    /// What a reader came upon; the writer may never touch that row.
+    noticed: Mutex<Option<String>>,
+}
+
+/// Whether readers get answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// They do.
+    Yes,
+    /// The view is being built from the first event on.
+    Building,
+    /// The view knows of more than the log, which ends at that position.
+    BeyondLog(Position),
 }
 
 struct Opened {
@@ -142,7 +163,8 @@ impl Store {
         version: u32,
     ) -> Result<(Store, Option<Quarantined>), StoreError> {
         let schema = u16::try_from(version).map_err(|_| broken(view, "its version is out of range"))?;
-        let store = Store { view, schema, root: root.to_owned(), open: RwLock::new(None) };
+        let (open, shown, noticed) = (RwLock::new(None), RwLock::new(Shown::Yes), Mutex::new(None));
+        let store = Store { view, schema, root: root.to_owned(), open, shown, noticed };
         match store.try_open() {
             Ok(opened) => {
                 *store.lock_to_write() = Some(opened);
@@ -176,6 +198,36 @@ impl Store {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let opened = open.as_ref().ok_or_else(|| broken(self.view, "its files are put aside"))?;
         query(Backing::Stored { db: &opened.db, view: self.view }, opened.checkpoint)
+    }
+
+    /// Runs `query` for a reader: not while the view is withheld; what is broken is told to the writer.
+    pub(crate) fn read_shown<T>(
+        &self,
+        query: impl FnOnce(Backing<'_>, Checkpoint) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let shown = *self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        match shown {
+            Shown::Yes => {}
+            Shown::Building => return Err(StoreError::Building { view: self.view }),
+            Shown::BeyondLog(head) => {
+                let checkpoint = self.checkpoint()?.position;
+                return Err(StoreError::AheadOfLog { view: self.view, checkpoint, head });
+            }
+        }
+        let answer = self.read(query);
+        if let Err(StoreError::Broken { what, .. }) = &answer {
+            *self.noticed.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.clone());
+        }
+        answer
+    }
+
+    pub(crate) fn show(&self, shown: Shown) {
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = shown;
+    }
+
+    /// What a reader came upon since this was asked last.
+    pub(crate) fn noticed(&self) -> Option<String> {
+        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Writes rows and checkpoint, all or nothing.

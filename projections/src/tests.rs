@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
 use crate::key::Table;
-use crate::store::vandalise;
+use crate::store::{broken, vandalise};
 use crate::testing::{self, Ledger, morning};
 use crate::*;
 
@@ -148,13 +148,13 @@ fn files_with_flipped_bytes_never_give_a_wrong_answer() {
     drop(sound);
     let (mut quarantined, mut tried) = (0, 0);
     for file in ["db", "conf"] {
-        let bytes = std::fs::read(dir.path().join("timeline-v1").join(file)).unwrap();
+        let bytes = std::fs::read(dir.path().join("timeline-v2").join(file)).unwrap();
         let written = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
-        for at in (0..written).step_by((written / 40).max(1)) {
+        for at in (0..written).step_by((written / 220).max(1)) {
             let broken = copied(dir.path());
             let mut flipped = bytes.clone();
-            flipped[at] ^= 0x40;
-            std::fs::write(broken.path().join("timeline-v1").join(file), flipped).unwrap();
+            flipped[at] ^= 1 << (at % 8);
+            std::fs::write(broken.path().join("timeline-v2").join(file), flipped).unwrap();
             let (mut view, aside) = Projection::<timeline::Timeline>::open(broken.path()).unwrap();
             let from = view.checkpoint().unwrap().0 as usize;
             view.apply_batch(&ledger.events[from..]).unwrap();
@@ -163,7 +163,7 @@ fn files_with_flipped_bytes_never_give_a_wrong_answer() {
             quarantined += u32::from(aside.is_some());
         }
     }
-    assert!(quarantined > 0 && tried > 40, "{quarantined} of {tried} were noticed and put aside");
+    assert!(quarantined > 0 && tried > 200, "{quarantined} of {tried} were noticed and put aside");
 }
 
 #[test]
@@ -171,10 +171,10 @@ fn what_is_put_aside_is_kept_and_reported_and_the_view_starts_from_zero() {
     let (ledger, dir) = (morning(), tempdir().unwrap());
     for n in 1..=2 {
         timeline(dir.path()).apply_batch(&ledger.events).unwrap();
-        vandalise(&dir.path().join("timeline-v1"), &[3, 1, 4], b"a row that nobody wrote");
+        vandalise(&dir.path().join("timeline-v2"), &[3, 1, 4], b"a row that nobody wrote");
         let (view, aside) = Projection::<timeline::Timeline>::open(dir.path()).unwrap();
         let aside = aside.unwrap();
-        assert_eq!(aside.moved_to, dir.path().join(format!("quarantine/timeline-v1-{n}")));
+        assert_eq!(aside.moved_to, dir.path().join(format!("quarantine/timeline-v2-{n}")));
         assert_eq!(aside.reason, "its rows are not those that were written");
         assert!(aside.moved_to.join("db").exists());
         assert_eq!(view.checkpoint().unwrap(), Position(0));
@@ -225,6 +225,26 @@ fn a_view_beyond_the_head_of_the_log_is_an_alarm_and_keeps_its_rows() {
     assert_eq!(alarm.to_string(), "view `timeline` stands at 10, beyond the head of the log at 9");
     assert!(!alarm.calls_for_rebuild(), "the rows may be all that is left of what the log lost");
     assert_eq!(view.checkpoint().unwrap(), Position(10));
+    let told = view.reader().position().unwrap_err();
+    assert!(matches!(told, StoreError::AheadOfLog { .. }), "what it tells is on no record: {told}");
+}
+
+#[test]
+fn a_view_that_is_being_built_answers_nothing_and_what_a_reader_finds_broken_is_told_to_its_writer() {
+    let (ledger, dir) = (morning(), tempdir().unwrap());
+    let mut views = views(dir.path());
+    catch_up(&mut views, &ledger.events);
+    let (reader, ledger_view) =
+        (views.readers.hiring_ledger.clone(), |it: &&Box<dyn AnyProjection>| it.name() == "hiring_ledger");
+    let view = views.projections.iter().find(ledger_view).unwrap();
+    view.withhold();
+    assert!(matches!(reader.hire(testing::hire(1)), Err(StoreError::Building { .. })));
+    view.show();
+    assert!(reader.hire(testing::hire(1)).is_ok());
+    let broken = reader.read(|_| Err::<(), _>(broken("hiring_ledger", "a row of another")));
+    assert!(broken.is_err());
+    assert_eq!(view.noticed().as_deref(), Some("a row of another"));
+    assert_eq!(view.noticed(), None, "told once");
 }
 
 /// Counts workers and cannot bear one who leaves.
