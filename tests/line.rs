@@ -143,7 +143,7 @@ async fn a_wage_not_paid_becomes_a_claim_a_case_and_is_settled() {
         .refused(403, "second_officer_needed");
     server.command("lead", "case.file.confirm", confirm).await.ok();
 
-    let proof = format!("sha256:{}", "0".repeat(64));
+    let proof = server.store_evidence("clerk", &format!("wage/{wage}"), "今收到工钱贰佰捌拾元整").await;
     let paid = json!({ "wage": wage, "amount": 28_000, "means": "cash", "at": "2026-11-25T00:20:00+08:00", "evidence": proof });
     let paid = server.command("clerk", "wage.record_payment", paid).await.ok();
     let types: Vec<_> =
@@ -230,4 +230,59 @@ async fn a_conflict_of_versions_says_what_changed_and_by_whom() {
     assert_eq!(conflict["changed"][0]["type"], "market.reclassified.v1", "{conflict}");
     assert_eq!(conflict["changed"][0]["role"], "keeper");
     server.command("keeper2", "market.reclassify", change("spontaneous", 2)).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_lies_in_the_vault_before_a_command_names_it() {
+    let server = Server::start("2026-11-23T04:50:00+08:00").await;
+    let (market, employer, worker) = registers(&server).await;
+    let struck =
+        json!({ "terms": terms(&employer, &market, "on_site", 1), "workers": [worker], "insurance": "open" });
+    let hire = id_of(&server.command("dispatcher", "hire.register_on_site", struck).await.ok(), "hire");
+    let position = |server: &Server| server.running.partition.head.borrow().position;
+    let signed = |document: &str| json!({ "hire": hire, "template": "零工用工协议", "document": document });
+
+    let (nothing, before) = (format!("sha256:{}", "0".repeat(64)), position(&server));
+    let refused = server.command("clerk", "hire.sign_agreement", signed(&nothing)).await;
+    assert_eq!(refused.refused(422, "evidence_unknown")["digest"], nothing, "it says what is missing");
+    assert_eq!(position(&server), before, "nothing is recorded");
+
+    let paper = server.store_evidence("clerk", &format!("hire/{hire}"), "双方自愿, 日工资贰佰捌拾元").await;
+    let server = server.restart().await;
+    let key = server.running.clock.new_key();
+    let first = server.command_with_key("clerk", "hire.sign_agreement", key, signed(&paper)).await.ok();
+    assert_eq!(first["events"][0]["type"], "hire.agreement_signed", "a restart keeps the paper");
+
+    // The paper is lost: nothing new can rest on it, and what rested on it stays as it was answered.
+    let name = paper.trim_start_matches("sha256:").to_owned();
+    std::fs::remove_file(server.data().join("vault/evidence").join(&name[..2]).join(&name)).unwrap();
+    let again = server.command_with_key("clerk", "hire.sign_agreement", key, signed(&paper)).await.ok();
+    assert_eq!(again, first);
+    server.command("clerk", "hire.sign_agreement", signed(&paper)).await.refused(422, "evidence_unknown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sheet_is_stored_before_its_rows_are_told_of() {
+    let server = Server::start("2026-11-23T04:50:00+08:00").await;
+    let sheet = "姓名,电话\n张三,13800000000\n";
+    let digest = linggong_events::commit::Digest::of(sheet.as_bytes()).to_string();
+    let row = |source: &str| {
+        json!({ "employer_kind": "enterprise", "region": "370102", "name": "甲",
+        "code": "91350100M000100Y43", "about": { "channel": "import", "source_doc": format!("{source}#csv!2") } })
+    };
+    server.command("clerk", "employer.register", row("昨天的表")).await.refused(422, "bad_field");
+    let refused = server.command("clerk", "employer.register", row(&digest)).await;
+    assert_eq!(refused.refused(422, "evidence_unknown")["digest"], digest);
+
+    let put = async |body: &str| {
+        let (token, kind) = (server.token("clerk"), [("content-type", "text/csv")]);
+        server.send("PUT", &format!("/v1/sources/{digest}"), Some(&token), &kind, Some(body.to_owned())).await
+    };
+    put("姓名,电话\n").await.refused(422, "evidence_refused");
+    let stored = put(sheet).await.ok();
+    assert_eq!(stored["digest"], digest, "a row names the file by the hash of its own bytes");
+    assert_eq!(put(sheet).await.ok()["evidence"], stored["evidence"], "stored once");
+    server.command("clerk", "employer.register", row(&digest)).await.ok();
+    let stored_file = std::fs::read_dir(server.data().join("vault/evidence")).unwrap().count();
+    assert_eq!(stored_file, 1);
 }

@@ -11,6 +11,7 @@ use linggong_events::case::{
 use linggong_events::claim::Track;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{ActorId, CaseId, ClaimId, EmployerId, EventId, Kind, OfficeId, WageId, WorkerId};
 use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::{Role, SeriesKind};
@@ -48,7 +49,7 @@ commands! {
         Assign = "assign", [CaseLead] => { case: CaseId, officer: ActorId, reason: String }
         /// Records a document that went out, and how it was served.
         IssueDocument = "issue_document", [CaseOfficer, CaseLead, Mediator] => {
-            case: CaseId, document: String, number: String, digest: String, served: ServiceMode, served_at: Timestamp,
+            case: CaseId, document: String, number: String, digest: EvidenceDigest, served: ServiceMode, served_at: Timestamp,
         } + optional {
             /// By when its addressee is to act.
             due: Date,
@@ -59,7 +60,7 @@ commands! {
         MeetDeadline = "meet_deadline", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, rule: String }
         /// 调解 reached terms for one claim; the paper with the claimant's consent is in the vault.
         Mediate = "mediate", [CaseOfficer, CaseLead, Mediator] => {
-            case: CaseId, claim: ClaimId, amount: Fen, pay_by: Date, paper: SettlementPaper, document: String,
+            case: CaseId, claim: ClaimId, amount: Fen, pay_by: Date, paper: SettlementPaper, document: EvidenceDigest,
         }
         /// 调解不成.
         FailMediation = "fail_mediation", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, reason: String }
@@ -460,7 +461,6 @@ fn issue_document(state: &State, it: &IssueDocument, context: &Context<'_>) -> R
     let (case, _, _) = state.open_case(it.case, context.actor)?;
     text::check("document", &it.document, 60)?;
     text::check("number", &it.number, 60)?;
-    text::check_digest("digest", &it.digest)?;
     if it.served_at > context.now {
         return Err(Refusal::InTheFuture { at: it.served_at });
     }
@@ -474,7 +474,7 @@ fn issue_document(state: &State, it: &IssueDocument, context: &Context<'_>) -> R
         case: it.case,
         document: it.document.clone(),
         number: it.number.clone(),
-        digest: it.digest.clone(),
+        digest: it.digest,
         served: it.served,
         served_at: it.served_at,
         warn_days: warn_days(context.rules),
@@ -561,7 +561,6 @@ fn mediate(state: &State, it: &Mediate, context: &Context<'_>) -> Result<Vec<Eve
     if it.paper == SettlementPaper::ArbitrationMediation && track != Track::Arbitration {
         return Err(Refusal::bad_field("paper", "is made in arbitration only"));
     }
-    text::check_digest("document", &it.document)?;
     let mediated = Mediated {
         case: it.case,
         claim: it.claim,
@@ -570,7 +569,7 @@ fn mediate(state: &State, it: &Mediate, context: &Context<'_>) -> Result<Vec<Eve
         amount: it.amount,
         pay_by: it.pay_by,
         paper: it.paper,
-        document: it.document.clone(),
+        document: it.document,
     };
     Ok(vec![mediated.into()])
 }
@@ -1084,7 +1083,7 @@ mod tests {
             case,
             document: "限期改正指令书".into(),
             number: "历人社监令〔2026〕1号".into(),
-            digest: DIGEST.into(),
+            digest: DIGEST,
             served: ServiceMode::Direct,
             served_at: at("2026-11-30 09:00"),
             due: Some("2026-12-07".parse().unwrap()),
@@ -1128,7 +1127,7 @@ mod tests {
         let (case, _, given) = filed();
         let close = |conclusion| Close { case, conclusion, reason: "paid".into() };
         let given = given.when(close(Conclusion::Paid)).then_refused("not_possible");
-        let (wage, evidence) = (wage_id(HIRE, PayKind::Day, 0), DIGEST.to_owned());
+        let (wage, evidence) = (wage_id(HIRE, PayKind::Day, 0), DIGEST);
         let at = at("2026-11-30 09:00");
         let pay =
             RecordPayment { wage, amount: Fen(28_000), means: PayMeans::Bank, at, evidence, signature: None };
@@ -1164,7 +1163,7 @@ mod tests {
             amount: Fen(25_000),
             pay_by: "2026-12-10".parse().unwrap(),
             paper: SettlementPaper::DeskSettlement,
-            document: DIGEST.into(),
+            document: DIGEST,
         };
         let given = given.when(mediate.clone()).then(["case.mediated"]);
         let paper = SettlementPaper::ArbitrationMediation;

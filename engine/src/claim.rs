@@ -11,6 +11,7 @@ use linggong_events::codec::as_written;
 use linggong_events::employer::EmployerKind;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{CaseId, ClaimId, EmployerId, EntityRef, Kind, OfficeId, WageId, WorkerId};
 use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::Role;
@@ -42,11 +43,11 @@ commands! {
         } + optional {
             statement: SealedText, external: ExternalRef,
             /// `sha256:…` of the 授权委托书; needed from a crew leader.
-            mandate: String,
+            mandate: EvidenceDigest,
         }
         /// Adds evidence that the vault holds.
         AddEvidence = "add_evidence", [Worker, CrewLeader, Clerk, Dispatcher, CaseOfficer, CaseLead, Mediator] => {
-            claim: ClaimId, digest: String, media_type: String, bytes: u64, label: String,
+            claim: ClaimId, digest: EvidenceDigest, media_type: String, bytes: u64, label: String,
         }
         /// Says that two claims belong to the same matter.
         Link = "link", [Clerk, Dispatcher, CaseOfficer, CaseLead] => { claim: ClaimId, other: ClaimId, reason: String }
@@ -83,7 +84,7 @@ pub(crate) struct Claim {
     /// The case that an office opened, or answered it with.
     pub(crate) case: Option<CaseId>,
     pub(crate) answer: Answer,
-    evidence: BTreeSet<String>,
+    evidence: BTreeSet<EvidenceDigest>,
     linked: BTreeSet<ClaimId>,
     ended: bool,
 }
@@ -200,13 +201,12 @@ pub(crate) fn decide(
         ClaimCommand::AddEvidence(it) => {
             let known = state.open_claim(it.claim)?;
             check_relation(state, it.claim, known, context)?;
-            text::check_digest("digest", &it.digest)?;
             text::check("media_type", &it.media_type, 100)?;
             text::check("label", &it.label, 100)?;
             if known.evidence.contains(&it.digest) {
                 return Ok(Vec::new());
             }
-            let (digest, media_type, label) = (it.digest.clone(), it.media_type.clone(), it.label.clone());
+            let (digest, media_type, label) = (it.digest, it.media_type.clone(), it.label.clone());
             EvidenceAdded { claim: it.claim, digest, media_type, bytes: it.bytes, label }.into()
         }
         ClaimCommand::Link(it) => {
@@ -289,9 +289,7 @@ fn check_relation(state: &State, id: ClaimId, known: &Claim, context: &Context<'
 fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Event, Refusal> {
     let office = context.actor.office()?;
     check_mandate(state, it.worker, context)?;
-    if let Some(mandate) = &it.mandate {
-        text::check_digest("mandate", mandate)?;
-    } else if context.actor.role == Role::CrewLeader {
+    if it.mandate.is_none() && context.actor.role == Role::CrewLeader {
         return Err(Refusal::bad_field("mandate", "is needed from whoever claims for another"));
     }
     if let Some(external) = &it.external {
@@ -325,7 +323,7 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Event
         safe_trace: safe.map(|it| it.trace),
         statement: it.statement.clone(),
         external: it.external.clone(),
-        mandate: it.mandate.clone(),
+        mandate: it.mandate,
     };
     Ok(registered.into())
 }
@@ -466,7 +464,7 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
             state.claims.insert(it.claim, claim);
         }
         ClaimEvent::EvidenceAdded(it) => change(state, it.claim, |claim| {
-            claim.evidence.insert(it.digest.clone());
+            claim.evidence.insert(it.digest);
         }),
         ClaimEvent::Linked(it) => {
             for (one, other) in [(it.claim, it.other), (it.other, it.claim)] {
@@ -583,7 +581,7 @@ mod tests {
         owed().by(clerk()).for_person(PERSON).when(claim()).then(["claim.registered"]);
         let leader = || owed().by(actor(Role::CrewLeader, 0)).for_person(PERSON);
         leader().when(claim()).then_refused("bad_field");
-        leader().when(Register { mandate: Some(DIGEST.into()), ..claim() }).then(["claim.registered"]);
+        leader().when(Register { mandate: Some(DIGEST), ..claim() }).then(["claim.registered"]);
     }
 
     #[test]
@@ -617,7 +615,7 @@ mod tests {
         let claimed = owed(EmployerKind::Enterprise).by(worker()).when(register(vec![item(30_000)]));
         let claim = registered(&claimed).claim;
         let pay = |fen| {
-            let (at, evidence) = (at("2026-11-30 09:00"), DIGEST.to_owned());
+            let (at, evidence) = (at("2026-11-30 09:00"), DIGEST);
             RecordPayment {
                 wage: wage(),
                 amount: Fen(fen),
@@ -643,7 +641,7 @@ mod tests {
 
     #[test]
     fn what_was_paid_before_the_claim_does_not_count_against_it() {
-        let (at, evidence) = (at("2026-11-30 09:00"), DIGEST.to_owned());
+        let (at, evidence) = (at("2026-11-30 09:00"), DIGEST);
         let pay = RecordPayment {
             wage: wage(),
             amount: Fen(8_000),
@@ -660,8 +658,8 @@ mod tests {
 
     #[test]
     fn a_contradicted_payment_counts_again_in_the_claim_and_is_closed_as_paid_by_nobody_while_disputed() {
-        let (at, evidence) = (at("2026-11-30 09:00"), DIGEST.to_owned());
-        let (means, signature) = (PayMeans::Cash, Some(DIGEST.to_owned()));
+        let (at, evidence) = (at("2026-11-30 09:00"), DIGEST);
+        let (means, signature) = (PayMeans::Cash, Some(DIGEST));
         let pay = RecordPayment { wage: wage(), amount: Fen(28_000), means, at, evidence, signature };
         let paid = owed(EmployerKind::Enterprise).by(clerk()).when(pay.clone());
         let payment = paid.first().meta.id;
@@ -723,7 +721,7 @@ mod tests {
         let claimed = owed(EmployerKind::Enterprise).by(worker()).when(register(vec![item(28_000)]));
         let claim = registered(&claimed).claim;
         let (media_type, label) = ("image/jpeg".to_owned(), "sheet".to_owned());
-        let evidence = AddEvidence { claim, digest: DIGEST.into(), media_type, bytes: 9, label };
+        let evidence = AddEvidence { claim, digest: DIGEST, media_type, bytes: 9, label };
         let given = claimed.given().when(evidence.clone()).then(["claim.evidence_added"]);
         given.when(evidence).then_nothing();
     }

@@ -1,8 +1,10 @@
 //! What can be asked for: commands, who gives them, and the registry that routes and documents come from.
 
 use linggong_events::audience::Department;
+use linggong_events::commit::{BadDigest, Digest};
 use linggong_events::envelope::{Channel, Filed};
 use linggong_events::event::Event;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{
     ActorId, CommandId, EmployerId, EntityRef, EventId, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
 };
@@ -119,6 +121,10 @@ macro_rules! commands {
             pub(crate) fn touches(&self) -> Vec<linggong_events::id::EntityRef> {
                 match self { $(Self::$Name(fields) => linggong_events::entities_in(fields)),* }
             }
+
+            pub(crate) fn evidence(&self) -> Vec<linggong_events::evidence::EvidenceDigest> {
+                match self { $(Self::$Name(fields) => linggong_events::evidence_in(fields)),* }
+            }
         }
     };
 }
@@ -146,6 +152,11 @@ macro_rules! command_enum {
             /// Every entity that the command names.
             pub fn touches(&self) -> Vec<EntityRef> {
                 match self { $(Command::$kind(command) => command.touches()),* }
+            }
+
+            /// Every piece of evidence that the command names: it must lie in the vault before anything is decided.
+            pub fn evidence(&self) -> Vec<EvidenceDigest> {
+                match self { $(Command::$kind(command) => command.evidence()),* }
             }
 
             fn decode_kind(kind: Kind, verb: &str, fields: Value) -> Option<Result<Command, serde_json::Error>> {
@@ -364,6 +375,18 @@ pub struct About {
     pub correlation: Option<Uuid>,
 }
 
+impl About {
+    /// The file that the command was read from, or why what is told names none.
+    pub fn source(&self) -> Result<Option<EvidenceDigest>, Refusal> {
+        let Some(source) = &self.source_doc else { return Ok(None) };
+        crate::text::check("source_doc", source, crate::text::LINE)?;
+        let (digest, _) = source.split_once('#').unwrap_or((source, ""));
+        let digest: Digest =
+            digest.parse().map_err(|error: BadDigest| Refusal::bad_field("source_doc", error.to_string()))?;
+        Ok(Some(EvidenceDigest(digest)))
+    }
+}
+
 /// A command with everything the engine needs to decide and record it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -379,6 +402,14 @@ pub struct Request {
     pub received_at: Timestamp,
     /// What is asked for.
     pub command: Command,
+}
+
+impl Request {
+    /// All that must lie in the vault before this is decided: the evidence that the command names, and the file
+    /// that it was read from.
+    pub fn evidence(&self) -> Result<Vec<EvidenceDigest>, Refusal> {
+        Ok(self.about.source()?.into_iter().chain(self.command.evidence()).collect())
+    }
 }
 
 /// What a decision may look at besides the state.

@@ -3,6 +3,7 @@
 use linggong_events::codec::as_written;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{
     Agreed, AgreementSigned, CancelReason, Cancelled, Changed, Ended, FollowedUp, HireEvent, HireTerms,
     InjuryReported, InsuranceDecision, NoShow, Replaced, SentHome, Started, Withdrawn,
@@ -35,7 +36,7 @@ commands! {
             terms: PostingTerms, workers: Vec<WorkerId>, insurance: InsuranceDecision,
         }
         /// 用工协议 signed: the template and the hash of what was signed.
-        SignAgreement = "sign_agreement", [Clerk, Dispatcher, Employer, Worker] => { hire: HireId, template: String, document: String }
+        SignAgreement = "sign_agreement", [Clerk, Dispatcher, Employer, Worker] => { hire: HireId, template: String, document: EvidenceDigest }
         /// 上工.
         Start = "start", [Worker, Employer, Gate, Clerk, Dispatcher, CrewLeader] => { hire: HireId, at: Timestamp }
         /// States changed terms: pay, shifts or the place of work; both sides must have agreed.
@@ -162,13 +163,11 @@ pub(crate) fn decide(
         HireCommand::SignAgreement(it) => {
             let hire = live_hire(state, it.hire, context)?;
             text::check("template", &it.template, text::LINE)?;
-            let digest: Result<linggong_events::commit::Digest, _> = it.document.parse();
-            digest.map_err(|error| Refusal::bad_field("document", error.to_string()))?;
             if hire.signed {
                 return Ok(Vec::new());
             }
             let (revision, supersedes, terms) = hire.stated();
-            let (hire, template, document) = (it.hire, it.template.clone(), it.document.clone());
+            let (hire, template, document) = (it.hire, it.template.clone(), it.document);
             Ok(vec![AgreementSigned { hire, revision, supersedes, terms, template, document }.into()])
         }
         HireCommand::Start(it) => {

@@ -418,9 +418,7 @@ impl Partition {
                 return Err(Refusal::bad_field("about.filed", "is for the desk to state"));
             }
         }
-        if let Some(source) = &request.about.source_doc {
-            crate::text::check("source_doc", source, crate::text::LINE)?;
-        }
+        request.about.source()?;
         if let Some(expected) = request.about.if_version {
             let entity = request.command.versioned_entity().ok_or(Refusal::NoVersionedEntity)?;
             let actual = self.state.version(entity);

@@ -1,5 +1,6 @@
 //! Lawful noes: each has a stable code, a class and a sentence that a person can act on.
 
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{BadId, EntityRef};
 use linggong_events::measure::{Fen, Version};
 use linggong_events::posting::Finding;
@@ -112,6 +113,8 @@ refusals! {
     MoreThanOwed { outstanding: Fen } = "more_than_owed", Conflict, "only {outstanding} yuan is owed";
     /// A rule pack that is not in the store.
     PackMissing { digest: String } = "pack_missing", Invalid, "no rule pack with the digest `{digest}` is stored";
+    /// What the command rests on does not lie in the vault.
+    EvidenceUnknown { digest: EvidenceDigest } = "evidence_unknown", Invalid, "the vault holds no evidence `{digest}`: store it first";
     /// No row of the rules says what is asked.
     RuleMissing { rule: String } = "rule_missing", Conflict, "no adopted rule pack has the row `{rule}`";
     /// No series of numbers is open.

@@ -8,6 +8,7 @@ use linggong_events::commit::Digest;
 use linggong_events::employer::{EmployerDetails, EmployerKind};
 use linggong_events::envelope::{Channel, Envelope, Meta};
 use linggong_events::event::Event;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{Agreed, HireTerms, InsuranceDecision};
 use linggong_events::id::{
     ActorId, CommandId, EmployerId, EntityRef, EventId, HireId, OfficeId, PersonId, PostingId, WorkerId,
@@ -33,7 +34,7 @@ pub(crate) const WORKER: WorkerId = WorkerId(Uuid::from_u128(0xa1));
 pub(crate) const PERSON: PersonId = PersonId(Uuid::from_u128(0xb1));
 pub(crate) const HIRE: HireId = HireId(Uuid::from_u128(0xc1));
 /// A digest such as the vault gives; what it stands for is nobody's business here.
-pub(crate) const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+pub(crate) const DIGEST: EvidenceDigest = EvidenceDigest(Digest::from_sha256([0x9f; 32]));
 
 /// What is so before somebody acts.
 pub(crate) struct Given {

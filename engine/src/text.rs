@@ -1,7 +1,5 @@
 //! What a text of a command may be: not empty, not endless, nothing that hides or turns what is read.
 
-use linggong_events::commit::Digest;
-
 use crate::refusal::Refusal;
 
 /// The longest line: a reason, a basis, an address, in characters.
@@ -21,12 +19,6 @@ pub(crate) fn check(field: &str, text: &str, most: usize) -> Result<(), Refusal>
         return Ok(());
     };
     Err(Refusal::bad_field(field, problem))
-}
-
-/// Refuses what is not the digest under which the vault keeps a piece of evidence.
-pub(crate) fn check_digest(field: &str, digest: &str) -> Result<(), Refusal> {
-    let parsed = digest.parse::<Digest>();
-    parsed.map(|_| ()).map_err(|error| Refusal::bad_field(field, error.to_string()))
 }
 
 /// Whether a character changes what is read without being seen (line feeds are seen).

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::Track;
 use crate::event::events;
+use crate::evidence::EvidenceDigest;
 use crate::id::{ActorId, CaseId, ClaimId, EmployerId, EventId, OfficeId, WorkerId};
 use crate::measure::Fen;
 use crate::rules::DeadlineTrace;
@@ -102,7 +103,7 @@ events! {
         Assigned = "assigned", 1, Never => { case: CaseId, officer: ActorId, reason: String }
         /// A document went out; its own date is a deadline too.
         DocumentIssued = "document_issued", 1, Never => {
-            case: CaseId, document: String, number: String, digest: String, served: ServiceMode, served_at: Timestamp,
+            case: CaseId, document: String, number: String, digest: EvidenceDigest, served: ServiceMode, served_at: Timestamp,
             /// So many days before a last day the officer is warned, the farthest first.
             warn_days: Vec<u16>,
         } + optional { due: Date }
@@ -124,7 +125,7 @@ events! {
         /// 调解 reached terms; each claimant's own consent and amount.
         Mediated = "mediated", 1, Never => {
             case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, amount: Fen, pay_by: Date, paper: SettlementPaper,
-            document: String,
+            document: EvidenceDigest,
         }
         /// 调解不成.
         MediationFailed = "mediation_failed", 1, Never => { case: CaseId, reason: String }

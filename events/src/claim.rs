@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
+use crate::evidence::EvidenceDigest;
 use crate::id::{CaseId, ClaimId, EmployerId, HireId, OfficeId, WageId, WorkerId};
 use crate::measure::Fen;
 use crate::person::SealedText;
@@ -89,7 +90,7 @@ events! {
             safe_trace: DeadlineTrace,
             statement: SealedText, external: ExternalRef,
             /// `sha256:…` of the mandate (授权委托书) in the vault, where somebody else registered it.
-            mandate: String,
+            mandate: EvidenceDigest,
         }
         /// The same wage is claimed elsewhere; an officer looks.
         DuplicateSuspected = "duplicate_suspected", 1, Never => { claim: ClaimId, other: ClaimId }
@@ -97,7 +98,7 @@ events! {
         Linked = "linked", 1, Never => { claim: ClaimId, other: ClaimId, reason: String }
         /// Evidence is in the vault under its hash.
         EvidenceAdded = "evidence_added", 1, Never => {
-            claim: ClaimId, digest: String, media_type: String, bytes: u64, label: String,
+            claim: ClaimId, digest: EvidenceDigest, media_type: String, bytes: u64, label: String,
         }
         /// 转办: sent to the office that may accept it.
         Referred = "referred", 1, Never => { claim: ClaimId, from: OfficeId, to: OfficeId, reason: String }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::employer::EmployerKind;
 use crate::event::events;
+use crate::evidence::EvidenceDigest;
 use crate::id::{EmployerId, HireId, OfferId, PostingId, WorkerId};
 use crate::identity::OrgCode;
 use crate::occupation::Occupation;
@@ -107,7 +108,7 @@ events! {
         } + optional { offer: OfferId }
         /// 用工协议 signed; the text's hash and template are on file.
         AgreementSigned = "agreement_signed", 1, To(Hrss) => {
-            hire: HireId, revision: u32, terms: HireTerms, template: String, document: String,
+            hire: HireId, revision: u32, terms: HireTerms, template: String, document: EvidenceDigest,
         } + optional { supersedes: u32 }
         /// 上工.
         Started = "started", 1, To(Hrss, Si) => {

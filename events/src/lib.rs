@@ -12,6 +12,7 @@ pub mod commit;
 pub mod employer;
 pub mod envelope;
 pub mod event;
+pub mod evidence;
 #[cfg(feature = "signing")]
 pub mod head;
 pub mod hire;
@@ -38,4 +39,4 @@ pub mod wage;
 pub mod worker;
 
 pub use event::{DecodeError, Event, EventType};
-pub use touch::{entities_in, first_of_kind};
+pub use touch::{entities_in, evidence_in, first_of_kind};

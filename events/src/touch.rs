@@ -1,15 +1,27 @@
-//! Which entities an event names: every typed id in its data, found by serializing it.
+//! Which entities an event names, and which evidence a command: every typed id or digest, found by serializing.
 //!
-//! Nothing can be forgotten: a new field that names a hire makes the event part of that hire's timeline.
+//! Nothing can be forgotten: a new field that names a hire makes the event part of that hire's timeline, and a new
+//! field that names evidence makes the command wait for it.
 
 use serde::ser::{self, Serialize};
 use uuid::Uuid;
 
+use crate::commit::Digest;
+use crate::evidence::EvidenceDigest;
 use crate::id::{EntityRef, Kind};
 
 /// Every entity that `value` names, each once, in the order of first mention.
 pub fn entities_in(value: &impl Serialize) -> Vec<EntityRef> {
-    let mut found = Vec::new();
+    found_in(value).entities
+}
+
+/// Every piece of evidence that `value` names, each once, in the order of first mention.
+pub fn evidence_in(value: &impl Serialize) -> Vec<EvidenceDigest> {
+    found_in(value).evidence
+}
+
+fn found_in(value: &impl Serialize) -> Found {
+    let mut found = Found::default();
     // The collector has no way to fail; a value whose own `Serialize` fails names what it named until then.
     let _ = value.serialize(Collector { found: &mut found, newtype: None });
     found
@@ -20,9 +32,39 @@ pub fn first_of_kind(value: &impl Serialize, kind: Kind) -> Option<EntityRef> {
     entities_in(value).into_iter().find(|entity| entity.kind == kind)
 }
 
+#[derive(Default)]
+struct Found {
+    entities: Vec<EntityRef>,
+    evidence: Vec<EvidenceDigest>,
+}
+
+impl Found {
+    fn entity(&mut self, entity: EntityRef) {
+        if !self.entities.contains(&entity) {
+            self.entities.push(entity);
+        }
+    }
+}
+
+/// A type of ours that stands on the wire as one text.
+#[derive(Clone, Copy)]
+enum Newtype {
+    Id(Kind),
+    Evidence,
+}
+
+impl Newtype {
+    fn of_serde_name(name: &str) -> Option<Newtype> {
+        if name == EvidenceDigest::SERDE_NAME {
+            return Some(Newtype::Evidence);
+        }
+        Kind::of_serde_name(name).map(Newtype::Id)
+    }
+}
+
 struct Collector<'a> {
-    found: &'a mut Vec<EntityRef>,
-    newtype: Option<Kind>,
+    found: &'a mut Found,
+    newtype: Option<Newtype>,
 }
 
 impl Collector<'_> {
@@ -72,16 +114,21 @@ impl<'a> ser::Serializer for Collector<'a> {
         serialize_unit_variant(&'static str, u32, &'static str);
     }
 
-    /// An id: uuid serializes itself as text where the format is for people.
+    /// An id or a digest: they serialize themselves as text where the format is for people.
     fn serialize_str(self, text: &str) -> Result<(), Never> {
-        let entity = match self.newtype {
-            Some(kind) => Uuid::try_parse(text).ok().map(|id| EntityRef { kind, id }),
-            None => None,
-        };
-        if let Some(entity) = entity
-            && !self.found.contains(&entity)
-        {
-            self.found.push(entity);
+        match self.newtype {
+            Some(Newtype::Id(kind)) => {
+                if let Ok(id) = Uuid::try_parse(text) {
+                    self.found.entity(EntityRef { kind, id });
+                }
+            }
+            Some(Newtype::Evidence) => {
+                let digest = text.parse::<Digest>().ok().map(EvidenceDigest);
+                if let Some(digest) = digest.filter(|it| !self.found.evidence.contains(it)) {
+                    self.found.evidence.push(digest);
+                }
+            }
+            None => {}
         }
         Ok(())
     }
@@ -91,9 +138,7 @@ impl<'a> ser::Serializer for Collector<'a> {
         let text = value.to_string();
         match text.parse::<EntityRef>() {
             Ok(entity) if self.newtype.is_none() => {
-                if !self.found.contains(&entity) {
-                    self.found.push(entity);
-                }
+                self.found.entity(entity);
                 Ok(())
             }
             Ok(_) | Err(_) => self.serialize_str(&text),
@@ -113,7 +158,7 @@ impl<'a> ser::Serializer for Collector<'a> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Never> {
-        value.serialize(Collector { found: self.found, newtype: Kind::of_serde_name(name) })
+        value.serialize(Collector { found: self.found, newtype: Newtype::of_serde_name(name) })
     }
 
     fn serialize_newtype_variant<T: ?Sized + Serialize>(
@@ -224,6 +269,25 @@ mod tests {
     #[derive(serde::Serialize)]
     enum Pair {
         Swapped(HireId, HireId),
+    }
+
+    #[derive(serde::Serialize)]
+    struct Papers {
+        digest: Digest,
+        note: String,
+        photo: EvidenceDigest,
+        papers: Vec<EvidenceDigest>,
+        proof: Option<EvidenceDigest>,
+    }
+
+    #[test]
+    fn every_piece_of_evidence_is_found_once_and_no_other_digest() {
+        let [other, photo, paper] = [b"1", b"2", b"3"].map(|it| Digest::of(it));
+        let [photo, paper] = [photo, paper].map(EvidenceDigest);
+        let note = other.to_string();
+        let papers = Papers { digest: other, note, photo, papers: vec![paper, photo], proof: Some(paper) };
+        assert_eq!(evidence_in(&papers), [photo, paper], "neither the digest of a pack nor a text");
+        assert_eq!(entities_in(&papers), []);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
+use crate::evidence::EvidenceDigest;
 use crate::id::{AttendanceId, CaseId, EmployerId, EventId, HireId, OfficeId, WageId, WorkerId};
 use crate::measure::Fen;
 use crate::rules::DeadlineTrace;
@@ -96,16 +97,16 @@ events! {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
             means: PayMeans, at: Timestamp,
             /// `sha256:…` of the slip, sheet or screenshot in the vault.
-            evidence: String,
+            evidence: EvidenceDigest,
         } + optional {
             /// `sha256:…` of the paper with the worker's own signature or thumb print, which a desk has seen.
-            signature: String,
+            signature: EvidenceDigest,
         }
         /// Money went to somebody else (a foreman); it does not discharge.
         PaidToThird = "paid_to_third", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, amount: Fen, outstanding: Fen,
             to: ThirdParty, at: Timestamp,
-        } + optional { to_employer: EmployerId, evidence: String }
+        } + optional { to_employer: EmployerId, evidence: EvidenceDigest }
         /// The worker says the money came: a word against one's own interest, so it counts as paid.
         ReceiptConfirmed = "receipt_confirmed", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId,
@@ -131,7 +132,7 @@ events! {
             outstanding: Fen,
             /// What of the recorded payments the worker says never came, this one included.
             disputed: Fen,
-        } + optional { evidence: String }
+        } + optional { evidence: EvidenceDigest }
         /// 核定已付: an officer found how much has been paid for this wage in all; the finding stands above either word.
         PaymentDetermined = "payment_determined", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId,
@@ -142,7 +143,7 @@ events! {
             authority: OfficeId,
             /// On what law and evidence it rests.
             basis: String,
-        } + optional { case: CaseId, evidence: String }
+        } + optional { case: CaseId, evidence: EvidenceDigest }
         /// The date passed with money outstanding; time alone makes this true.
         Overdue = "overdue", 1, Never => {
             wage: WageId, hire: HireId, worker: WorkerId, employer: EmployerId, outstanding: Fen, due_on: Date,
@@ -150,10 +151,10 @@ events! {
         /// 催告: payment was demanded (调解仲裁法 27 ¶2: whether it interrupts is not ours to say).
         Demanded = "demanded", 1, Never => {
             wage: WageId, worker: WorkerId, employer: EmployerId, amount: Fen, means: DemandMeans, by_mandate: bool,
-        } + optional { proof: String }
+        } + optional { proof: EvidenceDigest }
         /// 欠条: the employer signed that the money is owed (解释一 15: may be sued on directly).
         OwedNoteGiven = "owed_note_given", 1, Never => {
-            wage: WageId, worker: WorkerId, employer: EmployerId, amount: Fen, evidence: String,
+            wage: WageId, worker: WorkerId, employer: EmployerId, amount: Fen, evidence: EvidenceDigest,
         }
         /// An earlier entry was wrong; it points at what it corrects, and both stay readable.
         Corrected = "corrected", 1, Never => {

@@ -8,6 +8,7 @@ pub mod client;
 pub mod command;
 pub mod doctor;
 pub mod events;
+pub mod evidence;
 pub mod exit;
 pub mod import;
 pub mod list;
@@ -199,6 +200,9 @@ pub enum Verb {
     Projection(projection::ProjectionVerb),
     /// 办理: send any command of the registry and print the receipt.
     Command(command::CommandArgs),
+    /// 证据: store what proves something, before a command names it.
+    #[command(subcommand)]
+    Evidence(evidence::EvidenceVerb),
     /// 体检: check a server, or with --data a data directory.
     Doctor(doctor::DoctorArgs),
     /// 格式: JSON Schemas of events and commands.
@@ -259,6 +263,7 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         Verb::Token(verb) => token::run(verb, out),
         Verb::Projection(verb) => projection::run(verb, &client(global, clock, out)?, out),
         Verb::Command(args) => command::run(args, &client(global, clock, out)?, out),
+        Verb::Evidence(verb) => evidence::run(verb, &client(global, clock, out)?, out),
         Verb::Doctor(args) => match &args.data {
             Some(data) => doctor::offline(data, args.master_key.as_deref(), out),
             None => doctor::online(&client(global, clock, out)?, out),

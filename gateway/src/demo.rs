@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use linggong_events::commit::Digest;
 use linggong_events::id::{ActorId, OfficeId};
 use linggong_events::office::Role;
 use linggong_events::time::{DAY_MS, Timestamp};
@@ -18,8 +19,10 @@ use crate::cli::{DemoArgs, import, say};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::glossary::Lang;
-use crate::sample::{self, Cast, Played, Script};
+use crate::import::SendError;
+use crate::sample::{self, Cast, Kept, Played, Script};
 use crate::serve::{self, Founder, Founding, FoundingOffice, Running, founder_id, founding_office};
+use crate::vault::MediaType;
 
 /// How long before today the morning of the sample is.
 const WEEKS_AGO_MS: i64 = 28 * DAY_MS;
@@ -140,16 +143,31 @@ pub async fn play(
         let send = |_: Timestamp, actor: &str, command: &str, key: Uuid, body: Value| match clients.get(actor)
         {
             Some(client) => import::send(client, command, key, &body),
-            None => Err(crate::import::SendError::Failed(format!("nobody is called `{actor}`"))),
+            None => Err(SendError::Failed(format!("nobody is called `{actor}`"))),
+        };
+        let keep = |actor: &str, kept: Kept<'_>| match clients.get(actor) {
+            Some(client) => keep(client, kept),
+            None => Err(SendError::Failed(format!("nobody is called `{actor}`"))),
         };
         let set_clock = |at: Timestamp| {
             clock.set(at);
             partition.tick();
             let _ = runtime.block_on(partition.ask(|_, _| ()));
         };
-        sample::play(morning, &cast, send, set_clock).map_err(|error| chain(&error))
+        sample::play(morning, &cast, send, keep, set_clock).map_err(|error| chain(&error))
     });
     played.await.map_err(|error| error.to_string())?
+}
+
+/// Uploads what the next command names.
+fn keep(client: &Client<'_>, kept: Kept<'_>) -> Result<Digest, SendError> {
+    let stored = match kept {
+        Kept::Paper { about, text } => client.store_evidence(about, MediaType::Text, text.as_bytes()),
+        Kept::Sheet(bytes) => client.store_source(crate::import::media_type(bytes), bytes),
+    };
+    let stored = stored.map_err(|failure| SendError::Failed(failure.detail.unwrap_or(failure.title)))?;
+    let digest = stored["digest"].as_str().and_then(|it| it.parse().ok());
+    digest.ok_or_else(|| SendError::Failed("the server named no digest".into()))
 }
 
 fn report(played: &Played) -> String {

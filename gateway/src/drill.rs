@@ -37,6 +37,7 @@ use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::Envelope;
 use linggong_events::event::Event;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{
     ActorId, CommandId, EmployerId, EntityRef, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
 };
@@ -314,6 +315,13 @@ impl<'a> Rehearsal<'a> {
                 let id = new_id(CommandId(Uuid::nil()), &format!("actor:{name}"), 0);
                 self.names.bind_actor(name, ActorId(id));
                 self.people.insert(name.clone(), Person { role, fields: fields.clone() });
+                Ok(Outcome::Quiet)
+            }
+            What::Store(papers) => {
+                let sandbox = self.sandbox.as_mut().ok_or_else(|| fault("no clock is set yet".into()))?;
+                for paper in papers {
+                    sandbox.store_evidence(EvidenceDigest(Digest::of(paper.as_bytes())));
+                }
                 Ok(Outcome::Quiet)
             }
             What::Pass(when) => self.pass(*when).map(Outcome::Happened).map_err(fault),

@@ -200,6 +200,7 @@ routes! {
     get "/v1/staff" => reads::staff;
     put "/v1/packs" => ops::store_pack;
     get "/v1/sources/{digest}" => ops::source;
+    put "/v1/sources/{digest}" [crate::vault::MAX_EVIDENCE_BYTES] => ops::store_source;
     get "/v1/log/head" => ops::head;
     get "/v1/log/seal-day" => ops::seal_day;
     get "/v1/projections" => ops::projections;

@@ -20,6 +20,8 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::vault::MediaType;
+
 pub use cells::{FAULTS, Fault};
 pub use sheet::{FileProblem, MAX_CELLS, MAX_COLUMNS, MAX_FILE_BYTES, MAX_ROWS};
 
@@ -299,6 +301,11 @@ pub fn read(bytes: &[u8], file_name: &str, options: &Options) -> Result<Imported
         rows.extend(located.rows(&digest, options));
     }
     if forms.is_empty() { Err(FileProblem::NoForm) } else { Ok(Imported { digest, forms, notes, rows }) }
+}
+
+/// What the file is, as it is stored before its rows are told of.
+pub fn media_type(bytes: &[u8]) -> MediaType {
+    if sheet::is_workbook(bytes) { MediaType::Xlsx } else { MediaType::Csv }
 }
 
 /// What the server answered to a command.

@@ -440,6 +440,21 @@ const OPERATIONS: &[Operation] = &[
             object(&[("rows", of::<Vec<SourceRow>>(generator)), ("position", of::<Position>(generator))])
         },
     ),
+    act(
+        "put",
+        "/v1/sources/{digest}",
+        "storeSource",
+        "存入导入的原表 Store a file before its rows are imported, under the SHA-256 of its bytes",
+        &[],
+        Body::Evidence,
+        Answer::Json(|_| {
+            object(&[
+                ("digest", digest()),
+                ("evidence", digest()),
+                ("bytes", json!({ "type": "integer", "minimum": 0 })),
+            ])
+        }),
+    ),
     read("/v1/log/head", "readHead", "日志末端与签名 The end of the log, signed", &[], |generator| {
         let number = || json!({ "type": "integer", "minimum": 0 });
         let text = || json!({ "type": "string" });
@@ -591,7 +606,8 @@ pub fn document() -> Value {
                 paths.insert(path, json!({ route.method: command_operation(command, &mut generator) }));
             }
         } else if let Some(operation) = operation_of(route) {
-            paths.insert(route.path.into(), json!({ route.method: described(operation, &mut generator) }));
+            let path = paths.entry(route.path).or_insert_with(|| json!({}));
+            path[route.method] = described(operation, &mut generator);
         }
     }
     let parameters = parameters(&mut generator);

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_engine::pack::RuleBook;
+use linggong_events::commit::Digest;
 use linggong_events::id::{
     ActorId, CommandId, EntityRef, HireId, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
 };
@@ -22,6 +23,8 @@ use crate::import::{self, Answer, FoundHire, HireOnDate, Known, Options, SendErr
 
 /// The morning that the sheets were written for.
 const WRITTEN_FOR: &str = "2026-09-14";
+/// What stands for a paper's digest until the paper lies in the vault.
+const PAPER: &str = "paper:";
 /// How long the clock may stand still between two looks at what is due.
 const TICK_MS: i64 = 6 * HOUR_MS;
 
@@ -103,6 +106,20 @@ pub struct Cast {
     pub offices: BTreeMap<String, OfficeId>,
 }
 
+/// What goes into the vault before a command names it.
+#[derive(Clone, Copy, Debug)]
+pub enum Kept<'a> {
+    /// A paper about something, here only its title.
+    Paper {
+        /// What it is about.
+        about: EntityRef,
+        /// What it says.
+        text: &'a str,
+    },
+    /// A sheet whose rows are imported next.
+    Sheet(&'a [u8]),
+}
+
 /// What was played.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Played {
@@ -152,8 +169,8 @@ pub fn script() -> Script {
 
 /// Plays the sample with `base` as its morning, in the order of time.
 ///
-/// `set_clock` is called before anything is sent at an instant, and often enough in between for what is due to
-/// be stated.
+/// `keep` puts into the vault what a command will name, and answers its digest. `set_clock` is called before
+/// anything is sent at an instant, and often enough in between for what is due to be stated.
 ///
 /// # Errors
 /// The first step that went otherwise than the script says.
@@ -161,6 +178,7 @@ pub fn play(
     base: Date,
     cast: &Cast,
     mut send: impl FnMut(Timestamp, &str, &str, Uuid, Value) -> Result<Answer, SendError>,
+    mut keep: impl FnMut(&str, Kept<'_>) -> Result<Digest, SendError>,
     mut set_clock: impl FnMut(Timestamp),
 ) -> Result<Played, PlayError> {
     let script = script();
@@ -182,9 +200,9 @@ pub fn play(
         set_clock(at);
         let step = &script.step[n];
         match (&step.command, &step.import) {
-            (Some(command), None) => stage.command(n, step, command, at, &mut send)?,
+            (Some(command), None) => stage.command(n, step, command, at, &mut send, &mut keep)?,
             (None, Some(file)) => {
-                let summary = stage.import(n, step, file, at, &mut send)?;
+                let summary = stage.import(n, step, file, at, &mut send, &mut keep)?;
                 played.imports.insert(file.clone(), summary);
             }
             (Some(_), Some(_)) | (None, None) => {
@@ -237,6 +255,7 @@ impl<'a> Stage<'a> {
         command: &str,
         at: Timestamp,
         send: &mut impl FnMut(Timestamp, &str, &str, Uuid, Value) -> Result<Answer, SendError>,
+        keep: &mut impl FnMut(&str, Kept<'_>) -> Result<Digest, SendError>,
     ) -> Result<(), PlayError> {
         let fields = serde_json::to_value(&step.fields).map_err(|error| bad(n, error.to_string()))?;
         let mut body =
@@ -252,6 +271,7 @@ impl<'a> Stage<'a> {
                 self.resolved(&person).map_err(|what| bad(n, format!("`{what}` means nothing here")))?;
             body["about"]["on_behalf_of"] = person;
         }
+        self.keep_papers(&mut body, &step.actor, keep).map_err(PlayError::Server)?;
         let key = key(at, &format!("step {n}"));
         let found = match send(at, &step.actor, command, key, body.clone()) {
             Ok(answer) => {
@@ -284,6 +304,7 @@ impl<'a> Stage<'a> {
         file: &str,
         at: Timestamp,
         send: &mut impl FnMut(Timestamp, &str, &str, Uuid, Value) -> Result<Answer, SendError>,
+        keep: &mut impl FnMut(&str, Kept<'_>) -> Result<Digest, SendError>,
     ) -> Result<Summary, PlayError> {
         let (_, bytes) = FILES
             .iter()
@@ -298,6 +319,7 @@ impl<'a> Stage<'a> {
             shift_days: self.base.days() - written_for.days(),
         };
         let imported = import::read(bytes, file, &options).map_err(|error| bad(n, error.to_string()))?;
+        keep(&step.actor, Kept::Sheet(bytes)).map_err(PlayError::Server)?;
         let mut known = std::mem::take(&mut self.known);
         let hires = self.hires.clone();
         let send = |command: &str, key, body| send(at, &step.actor, command, key, body);
@@ -317,6 +339,27 @@ impl<'a> Stage<'a> {
         } else {
             Err(otherwise(n, step, file, format!("{:?}", summary.codes)))
         }
+    }
+
+    /// Puts every paper that the command names into the vault, about the first thing that the command names.
+    fn keep_papers(
+        &self,
+        body: &mut Value,
+        actor: &str,
+        keep: &mut impl FnMut(&str, Kept<'_>) -> Result<Digest, SendError>,
+    ) -> Result<(), SendError> {
+        let of = |kind: Kind| {
+            let id = Uuid::deserialize(&body[kind.name()]).ok()?;
+            Some(EntityRef { kind, id })
+        };
+        let about = [Kind::Case, Kind::Claim, Kind::Wage, Kind::Hire].into_iter().find_map(of);
+        for field in body.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            if let (Some(paper), Some(about)) = (field.as_str().and_then(|it| it.strip_prefix(PAPER)), about)
+            {
+                *field = json!(keep(actor, Kept::Paper { about, text: paper })?);
+            }
+        }
+        Ok(())
     }
 
     /// What later steps and sheets look up: markets by name, the shifts of postings, hires by worker.
@@ -395,7 +438,8 @@ impl<'a> Stage<'a> {
                 "office" => Some(json!(self.cast.offices.get(rest)?)),
                 "place" => Some(json!(rest.parse::<Region>().ok()?.centre()?)),
                 "year" => Some(json!(self.day(rest)?.civil().year())),
-                "digest" => Some(json!(format!("sha256:{}", hex::encode(Sha256::digest(rest))))),
+                // Only what lies in the vault has a digest: `keep_papers` puts it there.
+                "evidence" => Some(json!(format!("{PAPER}{rest}"))),
                 "terms" => self.resolved(&serde_json::to_value(self.script.terms.get(rest)?).ok()?).ok(),
                 kind => Some(json!(self.nth(rest, kind.parse().ok()?, 0)?)),
             };

@@ -4,7 +4,8 @@
 //! On the disk, outside ledger, feed and views, with a backup of its own:
 //! - the master key, in a file elsewhere; without it nothing here can be read;
 //! - `keys.log`: wrapped keys and their states; `shredded.log`: keys that must never come back;
-//! - `index.log`: the identity index; `access.log`: every opening; `evidence/`: encrypted files.
+//! - `index.log`: the identity index; `access.log`: every opening; `evidence/`: encrypted files;
+//!   `sources.log`: imported files among them.
 //!
 //! Invariant: what a method returned is on the disk. Invariant: no opening without its record before it.
 
@@ -16,6 +17,7 @@ mod keys;
 mod person;
 mod records;
 mod seal;
+mod sources;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -23,7 +25,8 @@ use std::path::{Path, PathBuf};
 
 use linggong_events::audience::Department;
 use linggong_events::commit::{Digest, Head};
-use linggong_events::id::{ActorId, CommandId, EntityRef, KeyId, Kind, PersonId, new_id};
+use linggong_events::evidence::EvidenceDigest;
+use linggong_events::id::{ActorId, CommandId, EntityRef, KeyId, Kind, OfficeId, PersonId, new_id};
 use linggong_events::person::{Age, KeyState, KnownPerson, PersonField, Sealed};
 use linggong_events::time::Date;
 use thiserror::Error;
@@ -44,6 +47,7 @@ use keys::Keys;
 use person::CheckedPerson;
 use records::{Check, RecordFile, write_whole};
 use seal::{Place, keyed_hash, open_field, random, seal_field};
+use sources::Sources;
 
 /// Where a vault is, and whose.
 #[derive(Clone, Debug)]
@@ -176,6 +180,7 @@ pub struct Vault {
     index: Index,
     access: AccessLog,
     evidence: EvidenceStore,
+    sources: Sources,
     digests: Secret,
     departments: Secret,
     /// Held until the vault is dropped.
@@ -204,8 +209,9 @@ impl Vault {
         let directory = &settings.directory;
         make_directory(directory)?;
         let lock = locked(directory)?;
-        let [keys, shredded, index, access] =
-            ["keys.log", "shredded.log", "index.log", "access.log"].map(|name| directory.join(name));
+        let [keys, shredded, index, access, sources] =
+            ["keys.log", "shredded.log", "index.log", "access.log", "sources.log"]
+                .map(|name| directory.join(name));
         if !keys.exists() {
             let remains =
                 [&shredded, &index].into_iter().any(|it| fs::metadata(it).is_ok_and(|it| it.len() > 0));
@@ -219,10 +225,11 @@ impl Vault {
             RecordFile::create(&shredded, &check("shredded.log"), &[])?;
             RecordFile::create(&index, &check("index.log"), &[])?;
             RecordFile::create(&access, &check("access.log"), &[genesis])?;
+            RecordFile::create(&sources, &check("sources.log"), &[])?;
             // The key file last: where it stands, the vault is whole.
             RecordFile::create(&keys, &Check::Crc, &[first])?;
         }
-        if let Some(path) = [&shredded, &index, &access].into_iter().find(|it| !it.exists()) {
+        if let Some(path) = [&shredded, &index, &access, &sources].into_iter().find(|it| !it.exists()) {
             return Err(VaultError::Missing { path: path.clone() });
         }
         let keys = Keys::open(&keys, &shredded, master_key(&settings.master_key, false)?)?;
@@ -230,6 +237,7 @@ impl Vault {
         let mut vault = Vault {
             access: AccessLog::open(&access, &settings.log, keys.derive("access.log"))?,
             evidence: EvidenceStore::at(directory.join("evidence")),
+            sources: Sources::open(&sources, keys.derive("sources.log"))?,
             digests: keys.derive("command digests"),
             departments: keys.derive("departments"),
             keys,
@@ -377,6 +385,45 @@ impl Vault {
         }
         let (key, secret) = self.sealing_key_of(about).map_err(OpenError::Key)?;
         Ok(self.evidence.store(key, &secret, media_type, bytes)?)
+    }
+
+    /// Stores a file from which commands will be read, for the office that imports it: the SHA-256 of the file,
+    /// under which its rows stand in the ledger, and where it lies. A file that lies there already stays.
+    pub fn store_source(
+        &mut self,
+        office: OfficeId,
+        media_type: MediaType,
+        bytes: &[u8],
+    ) -> Result<(Digest, Digest), OpenError> {
+        let source = Digest::of(bytes);
+        if let Some(evidence) = self.sources.evidence(source)
+            && self.lies_here(evidence)?
+        {
+            return Ok((source, evidence));
+        }
+        let evidence = self.store_evidence(office.into(), media_type, bytes)?;
+        self.sources.learn(source, evidence).map_err(EvidenceError::from)?;
+        Ok((source, evidence))
+    }
+
+    /// The first of `named` that does not lie here, as evidence or as a source file, or whose key is gone.
+    pub fn missing_evidence(&self, named: &[EvidenceDigest]) -> Result<Option<EvidenceDigest>, OpenError> {
+        for it in named {
+            let stored = self.sources.evidence(it.0).unwrap_or(it.0);
+            if !self.lies_here(stored)? {
+                return Ok(Some(*it));
+            }
+        }
+        Ok(None)
+    }
+
+    fn lies_here(&self, evidence: Digest) -> Result<bool, OpenError> {
+        let key = self.evidence.key_of(evidence)?;
+        let state = key.and_then(|it| self.keys.state(it));
+        Ok(match state {
+            Some(KeyState::Active | KeyState::Sealed) => true,
+            Some(KeyState::Shredded) | None => false,
+        })
     }
 
     /// What a piece of evidence is about; none where there is no such evidence, or its key is gone.

@@ -6,6 +6,7 @@ use linggong_events::claim::{ClaimEvent, ClaimItem, ClaimOutcome, ExternalRef, T
 use linggong_events::codec::as_written;
 use linggong_events::envelope::{Channel, Filed, Meta, RawEnvelope};
 use linggong_events::event::TYPE_PREFIX;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{
     ActorId, CaseId, ClaimId, EmployerId, EntityRef, EventId, Kind, OfficeId, WorkerId,
 };
@@ -165,7 +166,7 @@ pub struct ClaimRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// The hash.
-    pub digest: String,
+    pub digest: EvidenceDigest,
     /// What kind of file.
     pub media_type: String,
     /// How long.
@@ -282,7 +283,7 @@ pub struct Document {
     /// Its number.
     pub number: String,
     /// The hash of its text.
-    pub digest: String,
+    pub digest: EvidenceDigest,
     /// How it was served.
     pub served: ServiceMode,
     /// When.
@@ -303,7 +304,7 @@ pub struct Settlement {
     /// On which paper.
     pub paper: SettlementPaper,
     /// Its text.
-    pub document: String,
+    pub document: EvidenceDigest,
 }
 
 /// A payment seen by the case.
@@ -680,7 +681,7 @@ fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         ClaimEvent::Linked(it) => change_claim(rows, meta, it.claim, |row| row.linked.push(it.other)),
         ClaimEvent::EvidenceAdded(it) => change_claim(rows, meta, it.claim, |row| {
             row.evidence.push(Evidence {
-                digest: it.digest.clone(),
+                digest: it.digest,
                 media_type: it.media_type.clone(),
                 bytes: it.bytes,
                 label: it.label.clone(),
@@ -781,7 +782,7 @@ fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
             row.documents.push(Document {
                 document: it.document.clone(),
                 number: it.number.clone(),
-                digest: it.digest.clone(),
+                digest: it.digest,
                 served: it.served,
                 served_at: it.served_at,
                 due: it.due,
@@ -807,7 +808,7 @@ fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
                 amount: it.amount,
                 pay_by: it.pay_by,
                 paper: it.paper,
-                document: it.document.clone(),
+                document: it.document,
             });
         }),
         CaseEvent::MediationFailed(it) => change_case(rows, meta, it.case, |row| {
@@ -1170,7 +1171,7 @@ mod tests {
             case: testing::case(1),
             document: "限期改正指令书".into(),
             number: "3".into(),
-            digest: "sha256:cc".into(),
+            digest: testing::EVIDENCE,
             served: ServiceMode::Direct,
             served_at: date("2026-11-26").at_minute(600),
             warn_days: vec![3],
@@ -1197,7 +1198,7 @@ mod tests {
             amount: Fen(28_000),
             pay_by: date("2026-12-10"),
             paper: SettlementPaper::MediationAgreement,
-            document: "sha256:dd".into(),
+            document: testing::EVIDENCE,
         });
         let (amount, outstanding) = (Fen(28_000), Fen::ZERO);
         ledger.record(linggong_events::case::PaymentSeen { case, claim, amount, outstanding });

@@ -4,6 +4,7 @@ use linggong_events::Event;
 use linggong_events::codec::as_written;
 use linggong_events::employer::{EmployerEvent, EmployerKind};
 use linggong_events::envelope::{Channel, Meta};
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{AssertedBy, CancelReason, HireEvent, HireTerms, InsuranceDecision};
 use linggong_events::id::{ActorId, EmployerId, HireId, OfficeId, PostingId, WorkerId};
 use linggong_events::identity::OrgCode;
@@ -128,7 +129,7 @@ pub struct Agreement {
     /// The template and its version.
     pub template: String,
     /// The hash of the signed text.
-    pub document: String,
+    pub document: EvidenceDigest,
     /// When.
     pub signed_at: Timestamp,
 }
@@ -343,7 +344,7 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
     match event {
         HireEvent::Agreed(it) => begin(rows, meta, it),
         HireEvent::AgreementSigned(it) => change(rows, meta, it.hire, |row| {
-            let (template, document) = (it.template.clone(), it.document.clone());
+            let (template, document) = (it.template.clone(), it.document);
             row.agreement = Some(Agreement { template, document, signed_at: meta.occurred_at });
         }),
         HireEvent::Started(it) => change(rows, meta, it.hire, |row| {
@@ -537,12 +538,12 @@ mod tests {
             supersedes,
             terms: terms.clone(),
             template: "用工协议v1".into(),
-            document: "sha256:aa".into(),
+            document: testing::EVIDENCE,
         });
         let (at, asserted_by) = (date(DAY).at_minute(420), AssertedBy::Gate);
         ledger.record(Started { hire, revision, supersedes, terms: terms.clone(), at, asserted_by });
         assert_eq!(row(&ledger).state, HireState::Started);
-        assert_eq!(row(&ledger).agreement.unwrap().document, "sha256:aa");
+        assert_eq!(row(&ledger).agreement.unwrap().document, testing::EVIDENCE);
         ledger.record(RefusedByWorker { insurance: testing::insurance(1), hire, worker });
         assert_eq!(row(&ledger).cover, Standing::Refused);
         let by = AssertedBy::Employer;

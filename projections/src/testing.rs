@@ -4,8 +4,10 @@ use linggong_events::Event;
 use linggong_events::audience::{Audience, Department, RecordedAudience};
 use linggong_events::case::{self, Conclusion, Deadline};
 use linggong_events::claim::{self, ClaimItem, ClaimOutcome, Track};
+use linggong_events::commit::Digest;
 use linggong_events::employer::{self, EmployerDetails, EmployerKind};
 use linggong_events::envelope::{Channel, Envelope, Meta, RawEnvelope, Recorded};
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{self, Agreed, AssertedBy, HireTerms, InsuranceDecision};
 use linggong_events::id::{
     ActorId, CaseId, ClaimId, EmployerId, EntityRef, EventId, HireId, InsuranceId, MarketId, OfferId,
@@ -28,6 +30,9 @@ use linggong_events::wage::{self, PayMeans, WageBasis};
 use linggong_events::worker::{self, ArrivalMeans, Profile, Skill, SkillLevel};
 use serde_json::value::RawValue;
 use uuid::Uuid;
+
+/// Something that the vault holds.
+pub(crate) const EVIDENCE: EvidenceDigest = EvidenceDigest(Digest::from_sha256([0xaa; 32]));
 
 /// A log under construction: positions, versions and instants follow each other.
 pub(crate) struct Ledger {
@@ -436,7 +441,7 @@ pub(crate) fn morning() -> Ledger {
         outstanding: Fen::ZERO,
         means: PayMeans::Cash,
         at: date("2026-11-24").at_minute(600),
-        evidence: "sha256:aa".into(),
+        evidence: EVIDENCE,
         signature: None,
     });
     let (amount, left) = (outstanding, Fen::ZERO);

@@ -4,6 +4,7 @@ use linggong_events::Event;
 use linggong_events::claim::ClaimEvent;
 use linggong_events::employer::{EmployerDetails, EmployerEvent, EmployerKind};
 use linggong_events::envelope::Meta;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{ClaimId, EmployerId, EventId, HireId, OfficeId, WageId, WorkerId};
 use linggong_events::measure::{Fen, Position};
 use linggong_events::region::Region;
@@ -102,9 +103,9 @@ pub struct Payment {
     /// When.
     pub at: Timestamp,
     /// The hash of what proves it.
-    pub evidence: String,
+    pub evidence: EvidenceDigest,
     /// The hash of the paper that the worker signed, where a desk has seen it.
-    pub signature: Option<String>,
+    pub signature: Option<EvidenceDigest>,
     /// What was left after it.
     pub outstanding: Fen,
     /// The worker's newest word against it; it stays readable when the matter is settled.
@@ -121,7 +122,7 @@ pub struct Contradiction {
     /// When the worker said so, as asserted.
     pub at: Timestamp,
     /// The hash of what the worker showed.
-    pub evidence: Option<String>,
+    pub evidence: Option<EvidenceDigest>,
 }
 
 /// A demand for payment.
@@ -134,7 +135,7 @@ pub struct Demand {
     /// When.
     pub at: Timestamp,
     /// The hash of what proves it.
-    pub proof: Option<String>,
+    pub proof: Option<EvidenceDigest>,
 }
 
 /// A claim about a wage.
@@ -384,8 +385,8 @@ fn of_wage(rows: &mut Rows<'_>, meta: &Meta, event: &WageEvent) {
                 amount: it.amount,
                 means: it.means,
                 at: it.at,
-                evidence: it.evidence.clone(),
-                signature: it.signature.clone(),
+                evidence: it.evidence,
+                signature: it.signature,
                 outstanding: it.outstanding,
                 contradicted: None,
             });
@@ -405,7 +406,7 @@ fn of_wage(rows: &mut Rows<'_>, meta: &Meta, event: &WageEvent) {
                     received: it.received,
                     counted: it.counted,
                     at: meta.occurred_at,
-                    evidence: it.evidence.clone(),
+                    evidence: it.evidence,
                 });
             }
         }),
@@ -423,7 +424,7 @@ fn of_wage(rows: &mut Rows<'_>, meta: &Meta, event: &WageEvent) {
                 amount: it.amount,
                 means: it.means,
                 at: meta.occurred_at,
-                proof: it.proof.clone(),
+                proof: it.proof,
             });
         }),
         WageEvent::OwedNoteGiven(it) => {
@@ -704,7 +705,7 @@ mod tests {
             outstanding: Fen(outstanding),
             means: PayMeans::Cash,
             at: date(DUE).at_minute(1080),
-            evidence: "sha256:aa".into(),
+            evidence: testing::EVIDENCE,
             signature: None,
         }
     }
@@ -855,7 +856,7 @@ mod tests {
             to_employer: None,
             evidence: None,
         });
-        ledger.record(OwedNoteGiven { wage, worker, employer, amount, evidence: "sha256:bb".into() });
+        ledger.record(OwedNoteGiven { wage, worker, employer, amount, evidence: testing::EVIDENCE });
         let means = DemandMeans::Phone;
         ledger.record(Demanded { wage, worker, employer, amount, means, by_mandate: false, proof: None });
         let row = &wages(&ledger, DUE, WageFilter::default())[0].wage;

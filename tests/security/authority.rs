@@ -460,6 +460,7 @@ async fn nobody_acts_for_somebody_else() {
     let cast = with_outsiders().await;
     let (server, a) = (&cast.server, &cast.a);
     let at = "2026-11-25T00:10:00+08:00";
+    let paper = server.store_evidence("clerk", &format!("wage/{}", a.wage), "收条").await;
     let acts = [
         ("worker_b", "wage.confirm_receipt", json!({ "wage": a.wage, "amount": 28_000 })),
         ("worker_b", "wage.contradict_payment", json!({ "wage": a.wage, "payment": a.wage, "received": 0 })),
@@ -476,8 +477,7 @@ async fn nobody_acts_for_somebody_else() {
         (
             "employer_b",
             "wage.record_payment",
-            json!({ "wage": a.wage, "amount": 28_000, "means": "cash", "at": at,
-            "evidence": format!("sha256:{}", "0".repeat(64)) }),
+            json!({ "wage": a.wage, "amount": 28_000, "means": "cash", "at": at, "evidence": paper }),
         ),
         ("employer_b", "posting.withdraw", json!({ "posting": a.posting, "reason": "不要了" })),
         ("clerk_b", "claim.withdraw", json!({ "claim": a.claim, "reason": "算了" })),

@@ -368,17 +368,5 @@ async fn personal_data_is_nowhere_but_in_the_answer_that_opens_it() {
 }
 
 async fn evidence(cast: &Cast) -> String {
-    let server = &cast.server;
-    let path = format!("/v1/evidence?about=claim/{}", cast.a.claim);
-    let address = server.running.address;
-    let token = server.token("clerk");
-    let sent = tokio::task::spawn_blocking(move || {
-        let mut answer = ureq::post(format!("http://{address}{path}"))
-            .header("authorization", format!("Bearer {token}"))
-            .header("content-type", "text/plain")
-            .send(EVIDENCE)
-            .expect("the evidence is taken");
-        answer.body_mut().read_json::<Value>().expect("an answer")
-    });
-    sent.await.expect("the request ends")["digest"].as_str().expect("a digest").to_owned()
+    cast.server.store_evidence("clerk", &format!("claim/{}", cast.a.claim), EVIDENCE).await
 }

@@ -125,7 +125,15 @@ impl Server {
         self.send("GET", path, Some(&self.token(who)), &[], None).await
     }
 
-    /// Sends anything at all.
+    /// Stores a text as evidence about `claim/<id>` or another thing, and answers its digest.
+    pub async fn store_evidence(&self, who: &str, about: &str, text: &str) -> String {
+        let path = format!("/v1/evidence?about={about}");
+        let kind = [("content-type", "text/plain")];
+        let stored = self.send("POST", &path, Some(&self.token(who)), &kind, Some(text.to_owned())).await;
+        stored.ok()["digest"].as_str().expect("a digest").to_owned()
+    }
+
+    /// Sends anything at all; JSON, where the headers say nothing else.
     pub async fn send(
         &self,
         method: &str,
@@ -137,10 +145,12 @@ impl Server {
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.running.address))
-            .header("content-type", "application/json")
             .header("accept-language", "en");
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if headers.iter().all(|(name, _)| *name != "content-type") {
+            request = request.header("content-type", "application/json");
         }
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -9,7 +9,9 @@ use linggong_events::attendance;
 use linggong_events::audience::Department;
 use linggong_events::case::{self, Conclusion, Deadline, ServiceMode, SettlementPaper};
 use linggong_events::claim::{self, ClaimItem, ClaimOutcome, ExternalRef, Track};
+use linggong_events::commit::Digest;
 use linggong_events::employer::{self, EmployerDetails, EmployerKind};
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{self, AssertedBy, CancelReason, HireTerms, InsuranceDecision};
 use linggong_events::id::{
     ActorId, AttendanceId, CaseId, ClaimId, CommandId, EmployerId, EventId, HireId, InsuranceId, KeyId, Kind,
@@ -79,6 +81,10 @@ fn day(text: &str) -> Date {
 
 fn digest() -> String {
     format!("sha256:{}", "9f".repeat(32))
+}
+
+fn evidence() -> EvidenceDigest {
+    EvidenceDigest(Digest::from_sha256([0x9f; 32]))
 }
 
 fn sealed() -> Sealed {
@@ -430,7 +436,7 @@ fn of_work() -> Vec<Event> {
             supersedes: Some(1),
             terms: hire_terms(),
             template: "task-contract-2026".into(),
-            document: digest(),
+            document: evidence(),
         }
         .into(),
         hire::Started {
@@ -636,8 +642,8 @@ fn of_money() -> Vec<Event> {
             outstanding,
             means: PayMeans::Cash,
             at: at("2026-11-23T10:00:00.000Z"),
-            evidence: digest(),
-            signature: Some(digest()),
+            evidence: evidence(),
+            signature: Some(evidence()),
         }
         .into(),
         wage::PaidToThird {
@@ -650,7 +656,7 @@ fn of_money() -> Vec<Event> {
             to: ThirdParty::CrewLeader,
             at: at("2026-11-23T10:00:00.000Z"),
             to_employer: Some(an_employer(3)),
-            evidence: Some(digest()),
+            evidence: Some(evidence()),
         }
         .into(),
         wage::ReceiptConfirmed {
@@ -674,7 +680,7 @@ fn of_money() -> Vec<Event> {
             counted: Fen(5_000),
             outstanding: Fen(23_000),
             disputed: Fen(15_000),
-            evidence: Some(digest()),
+            evidence: Some(evidence()),
         }
         .into(),
         wage::PaymentDetermined {
@@ -688,7 +694,7 @@ fn of_money() -> Vec<Event> {
             authority: an_office(2),
             basis: "保障农民工工资支付条例第五十条; 工资支付台账与银行流水".into(),
             case: Some(a_case(1)),
-            evidence: Some(digest()),
+            evidence: Some(evidence()),
         }
         .into(),
         wage::Overdue { wage, hire, worker, employer, outstanding, due_on: day("2026-11-23") }.into(),
@@ -699,10 +705,10 @@ fn of_money() -> Vec<Event> {
             amount: outstanding,
             means: DemandMeans::Message,
             by_mandate: true,
-            proof: Some(digest()),
+            proof: Some(evidence()),
         }
         .into(),
-        wage::OwedNoteGiven { wage, worker, employer, amount: outstanding, evidence: digest() }.into(),
+        wage::OwedNoteGiven { wage, worker, employer, amount: outstanding, evidence: evidence() }.into(),
         wage::Corrected {
             wage,
             hire,
@@ -756,14 +762,14 @@ fn of_disputes() -> Vec<Event> {
             safe_trace: Some(trace()),
             statement: Some(sealed()),
             external: Some(ExternalRef { system: "12345".into(), number: "370102-2026-001".into() }),
-            mandate: Some(digest()),
+            mandate: Some(evidence()),
         }
         .into(),
         claim::DuplicateSuspected { claim, other: a_claim(2) }.into(),
         claim::Linked { claim, other: a_claim(2), reason: reason() }.into(),
         claim::EvidenceAdded {
             claim,
-            digest: digest(),
+            digest: evidence(),
             media_type: "image/jpeg".into(),
             bytes: 183_204,
             label: "工地打卡照片".into(),
@@ -839,7 +845,7 @@ fn of_disputes() -> Vec<Event> {
             case,
             document: "限期改正指令书".into(),
             number: "历劳监令字〔2026〕1号".into(),
-            digest: digest(),
+            digest: evidence(),
             served: ServiceMode::Direct,
             served_at: at("2026-12-01T02:00:00.000Z"),
             warn_days: warn_days(),
@@ -866,7 +872,7 @@ fn of_disputes() -> Vec<Event> {
             amount: Fen(7_500),
             pay_by: day("2026-12-31"),
             paper: SettlementPaper::MediationAgreement,
-            document: digest(),
+            document: evidence(),
         }
         .into(),
         case::MediationFailed { case, reason: reason() }.into(),

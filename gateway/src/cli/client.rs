@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use linggong_events::commit::Digest;
+use linggong_events::id::EntityRef;
 use linggong_events::measure::Position;
 use serde_json::{Value, json};
 use ureq::http::{Response, Uri};
@@ -19,6 +21,7 @@ use zeroize::Zeroizing;
 use super::exit::{Failure, Stop};
 use crate::clock::Clock;
 use crate::glossary::Lang;
+use crate::vault::MediaType;
 
 /// How often one request is sent.
 const ATTEMPTS: u32 = 4;
@@ -128,9 +131,7 @@ impl<'a> Client<'a> {
 
     /// One thing.
     pub fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
-        let bytes = self.get_bytes(path, query)?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::local(self.lang(), "bad_answer", format!("{path}: {error}")))
+        self.json(path, &self.get_bytes(path, query)?)
     }
 
     /// What stands under `path`, whatever its form.
@@ -157,10 +158,37 @@ impl<'a> Client<'a> {
                 .header("Idempotency-Key", key.to_string())
                 .send(text.as_bytes())
         })?;
-        if bytes.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&bytes)
+        if bytes.is_empty() { Ok(Value::Null) } else { self.json(path, &bytes) }
+    }
+
+    /// Stores `bytes` as evidence about `about`; the answer names its digest. Where the answer is lost on the way
+    /// it is stored once more, under another digest.
+    pub fn store_evidence(
+        &self,
+        about: EntityRef,
+        media_type: MediaType,
+        bytes: &[u8],
+    ) -> Result<Value, Failure> {
+        let send = || {
+            let request = self.agent.post(self.url("/v1/evidence"));
+            let request = self.dressed(request, &[("about", about.to_string())]);
+            request.header("Content-Type", media_type.name()).send(bytes)
+        };
+        self.json("/v1/evidence", &self.attempt(send)?)
+    }
+
+    /// Stores the file `bytes`, from which commands will be read, under its own digest.
+    pub fn store_source(&self, media_type: MediaType, bytes: &[u8]) -> Result<Value, Failure> {
+        let path = format!("/v1/sources/{}", Digest::of(bytes));
+        let send = || {
+            let request = self.dressed(self.agent.put(self.url(&path)), &[]);
+            request.header("Content-Type", media_type.name()).send(bytes)
+        };
+        self.json(&path, &self.attempt(send)?)
+    }
+
+    fn json(&self, path: &str, bytes: &[u8]) -> Result<Value, Failure> {
+        serde_json::from_slice(bytes)
             .map_err(|error| Failure::local(self.lang(), "bad_answer", format!("{path}: {error}")))
     }
 

@@ -32,6 +32,7 @@ pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let imported =
                 import::read(&bytes, &name, &options).map_err(|error| unreadable(crate::chain(&error)))?;
+            client.store_source(import::media_type(&bytes), &bytes)?;
             let recorded = recorded(&client, &imported.digest)?;
             for note in &imported.notes {
                 out.note(&format!("{name}: {note}"))?;

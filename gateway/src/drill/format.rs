@@ -105,6 +105,8 @@ pub enum What {
         /// What the role is bound to.
         fields: Vec<(String, Word)>,
     },
+    /// Papers go into the vault, where commands may name them by `sha256(words)`.
+    Store(Vec<String>),
     /// The clock goes on; what falls due meanwhile happens in time.
     Pass(When),
     /// Nothing runs until then.
@@ -327,6 +329,9 @@ fn read_item(text: &str) -> Result<What, String> {
         let (role, rest) = cut(rest.trim_start());
         let name = name.strip_prefix('@').ok_or("an actor is written `@name`")?.to_owned();
         return Ok(What::Actor { name, role: role.to_owned(), fields: only_fields(rest)? });
+    }
+    if let Some(rest) = after_any(text, &["store ", "存证 "]) {
+        return Ok(What::Store(rest.split_whitespace().map(str::to_owned).collect()));
     }
     if let Some(rest) = after_any(text, &["time passes to ", "时间到 "]) {
         return Ok(What::Pass(whole_when(rest)?));

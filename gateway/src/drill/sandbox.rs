@@ -1,5 +1,6 @@
 //! A partition with a clock of its own and a log in memory: nothing of it ever leaves.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use linggong_engine::command::{About, Actor, Command, Request};
@@ -10,7 +11,8 @@ use linggong_engine::rules::Adopt;
 use linggong_engine::snapshot::Snapshot;
 use linggong_events::commit::{Commit, CommitError, Digest, FORMAT, Genesis, Header};
 use linggong_events::envelope::{Envelope, EnvelopeError, Recorded};
-use linggong_events::id::ActorId;
+use linggong_events::evidence::EvidenceDigest;
+use linggong_events::id::{ActorId, command_id};
 use linggong_events::office::Role;
 use linggong_events::region::{BadRegion, Region};
 use linggong_events::rules::PackKind;
@@ -111,6 +113,8 @@ pub struct Sandbox {
     setting: Setting,
     packs: Packs,
     commits: Vec<Commit>,
+    /// What its vault holds.
+    evidence: BTreeSet<EvidenceDigest>,
     now: Timestamp,
     keys: u32,
 }
@@ -128,7 +132,8 @@ impl Sandbox {
         let mut partition = Partition::new(setting.clone(), Packs::new());
         partition.replay(&genesis)?;
         let (packs, commits) = (Packs::new(), vec![genesis]);
-        let mut sandbox = Sandbox { partition, setting, packs, commits, now: start, keys: 0 };
+        let mut sandbox =
+            Sandbox { partition, setting, packs, commits, evidence: BTreeSet::new(), now: start, keys: 0 };
         for source in rules {
             sandbox.adopt(source)?;
         }
@@ -166,6 +171,23 @@ impl Sandbox {
         self.packs.insert(digest, read.pack.clone());
         self.partition.store_pack(digest, read.pack.clone());
         digest
+    }
+
+    /// Puts evidence into the vault, so that commands can name it.
+    pub fn store_evidence(&mut self, digest: EvidenceDigest) {
+        self.evidence.insert(digest);
+    }
+
+    /// What keeps a command from being decided at all: evidence that the vault does not hold, unless the command
+    /// was given before.
+    fn missing_evidence(&self, request: &Request) -> Result<(), Refusal> {
+        let may = request.command.command_type().roles.contains(&request.actor.role);
+        let repeated = self.partition.state().remembered(command_id(request.actor.id, request.key)).is_some();
+        if !may || repeated {
+            return Ok(());
+        }
+        let missing = request.evidence()?.into_iter().find(|it| !self.evidence.contains(it));
+        missing.map_or(Ok(()), |digest| Err(Refusal::EvidenceUnknown { digest }))
     }
 
     /// The sandbox's clock.
@@ -223,6 +245,9 @@ impl Sandbox {
 
     /// Gives a command.
     pub fn give(&mut self, request: Request) -> Result<Answer, SandboxError> {
+        if let Err(refusal) = self.missing_evidence(&request) {
+            return Ok(Answer { result: Err(refusal), events: Vec::new() });
+        }
         let from = self.commits.len();
         let answer = self.handle(Input::Command(Ticket(0), Box::new(request)))?;
         let result = answer.ok_or(SandboxError::NoAnswer)?;

@@ -10,6 +10,7 @@ use linggong_engine::person::PersonCommand;
 use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{CommandId, KeyId, PersonId, command_id};
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
@@ -96,14 +97,14 @@ pub(super) async fn give(
         Some(about) => serde_json::from_value(about).map_err(|error| bad_fields("about", &error))?,
         None => About::default(),
     };
-    let command = command_id(actor.id, key);
+    let command_id = command_id(actor.id, key);
     let actor_id = actor.id;
     let sealing = app.clone();
     let sealed = tokio::task::spawn_blocking(move || {
         let mut vault = sealing.vault();
         let digest = vault.command_digest(actor_id, &format!("{name}\n{canonical}"));
         let mut payload = Value::Object(fields);
-        vault.seal_command(&mut payload, command_type.personal, command, received_at.date())?;
+        vault.seal_command(&mut payload, command_type.personal, command_id, received_at.date())?;
         Ok::<_, SealError>((digest, payload))
     });
     let (digest, payload) = sealed.await.map_err(|error| Problem::internal(&error))?.map_err(unsealed)?;
@@ -116,6 +117,7 @@ pub(super) async fn give(
         check_key_change(&app, change).await?;
     }
     let request = Request { key, digest, actor, about, received_at, command };
+    check_evidence(&app, command_id, request.evidence()?).await?;
     let receipt = match app.partition.command(request).await? {
         Ok(receipt) => receipt,
         Err(refusal) => return Err(refused(&app, refusal)),
@@ -150,6 +152,21 @@ fn refused(app: &App, refusal: Refusal) -> Problem {
         .collect();
     let more = json!({ "entity": entity, "expected": expected, "actual": actual, "changed": changed });
     Problem::from(refusal).with(more)
+}
+
+/// Refuses a command that names evidence which does not lie in the vault: what an event says is proved can be
+/// shown. Whoever repeats a command still gets its first receipt, whatever became of the evidence since.
+async fn check_evidence(app: &App, command: CommandId, evidence: Vec<EvidenceDigest>) -> Result<(), Problem> {
+    if evidence.is_empty() {
+        return Ok(());
+    }
+    let looking = app.clone();
+    let missing = tokio::task::spawn_blocking(move || looking.vault().missing_evidence(&evidence));
+    let missing = missing.await.map_err(|error| Problem::internal(&error))?;
+    let Some(digest) = missing.map_err(|error| Problem::internal(&error))? else { return Ok(()) };
+    let repeated =
+        app.partition.ask(move |partition, _| partition.state().remembered(command).is_some()).await?;
+    if repeated { Ok(()) } else { Err(Refusal::EvidenceUnknown { digest }.into()) }
 }
 
 /// What a command does to a key of the vault.

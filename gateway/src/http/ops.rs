@@ -262,15 +262,44 @@ pub(super) async fn store_evidence(
     if !actor.is_staff() && !concerns(&app, &actor, query.about)? {
         return Err(Problem::not_found());
     }
-    let refused = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "evidence_refused", detail);
-    let media = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    let media: MediaType = serde_json::from_value(Value::from(media))
-        .map_err(|_| refused("this media type is not taken as evidence".into()))?;
+    let media = media_type(&headers)?;
     let bytes = body.len();
     let stored = tokio::task::spawn_blocking(move || app.vault().store_evidence(query.about, media, &body));
     let digest = stored.await.map_err(|error| Problem::internal(&error))?;
-    let digest = digest.map_err(|error| refused(crate::chain(&error)))?;
+    let digest = digest.map_err(|error| not_evidence(crate::chain(&error)))?;
     Ok(Json(json!({ "digest": digest.to_string(), "bytes": bytes })))
+}
+
+/// Stores a file before its rows are told of, under the hash that their events will name.
+pub(super) async fn store_source(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(digest): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let office = actor.office.filter(|_| actor.is_staff()).ok_or_else(Problem::not_found)?;
+    let named = digest_of(&digest)?;
+    let media = media_type(&headers)?;
+    let stored = tokio::task::spawn_blocking(move || {
+        if Digest::of(&body) != named {
+            return Err(not_evidence("these are not the bytes of that digest"));
+        }
+        let stored = app.vault().store_source(office, media, &body);
+        let (source, evidence) = stored.map_err(|error| not_evidence(crate::chain(&error)))?;
+        Ok(json!({ "digest": source, "evidence": evidence, "bytes": body.len() }))
+    });
+    stored.await.map_err(|error| Problem::internal(&error))?.map(Json)
+}
+
+fn not_evidence(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "evidence_refused", detail)
+}
+
+fn media_type(headers: &HeaderMap) -> Result<MediaType, Problem> {
+    let media = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    serde_json::from_value(Value::from(media))
+        .map_err(|_| not_evidence("this media type is not taken as evidence"))
 }
 
 #[derive(Debug, Deserialize)]

@@ -55,12 +55,17 @@ pub(crate) struct Sheet {
     pub(crate) rows: Vec<(u32, Vec<Cell>)>,
 }
 
+/// Whether the bytes are those of a packed workbook; else they are text.
+pub(crate) fn is_workbook(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04")
+}
+
 /// The sheets of a file.
 pub(crate) fn sheets(bytes: &[u8]) -> Result<Vec<Sheet>, FileProblem> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(FileProblem::TooLarge);
     }
-    if bytes.starts_with(b"PK\x03\x04") {
+    if is_workbook(bytes) {
         return workbook(bytes);
     }
     let text = text(bytes)?;

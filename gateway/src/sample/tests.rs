@@ -13,7 +13,7 @@ use linggong_events::id::command_id;
 use linggong_events::log::Author;
 
 use super::*;
-use crate::vault::{Vault, VaultSettings};
+use crate::vault::{MediaType, Vault, VaultSettings};
 
 /// An engine with a vault before it, as a server has them, without a network or disk for the log.
 struct Bench {
@@ -119,6 +119,10 @@ impl Bench {
             Command::decode(name, body).map_err(|error| refused("bad_fields", crate::chain(&error), None))?;
         let request =
             Request { key, digest: "keyed".into(), actor, about, received_at: now, command: decoded };
+        let missing = request.evidence().map(|named| self.vault.missing_evidence(&named).unwrap());
+        if let Some(digest) = missing.unwrap_or_default() {
+            return Err(refused("evidence_unknown", digest.to_string(), None));
+        }
         self.partition.handle(Input::Command(Ticket(1), Box::new(request)), now).unwrap();
         let reply = self.settle(now).expect("a command is answered");
         let receipt = reply.map_err(|refusal| {
@@ -130,6 +134,19 @@ impl Bench {
         })?;
         let subjects = self.by_position.range(receipt.first.0..=receipt.position.0);
         Ok(Answer { unchanged: receipt.unchanged, subjects: subjects.map(|(_, it)| *it).collect() })
+    }
+
+    fn keep(&mut self, who: &str, kept: Kept<'_>) -> Result<Digest, SendError> {
+        let office = self.actors[who].office.expect("staff store for their office");
+        let stored = match kept {
+            Kept::Paper { about, text } => {
+                self.vault.store_evidence(about, MediaType::Text, text.as_bytes()).unwrap()
+            }
+            Kept::Sheet(bytes) => {
+                self.vault.store_source(office, import::media_type(bytes), bytes).unwrap().0
+            }
+        };
+        Ok(stored)
     }
 
     fn settle(
@@ -167,6 +184,7 @@ fn played(base: &str) -> (Played, Bench) {
         base,
         &cast,
         |at, who, command, key, body| bench.borrow_mut().send(at, who, command, key, body),
+        |who, kept| bench.borrow_mut().keep(who, kept),
         |now| {
             assert!(now >= clock.replace(now), "the clock never runs backward");
             bench.borrow_mut().tick(now);

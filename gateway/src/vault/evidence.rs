@@ -1,6 +1,7 @@
 //! Evidence: encrypted files, each under the key of a person or a matter, at the hash of what is stored.
 
 use std::fs::{self, DirBuilder};
+use std::io::Read as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ use super::seal::{BoxShut, NoChance, Secret, open_bytes, seal_bytes};
 pub const MAX_EVIDENCE_BYTES: usize = 20 * 1024 * 1024;
 /// What a stored file begins with; the key's id follows, then the box.
 const MAGIC: &[u8; 4] = b"LGE1";
+/// The bytes of both.
+const HEAD_BYTES: usize = 20;
 
 /// What evidence may be; anything that a reader could run is not among it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -41,12 +44,26 @@ pub enum MediaType {
     /// A text in UTF-8.
     #[serde(rename = "text/plain")]
     Text,
+    /// A sheet as text, in UTF-8 or GB18030.
+    #[serde(rename = "text/csv")]
+    Csv,
+    /// A sheet of a spreadsheet program.
+    #[serde(rename = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")]
+    Xlsx,
 }
 
 impl MediaType {
-    /// Every type, in the order of declaration.
-    pub const ALL: &'static [MediaType] =
-        &[MediaType::Jpeg, MediaType::Png, MediaType::Pdf, MediaType::Mp4, MediaType::M4a, MediaType::Text];
+    /// Every type, in the order of declaration; a stored file tells its type by its place here.
+    pub const ALL: &'static [MediaType] = &[
+        MediaType::Jpeg,
+        MediaType::Png,
+        MediaType::Pdf,
+        MediaType::Mp4,
+        MediaType::M4a,
+        MediaType::Text,
+        MediaType::Csv,
+        MediaType::Xlsx,
+    ];
 
     /// The name of the type in HTTP.
     pub const fn name(self) -> &'static str {
@@ -57,6 +74,8 @@ impl MediaType {
             MediaType::Mp4 => "video/mp4",
             MediaType::M4a => "audio/mp4",
             MediaType::Text => "text/plain",
+            MediaType::Csv => "text/csv",
+            MediaType::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         }
     }
 
@@ -72,6 +91,9 @@ impl MediaType {
             MediaType::Mp4 => is_mp4 && !is_audio,
             MediaType::M4a => is_mp4,
             MediaType::Text => !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok(),
+            // GB18030 holds no zero byte either.
+            MediaType::Csv => !bytes.contains(&0),
+            MediaType::Xlsx => bytes.starts_with(b"PK\x03\x04"),
         }
     }
 }
@@ -181,6 +203,19 @@ impl EvidenceStore {
         Ok(digest)
     }
 
+    /// The key of what is stored under `digest`, read from the head of its file; none where there is no such file.
+    pub(crate) fn key_of(&self, digest: Digest) -> Result<Option<KeyId>, EvidenceError> {
+        let path = self.path(digest);
+        let mut file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(RecordError::io("open", &path)(source).into()),
+        };
+        let mut head = [0; HEAD_BYTES];
+        file.read_exact(&mut head).map_err(RecordError::io("read", &path))?;
+        Ok(key_in(&head))
+    }
+
     /// Reads a file and proves that it is the one of that digest.
     pub(crate) fn find(&self, digest: Digest) -> Result<Stored, EvidenceError> {
         let path = self.path(digest);
@@ -191,16 +226,13 @@ impl EvidenceStore {
             }
             Err(source) => return Err(RecordError::io("read", &path)(source).into()),
         };
-        let damaged = EvidenceError::Damaged { digest };
-        if Digest::of(&bytes) != digest || bytes.len() < 20 || !bytes.starts_with(MAGIC) {
-            return Err(damaged);
-        }
-        let key = Uuid::from_slice(&bytes[4..20]).map_err(|_| damaged)?;
-        Ok(Stored { key: KeyId(key), bytes })
+        let key = if Digest::of(&bytes) == digest { key_in(&bytes) } else { None };
+        let key = key.ok_or(EvidenceError::Damaged { digest })?;
+        Ok(Stored { key, bytes })
     }
 
     pub(crate) fn open(stored: &Stored, secret: &Secret) -> Result<Evidence, EvidenceError> {
-        let bytes = open_bytes(secret, &belongs_to(&stored.key), &stored.bytes[20..])?;
+        let bytes = open_bytes(secret, &belongs_to(&stored.key), &stored.bytes[HEAD_BYTES..])?;
         let code = bytes.first().copied().ok_or(BoxShut)?;
         let media_type = MediaType::ALL.get(usize::from(code)).copied().ok_or(BoxShut)?;
         Ok(Evidence { media_type, bytes })
@@ -210,6 +242,13 @@ impl EvidenceStore {
         let name = hex::encode(digest.bytes());
         self.directory.join(&name[..2]).join(name)
     }
+}
+
+/// The key that the head of a stored file names.
+fn key_in(bytes: &[u8]) -> Option<KeyId> {
+    let (head, _) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+    let key = head.strip_prefix(MAGIC)?;
+    Uuid::from_slice(key).ok().map(KeyId)
 }
 
 fn belongs_to(key: &KeyId) -> [&[u8]; 2] {
@@ -237,10 +276,14 @@ mod tests {
         assert!(check(MediaType::Jpeg, b"\xFF\xD8\xFF\xE0 photo").is_ok());
         assert!(check(MediaType::M4a, b"\0\0\0\x20ftypM4A voice").is_ok());
         assert!(check(MediaType::Text, "工钱一直没给".as_bytes()).is_ok());
+        assert!(check(MediaType::Csv, b"\xD0\xD5\xC3\xFB,\xB5\xE7\xBB\xB0\n").is_ok(), "GB18030");
+        assert!(check(MediaType::Xlsx, b"PK\x03\x04 sheet").is_ok());
         for (said, bytes) in [
             (MediaType::Jpeg, b"<svg onload=alert(1)>".as_slice()),
             (MediaType::Png, b"%PDF-1.7"),
             (MediaType::Text, b"MZ\0\0"),
+            (MediaType::Csv, b"PK\x03\x04\0"),
+            (MediaType::Xlsx, b"name,phone"),
             (MediaType::Mp4, b"\0\0\0\x20ftypM4A voice"),
         ] {
             assert!(matches!(check(said, bytes), Err(EvidenceError::Type { .. })), "{said:?}");

@@ -398,7 +398,7 @@ fn a_vault_does_not_open_with_another_master_key() {
 
 #[test]
 fn a_vault_without_one_of_its_files_does_not_start_afresh() {
-    for file in ["keys.log", "index.log", "shredded.log", "access.log"] {
+    for file in ["keys.log", "index.log", "shredded.log", "access.log", "sources.log"] {
         let (directory, mut vault) = new_vault();
         vault.get_or_create_person(&clear(full_json()), command(1), 0, today()).unwrap();
         drop(vault);
@@ -439,6 +439,28 @@ fn evidence_comes_back_as_it_was_and_a_changed_file_does_not() {
     assert!(matches!(answer, Err(OpenError::Evidence(EvidenceError::Damaged { .. }))));
     let unknown = vault.read_evidence(Digest::of(b"nothing"), &purpose());
     assert!(matches!(unknown, Err(OpenError::Evidence(EvidenceError::Unknown { .. }))));
+}
+
+#[test]
+fn what_is_named_lies_here_until_its_key_is_gone() {
+    let (directory, mut vault) = new_vault();
+    let known = vault.get_or_create_person(&clear(full_json()), command(1), 0, today()).unwrap();
+    let note = vault.store_evidence(known.person.into(), MediaType::Text, b"note").unwrap();
+    let office = OfficeId(Uuid::from_u128(3));
+    let sheet = "姓名,电话".as_bytes();
+    let (source, stored) = vault.store_source(office, MediaType::Csv, sheet).unwrap();
+    assert_eq!(source, Digest::of(sheet), "known again by its own bytes");
+    let nothing = Digest::of(b"nothing");
+    let named = [note, source, stored, nothing].map(EvidenceDigest);
+
+    let mut vault = reopened(&directory, vault).unwrap();
+    assert_eq!(vault.store_source(office, MediaType::Csv, sheet).unwrap(), (source, stored), "stored once");
+    assert_eq!(vault.missing_evidence(&named[..3]).unwrap(), None);
+    assert_eq!(vault.missing_evidence(&named).unwrap(), Some(EvidenceDigest(nothing)));
+    assert_eq!(vault.read_evidence(stored, &purpose()).unwrap().expose(), sheet);
+    let (key, _) = vault.key_of(known.person).unwrap();
+    vault.change_key_state(key, KeyState::Shredded).unwrap();
+    assert_eq!(vault.missing_evidence(&named[..3]).unwrap(), Some(EvidenceDigest(note)));
 }
 
 const PERSONAL: [PersonalField; 3] = [
