@@ -8,7 +8,7 @@ use linggong_events::attendance::{
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::hire::{AssertedBy, HireEvent, HireTerms};
-use linggong_events::id::{AttendanceId, CommandId, EventId, HireId, Kind, WageId, WorkerId, new_id};
+use linggong_events::id::{AttendanceId, CommandId, EventId, HireId, Kind, WorkerId, new_id};
 use linggong_events::measure::Fen;
 use linggong_events::office::Role;
 use linggong_events::posting::PayKind;
@@ -22,7 +22,7 @@ use crate::refusal::Refusal;
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::worker::asserted_by;
-use crate::{text, wage};
+use crate::{hire, text, wage};
 
 /// Noon of the day after a shift: until then somebody should have signed out of it (domain.md §8).
 const PRESUMED_AT_MINUTE: u16 = 12 * 60;
@@ -169,6 +169,11 @@ impl Attendance {
         let outs = self.said.values().filter_map(|it| it.signed_out).map(|out| out.at.date());
         outs.max().map_or(end_date(self.shift), |date| date.max(end_date(self.shift)))
     }
+
+    /// The civil date on which the worker left for good; midnight belongs to the day before it.
+    fn left_on(&self, out: Out) -> Date {
+        out.at.plus_ms(-1).date().max(self.shift.work_date())
+    }
 }
 
 /// The civil date on which a shift ends; one that ends at midnight ends on the day before it.
@@ -185,15 +190,9 @@ impl State {
 /// From now on somebody should sign out of each shift of the hire; called when its terms are as they are.
 pub(crate) fn expect(state: &mut State, hire_id: HireId) {
     let Some(hire) = state.hires.get(&hire_id) else { return };
-    let (worker, pay_kind, shifts) = (hire.terms.worker, hire.terms.pay.pay_kind, hire.terms.shifts.clone());
-    let last = shifts.iter().map(|it| it.end()).max();
+    let (worker, shifts) = (hire.terms.worker, hire.terms.shifts.clone());
     for (index, shift) in (0..).zip(shifts) {
         let id = attendance_id(hire_id, index);
-        presume_not(state, id);
-        // A task is paid once, so its end alone is presumed.
-        let pays = pay_kind != PayKind::Task || Some(shift.end()) == last;
-        let due = pays && !state.wages.contains_key(&wage::wage_id(hire_id, pay_kind, index));
-        let presumed_at = due.then(|| end_date(shift).plus_days(1).at_minute(PRESUMED_AT_MINUTE));
         let attendance = state.attendances.entry(id).or_insert_with(|| Attendance {
             hire: hire_id,
             worker,
@@ -207,35 +206,60 @@ pub(crate) fn expect(state: &mut State, hire_id: HireId) {
         });
         let was_on = attendance.shift.work_date();
         attendance.shift = shift;
-        attendance.presumed_at = presumed_at;
         if let Some(known) = state.attended.get_mut(&(worker, was_on)) {
             known.remove(&id);
         }
         state.attended.entry((worker, shift.work_date())).or_default().insert(id);
-        if let Some(at) = presumed_at {
-            state.expect_by(at, id, Due::WagePresumed);
+    }
+    look_again(state, hire_id);
+}
+
+/// Sets when each shift is presumed to be over: those alone whose wage or whose end nobody told of yet.
+fn look_again(state: &mut State, hire_id: HireId) {
+    no_longer_expect(state, hire_id);
+    let Some(hire) = state.hires.get(&hire_id) else { return };
+    let untold: Vec<(u32, Shift)> = (0..)
+        .zip(hire.terms.shifts.iter().copied())
+        .filter(|it| is_untold(state, hire_id, hire, *it))
+        .collect();
+    for (index, shift) in untold {
+        let (id, at) =
+            (attendance_id(hire_id, index), end_date(shift).plus_days(1).at_minute(PRESUMED_AT_MINUTE));
+        if let Some(known) = state.attendances.get_mut(&id) {
+            known.presumed_at = Some(at);
+            state.expect_by(at, id, Due::ShiftPresumed);
         }
+    }
+}
+
+fn is_untold(state: &State, id: HireId, hire: &Hire, (index, shift): (u32, Shift)) -> bool {
+    let pay_kind = hire.terms.pay.pay_kind;
+    let last = shift.end() == hire.last_end();
+    // A task is paid once, so its end alone is presumed.
+    let pays = pay_kind != PayKind::Task || last;
+    let unpaid = pays && !state.wages.contains_key(&wage::wage_id(id, pay_kind, index));
+    match hire.stage {
+        Stage::Agreed | Stage::Started { .. } => unpaid || last,
+        // Of a hire that ended early, shifts that would begin later are no longer expected.
+        Stage::Ended { on } => unpaid && shift.work_date() <= on,
+        Stage::Void(_) => false,
     }
 }
 
 /// Nobody need sign out any more: the hire will not take place, or its terms are about to change.
 pub(crate) fn no_longer_expect(state: &mut State, hire_id: HireId) {
-    for index in 0..shift_count(state, hire_id) {
-        presume_not(state, attendance_id(hire_id, index));
+    let shifts = state.hires.get(&hire_id).map_or(0, |it| it.terms.shifts.len());
+    for id in (0..).take(shifts).map(|index| attendance_id(hire_id, index)) {
+        if let Some(at) = state.attendances.get_mut(&id).and_then(|it| it.presumed_at.take()) {
+            state.expect_not(at, id, Due::ShiftPresumed);
+        }
     }
 }
 
-/// A hire that ended early: shifts that would begin later are no longer expected, earlier ones still are.
+/// A hire that is over needs no end that is presumed.
 pub(crate) fn after(state: &mut State, event: &HireEvent) {
     match event {
-        HireEvent::Ended(it) => {
-            for index in 0..shift_count(state, it.hire) {
-                let id = attendance_id(it.hire, index);
-                if state.attendances.get(&id).is_some_and(|known| known.shift.work_date() > it.date) {
-                    presume_not(state, id);
-                }
-            }
-        }
+        HireEvent::Ended(it) => look_again(state, it.hire),
         HireEvent::Agreed(_)
         | HireEvent::AgreementSigned(_)
         | HireEvent::Started(_)
@@ -250,24 +274,9 @@ pub(crate) fn after(state: &mut State, event: &HireEvent) {
     }
 }
 
-/// A wage is on the books, so it need not be presumed.
-pub(crate) fn settled(state: &mut State, hire_id: HireId, wage: WageId) {
-    let Some(pay_kind) = state.hires.get(&hire_id).map(|it| it.terms.pay.pay_kind) else { return };
-    for index in 0..shift_count(state, hire_id) {
-        if wage::wage_id(hire_id, pay_kind, index) == wage {
-            presume_not(state, attendance_id(hire_id, index));
-        }
-    }
-}
-
-fn shift_count(state: &State, hire: HireId) -> u32 {
-    state.hires.get(&hire).map_or(0, |it| u32::try_from(it.terms.shifts.len()).unwrap_or(u32::MAX))
-}
-
-fn presume_not(state: &mut State, id: AttendanceId) {
-    if let Some(at) = state.attendances.get_mut(&id).and_then(|it| it.presumed_at.take()) {
-        state.expect_not(at, id, Due::WagePresumed);
-    }
+/// A wage of the hire is on the books, so it need not be presumed.
+pub(crate) fn settled(state: &mut State, hire: HireId) {
+    look_again(state, hire);
 }
 
 pub(crate) fn decide(
@@ -466,13 +475,25 @@ pub(crate) fn follow_up(state: &State, event: &AttendanceEvent, _: &Meta, rules:
         AttendanceEvent::Contradicted(_) | AttendanceEvent::OverlapFlagged(_) => return Vec::new(),
     };
     let Some(known) = state.attendances.get(&id) else { return Vec::new() };
-    let mut events = contradictions(known, id, by, rules);
-    let contradicted = !events.is_empty() || !known.contradictions.is_empty();
+    let said = known.said.get(&by).copied().unwrap_or_default();
+    let contradictions = contradictions(known, id, by, rules);
+    let contradicted = !contradictions.is_empty() || !known.contradictions.is_empty();
+    let mut events = Vec::new();
+    events.extend(hire::begun(state, known.hire, said.signed_in.unwrap_or(known.shift.start()), by));
+    events.extend(contradictions);
     events.extend(overlaps(state, known, id));
     if let Some((amount, basis)) = determine(state, known, contradicted) {
         events.extend(wage::earned(state, known, amount, basis, rules));
     }
+    // The end comes after the wage of its shift: whoever hears of the end finds the wage on the books.
+    let out = said.signed_out.filter(|_| ends_hire(state, known));
+    events.extend(out.and_then(|out| hire::over(state, known.hire, known.left_on(out), "末班签退", by)));
     events
+}
+
+/// Whether the hire is over once this shift is.
+fn ends_hire(state: &State, known: &Attendance) -> bool {
+    state.hires.get(&known.hire).is_some_and(|hire| known.shift.end() == hire.last_end())
 }
 
 /// Whom the words of `by` contradict that they did not contradict before.
@@ -552,10 +573,17 @@ fn determine(state: &State, known: &Attendance, contradicted: bool) -> Option<(F
     }
 }
 
+/// A shift is presumed to be over: its wage is due, and after the last one the hire has ended.
 pub(crate) fn due(state: &State, deadline: &Deadline, rules: &RuleBook) -> Vec<Event> {
     let id = AttendanceId(deadline.entity.id);
-    let presumed = state.attendances.get(&id).and_then(|known| wage::presumed(state, id, known, rules));
-    presumed.into_iter().collect()
+    let Some(known) = state.attendances.get(&id) else { return Vec::new() };
+    // The wage first: the end of a task would enter it by the terms, and nobody would ask the worker.
+    let mut events = Vec::from_iter(wage::presumed(state, id, known, rules));
+    if ends_hire(state, known) {
+        let (on, basis) = (end_date(known.shift), "末班已过, 到次日无人另报, 推定下工");
+        events.extend(hire::over(state, known.hire, on, basis, AssertedBy::Presumed));
+    }
+    events
 }
 
 #[cfg(test)]
@@ -597,7 +625,7 @@ mod tests {
             .and(sign_in())
             .at("2026-11-22 17:05")
             .when(sign_out());
-        let given = out.then(["attendance.signed_out", "wage.due"]);
+        let given = out.then(["attendance.signed_out", "wage.due", "hire.ended"]);
         assert!(!expects(&given.state, id()), "it need not be presumed any more");
     }
 
@@ -681,7 +709,7 @@ mod tests {
             .when_time_is("2026-11-23 11:59")
             .then_nothing()
             .when_time_is("2026-11-23 12:00")
-            .then(["wage.presumed_due", "wage.overdue"]);
+            .then(["wage.presumed_due", "hire.ended", "wage.overdue"]);
         assert!(!expects(&given.state, id()));
     }
 
@@ -713,6 +741,83 @@ mod tests {
         assert_eq!(given.state.wages.len(), 2);
     }
 
+    /// A hire of two days, of which the second ends it.
+    fn two_days(pay_kind: PayKind) -> Given {
+        let shifts =
+            ["2026-11-22", "2026-11-23"].map(|day| shift(&format!("{day} 07:00"), &format!("{day} 17:00")));
+        let terms = HireTerms { shifts: shifts.into(), pay: pay(pay_kind, 28_000), ..terms() };
+        hired_on(EmployerKind::Unlicensed, terms).by(worker())
+    }
+
+    fn start() -> hire::Start {
+        hire::Start { hire: HIRE, at: at(SHIFT) }
+    }
+
+    fn end(date: &str) -> hire::End {
+        hire::End { hire: HIRE, date: date.parse().unwrap(), basis: "活干完了".into() }
+    }
+
+    #[test]
+    fn the_first_word_starts_the_hire_and_the_last_shift_ends_it() {
+        let given = two_days(PayKind::Day).at(SHIFT).when(sign_in());
+        let given = given.then(["attendance.signed_in", "hire.started"]).at("2026-11-22 17:00");
+        let given = given.when(start()).then_nothing();
+        let given = given.when(sign_out()).then(["attendance.signed_out", "wage.due"]);
+        let given = given.at("2026-11-23 07:00").when(sign_in()).then(["attendance.signed_in"]);
+        let given = given.at("2026-11-23 17:00").when(sign_out());
+        let given = given.then(["attendance.signed_out", "wage.due", "hire.ended"]);
+        let given = given.when(end("2026-11-23")).then_nothing().when(start()).then_nothing();
+        given.when(end("2026-11-22")).then_refused("ended");
+    }
+
+    #[test]
+    fn the_wage_of_a_task_is_presumed_before_its_end_would_enter_it() {
+        let presumed = two_days(PayKind::Task).when_time_is("2026-11-24 12:00");
+        let given = presumed.then(["wage.presumed_due", "hire.ended", "wage.overdue"]);
+        assert_eq!(given.state.wages.len(), 1);
+        two_days(PayKind::Task).at("2026-11-23 17:00").when(sign_out()).then([
+            "attendance.signed_out",
+            "hire.started",
+            "hire.ended",
+            "wage.due",
+        ]);
+    }
+
+    #[test]
+    fn a_hire_whose_wage_somebody_stated_ends_all_the_same() {
+        let stated =
+            wage::StateDue { hire: HIRE, amount: Fen(28_000), basis: WageBasis::WageSheet, shift: None };
+        let given = hired(EmployerKind::Unlicensed).at("2026-11-22 17:00").by(employer()).and(stated);
+        let paid = wage::RecordPayment {
+            wage: wage::wage_id(HIRE, PayKind::Day, 0),
+            amount: Fen(28_000),
+            means: linggong_events::wage::PayMeans::Cash,
+            at: at("2026-11-22 17:00"),
+            evidence: DIGEST.into(),
+        };
+        let given = given.and(paid).when_time_is("2026-11-23 11:59").then_nothing();
+        let given = given.when_time_is("2026-11-23 12:00").then(["hire.ended"]);
+        given.when_time_is("2026-12-31 12:00").then_nothing();
+    }
+
+    #[test]
+    fn a_hire_that_was_interrupted_does_not_end_as_well() {
+        let sent_home = hire::ReportSentHome { hire: HIRE, at: at("2026-11-22 07:20") };
+        let given = hired(EmployerKind::Unlicensed).at("2026-11-22 07:20").by(worker()).and(sign_in());
+        let given = given.and(sent_home).at("2026-11-22 17:00");
+        let given = given.when(sign_out()).then(["attendance.signed_out"]);
+        given.when_time_is("2026-12-31 12:00").then_nothing();
+    }
+
+    #[test]
+    fn a_hire_that_somebody_ended_is_paid_by_later_words_and_ends_once() {
+        let given = two_days(PayKind::Day).at("2026-11-22 16:00").and(end("2026-11-22"));
+        let given = given.at("2026-11-22 17:00").when(sign_out());
+        let given = given.then(["attendance.signed_out", "wage.due"]);
+        assert!(!expects(&given.state, id()));
+        assert_eq!(given.at("2026-12-31 12:00").state.wages.len(), 1, "the second day is not worked");
+    }
+
     #[test]
     fn words_that_come_days_later_replace_the_presumption() {
         let given = hired_on(EmployerKind::Unlicensed, hourly())
@@ -736,7 +841,13 @@ mod tests {
             .and(sign_out())
             .of("2026-11-22 18:00")
             .when(SignOut { hire: other, ..sign_out() })
-            .then(["attendance.signed_out", "attendance.overlap_flagged", "wage.due"]);
+            .then([
+                "attendance.signed_out",
+                "hire.started",
+                "attendance.overlap_flagged",
+                "wage.due",
+                "hire.ended",
+            ]);
         assert_eq!(given.state.wages.len(), 2, "nothing is cancelled by machine");
     }
 
@@ -749,7 +860,7 @@ mod tests {
             .when(sign_out())
             .then_refused("bad_field")
             .when(SignOut { pieces: Some(60), ..sign_out() })
-            .then(["attendance.signed_out", "wage.due"]);
+            .then(["attendance.signed_out", "hire.started", "wage.due", "hire.ended"]);
         assert_eq!(amount(&given), (Fen(9_000), WageBasis::Attendance));
     }
 }

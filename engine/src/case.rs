@@ -885,7 +885,7 @@ pub(crate) fn due(state: &State, deadline: &Deadline, _: &RuleBook) -> Vec<Event
         | Due::PostingExpires
         | Due::PresenceEnds
         | Due::CoverChecked
-        | Due::WagePresumed
+        | Due::ShiftPresumed
         | Due::WageOverdue => None,
     };
     event.into_iter().collect()

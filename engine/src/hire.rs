@@ -5,8 +5,8 @@ use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{
-    Agreed, AgreementSigned, CancelReason, Cancelled, Changed, Ended, FollowedUp, HireEvent, HireTerms,
-    InjuryReported, InsuranceDecision, NoShow, Replaced, SentHome, Started, Withdrawn,
+    Agreed, AgreementSigned, AssertedBy, CancelReason, Cancelled, Changed, Ended, FollowedUp, HireEvent,
+    HireTerms, InjuryReported, InsuranceDecision, NoShow, Replaced, SentHome, Started, Withdrawn,
 };
 use linggong_events::id::{CommandId, HireId, Kind, OfferId, PostingId, WorkerId, new_id};
 use linggong_events::office::Role;
@@ -117,6 +117,12 @@ impl Hire {
         self.first_shift().start()
     }
 
+    /// The end of the last shift.
+    pub(crate) fn last_end(&self) -> Timestamp {
+        let last = self.terms.shifts.iter().map(|it| it.end()).max();
+        last.unwrap_or_else(|| unreachable!("terms without a shift are refused"))
+    }
+
     /// Whether the worker's minutes are taken by it.
     pub(crate) fn occupies(&self, shift: Shift) -> bool {
         let live = match self.stage {
@@ -171,10 +177,13 @@ pub(crate) fn decide(
             Ok(vec![AgreementSigned { hire, revision, supersedes, terms, template, document }.into()])
         }
         HireCommand::Start(it) => {
-            let hire = live_hire(state, it.hire, context)?;
+            let hire = own_hire(state, it.hire, context)?;
             check_past(it.at, context)?;
-            if let Stage::Started { .. } = hire.stage {
-                return Ok(Vec::new());
+            match hire.stage {
+                Stage::Agreed => {}
+                // Whoever signed in has started, and so has whatever is over.
+                Stage::Started { .. } | Stage::Ended { .. } => return Ok(Vec::new()),
+                Stage::Void(_) => return Err(Refusal::Ended { entity: it.hire.into() }),
             }
             let (revision, supersedes, terms) = hire.stated();
             let (hire, at, asserted_by) = (it.hire, it.at, asserted_by(context.actor));
@@ -211,12 +220,12 @@ pub(crate) fn decide(
         }
         HireCommand::ReportNoShow(it) => {
             let hire = live_hire(state, it.hire, context)?;
-            if let Stage::Started { .. } = hire.stage {
-                return Err(Refusal::not_possible(it.hire, "at work: correct the start first"));
-            }
             check_unpaid_for(state, it.hire, hire)?;
             if attendance::was_there(state, it.hire) {
                 return Err(Refusal::not_possible(it.hire, "signed in to: the sides contradict each other"));
+            }
+            if let Stage::Started { .. } = hire.stage {
+                return Err(Refusal::not_possible(it.hire, "at work: correct the start first"));
             }
             let start = hire.first_start();
             if start > context.now {
@@ -254,8 +263,15 @@ pub(crate) fn decide(
             Ok(vec![Replaced { hire: it.hire, revision, supersedes, terms, by }.into(), instead])
         }
         HireCommand::End(it) => {
-            let hire = live_hire(state, it.hire, context)?;
+            let hire = own_hire(state, it.hire, context)?;
             text::check("basis", &it.basis, text::LINE)?;
+            match hire.stage {
+                Stage::Agreed | Stage::Started { .. } => {}
+                Stage::Ended { on } if on == it.date => return Ok(Vec::new()),
+                Stage::Ended { .. } | Stage::Void(_) => {
+                    return Err(Refusal::Ended { entity: it.hire.into() });
+                }
+            }
             if it.date > context.now.date() {
                 return Err(Refusal::InTheFuture { at: it.date.at_minute(0) });
             }
@@ -484,6 +500,34 @@ fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event
 fn changed(id: HireId, hire: &Hire, terms: HireTerms, reason: &str) -> Event {
     let (revision, supersedes) = (hire.revision + 1, hire.revision);
     Changed { hire: id, revision, terms, reason: reason.to_owned(), supersedes }.into()
+}
+
+/// The start of a hire that had not started, because somebody says that the worker was there.
+pub(crate) fn begun(state: &State, id: HireId, at: Timestamp, asserted_by: AssertedBy) -> Option<Event> {
+    let known = state.hires.get(&id)?;
+    match known.stage {
+        Stage::Agreed => {}
+        Stage::Started { .. } | Stage::Void(_) | Stage::Ended { .. } => return None,
+    }
+    let (revision, supersedes, terms) = known.stated();
+    Some(Started { hire: id, revision, supersedes, terms, at, asserted_by }.into())
+}
+
+/// The end of a hire that had not ended, because its last shift is over.
+pub(crate) fn over(
+    state: &State,
+    id: HireId,
+    date: Date,
+    basis: &str,
+    asserted_by: AssertedBy,
+) -> Option<Event> {
+    let known = state.hires.get(&id)?;
+    match known.stage {
+        Stage::Agreed | Stage::Started { .. } => {}
+        Stage::Void(_) | Stage::Ended { .. } => return None,
+    }
+    let (revision, supersedes, terms) = known.stated();
+    Some(Ended { hire: id, revision, supersedes, terms, date, basis: basis.to_owned(), asserted_by }.into())
 }
 
 fn cancelled(id: HireId, hire: &Hire, reason: CancelReason, note: Option<String>) -> Event {

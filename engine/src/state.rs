@@ -111,8 +111,8 @@ pub enum Due {
     PresenceEnds,
     /// A shift begins soon and cover must be looked at.
     CoverChecked,
-    /// Nobody signed out of the shift.
-    WagePresumed,
+    /// Nobody told of the wage of a shift, or of its end where the hire ends with it.
+    ShiftPresumed,
     /// The pay date passed.
     WageOverdue,
     /// A case's deadline comes near.
@@ -129,7 +129,7 @@ impl Due {
             Due::PostingExpires => "posting_expires".into(),
             Due::PresenceEnds => "presence_ends".into(),
             Due::CoverChecked => "cover_checked".into(),
-            Due::WagePresumed => "wage_presumed".into(),
+            Due::ShiftPresumed => "shift_presumed".into(),
             Due::WageOverdue => "wage_overdue".into(),
             Due::CaseWarned(rule) => format!("case_warned:{rule}"),
             Due::CaseLapsed(rule) => format!("case_lapsed:{rule}"),
@@ -224,7 +224,7 @@ impl State {
             Due::PostingExpires => posting::due(self, &deadline),
             Due::PresenceEnds => worker::due(self, &deadline),
             Due::CoverChecked => insurance::due(self, &deadline, rules),
-            Due::WagePresumed => attendance::due(self, &deadline, rules),
+            Due::ShiftPresumed => attendance::due(self, &deadline, rules),
             Due::WageOverdue => wage::due(self, &deadline, rules),
             Due::CaseWarned(_) | Due::CaseLapsed(_) => case::due(self, &deadline, rules),
         };

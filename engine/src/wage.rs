@@ -229,7 +229,7 @@ pub(crate) fn earned(
     vec![Adjusted { wage, hire, worker, employer, amount, outstanding, basis, reason: reason.into() }.into()]
 }
 
-/// The wage of a shift that nobody signed out of.
+/// The wage of a shift that nobody signed out of, unless it is on the books by somebody's word.
 pub(crate) fn presumed(
     state: &State,
     attendance: AttendanceId,
@@ -237,11 +237,15 @@ pub(crate) fn presumed(
     rules: &RuleBook,
 ) -> Option<Event> {
     let terms = &state.hires.get(&known.hire)?.terms;
+    let wage = wage_id(known.hire, terms.pay.pay_kind, known.index);
+    if state.wages.contains_key(&wage) {
+        return None;
+    }
     // Piece-work whose usual day nobody stated is presumed due all the same, so that somebody asks the worker.
     let amount = by_terms(&terms.pay, known.shift).unwrap_or_default();
     let (due_on, trace) = due_on(&terms.pay, known.completed_on(), rules);
     let presumed = PresumedDue {
-        wage: wage_id(known.hire, terms.pay.pay_kind, known.index),
+        wage,
         attendance,
         hire: known.hire,
         worker: terms.worker,
@@ -656,7 +660,7 @@ fn enter(
         was_overdue: false,
     };
     state.wages.insert(id, wage);
-    attendance::settled(state, hire, id);
+    attendance::settled(state, hire);
     change(state, id, meta, |_| {});
 }
 
@@ -910,7 +914,11 @@ mod tests {
     #[test]
     fn what_people_settled_is_not_changed_by_a_later_sign_out() {
         let out = attendance::SignOut { hire: HIRE, break_minutes: 0, shift: None, pieces: None };
-        due().at("2026-11-22 18:00").by(worker()).when(out).then(["attendance.signed_out"]);
+        due().at("2026-11-22 18:00").by(worker()).when(out).then([
+            "attendance.signed_out",
+            "hire.started",
+            "hire.ended",
+        ]);
     }
 
     #[test]
@@ -935,7 +943,8 @@ mod tests {
         let given = given.when_time_is("2026-11-23 18:00").then_nothing();
         let due = of_ended_hire(&given.state, HIRE, "2026-11-23".parse().unwrap(), &rules());
         assert!(matches!(&due[..], [Event::Wage(WageEvent::Due(it))] if it.amount == Fen(90_000)));
-        let given = given.when_time_is("2026-11-24 12:00").then(["wage.presumed_due", "wage.overdue"]);
+        let given = given.when_time_is("2026-11-24 12:00");
+        let given = given.then(["wage.presumed_due", "hire.ended", "wage.overdue"]);
         assert_eq!(of_ended_hire(&given.state, HIRE, "2026-11-24".parse().unwrap(), &rules()), []);
     }
 
