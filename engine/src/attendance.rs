@@ -24,9 +24,6 @@ use crate::state::{Deadline, Due, State};
 use crate::worker::asserted_by;
 use crate::{hire, text, wage};
 
-/// Noon of the day after a shift: until then somebody should have signed out of it (domain.md §8).
-const PRESUMED_AT_MINUTE: u16 = 12 * 60;
-
 commands! {
     /// What can be asked about presence.
     AttendanceCommand: Attendance {
@@ -218,13 +215,14 @@ pub(crate) fn expect(state: &mut State, hire_id: HireId) {
 fn look_again(state: &mut State, hire_id: HireId) {
     no_longer_expect(state, hire_id);
     let Some(hire) = state.hires.get(&hire_id) else { return };
+    let presumed = hire.presumed;
     let untold: Vec<(u32, Shift)> = (0..)
         .zip(hire.terms.shifts.iter().copied())
         .filter(|it| is_untold(state, hire_id, hire, *it))
         .collect();
     for (index, shift) in untold {
-        let (id, at) =
-            (attendance_id(hire_id, index), end_date(shift).plus_days(1).at_minute(PRESUMED_AT_MINUTE));
+        let id = attendance_id(hire_id, index);
+        let at = end_date(shift).plus_days(presumed.after_days.into()).at_minute(presumed.at_minute);
         if let Some(known) = state.attendances.get_mut(&id) {
             known.presumed_at = Some(at);
             state.expect_by(at, id, Due::ShiftPresumed);

@@ -6,7 +6,7 @@ use linggong_events::event::Event;
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{
     Agreed, AgreementSigned, AssertedBy, CancelReason, Cancelled, Changed, Ended, FollowedUp, HireEvent,
-    HireTerms, InjuryReported, InsuranceDecision, NoShow, Replaced, SentHome, Started, Withdrawn,
+    HireTerms, InjuryReported, InsuranceDecision, NoShow, Presumed, Replaced, SentHome, Started, Withdrawn,
 };
 use linggong_events::id::{CommandId, HireId, Kind, OfferId, PostingId, WorkerId, new_id};
 use linggong_events::office::Role;
@@ -67,6 +67,7 @@ pub(crate) struct Hire {
     pub(crate) terms: HireTerms,
     pub(crate) revision: u32,
     pub(crate) mode: FillMode,
+    pub(crate) presumed: Presumed,
     pub(crate) signed: bool,
     pub(crate) stage: Stage,
     /// Whether it is over, paid and claimed by nobody since long: only what later commands need is kept.
@@ -258,7 +259,8 @@ pub(crate) fn decide(
             let posting = state.posting(hire.terms.posting)?;
             check_lawful(state, it.by, &posting.terms, context.rules)?;
             let by = HireId(context.new_id(Kind::Hire, 0));
-            let instead = agreed(state, by, hire.terms.posting, posting, it.by, hire.mode, None)?;
+            let instead =
+                agreed(state, by, hire.terms.posting, posting, it.by, (hire.mode, None), context.rules)?;
             let (revision, supersedes, terms) = hire.stated();
             Ok(vec![Replaced { hire: it.hire, revision, supersedes, terms, by }.into(), instead])
         }
@@ -359,7 +361,7 @@ fn register_on_site(
     for (n, worker) in (0..).zip(&it.workers) {
         check_lawful(state, *worker, &it.terms, context.rules)?;
         let hire = HireId(context.new_id(Kind::Hire, n));
-        let mut event = agreed(state, hire, id, &posting, *worker, FillMode::OnSite, None)?;
+        let mut event = agreed(state, hire, id, &posting, *worker, (FillMode::OnSite, None), context.rules)?;
         if let Event::Hire(HireEvent::Agreed(agreed)) = &mut event {
             agreed.terms.insurance = it.insurance;
         }
@@ -376,8 +378,8 @@ pub(crate) fn agreed(
     posting_id: PostingId,
     posting: &Posting,
     worker: WorkerId,
-    mode: FillMode,
-    offer: Option<OfferId>,
+    (mode, offer): (FillMode, Option<OfferId>),
+    rules: &RuleBook,
 ) -> Result<Event, Refusal> {
     let employer = state.employer(posting.terms.employer)?;
     let terms = HireTerms {
@@ -396,7 +398,10 @@ pub(crate) fn agreed(
         relation_basis: posting.relation_basis.clone(),
         insurance: InsuranceDecision::Open,
     };
-    Ok(Agreed { hire, revision: 1, terms, mode, offer }.into())
+    let office = rules.office().ok_or_else(|| Refusal::RuleMissing { rule: "office".into() })?;
+    let (after_days, at_minute) = (office.presumed_due_after_days, office.presumed_due_minute);
+    let presumed = Presumed { after_days, at_minute };
+    Ok(Agreed { hire, revision: 1, terms, mode, presumed, offer }.into())
 }
 
 /// What the law bars, whoever agrees: no document, under age, a listed bar, the same minutes twice.
@@ -558,11 +563,16 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
     match event {
         HireEvent::Agreed(it) => {
             let (worker, posting) = (it.terms.worker, it.terms.posting);
-            let (terms, revision, mode) = (it.terms.clone(), it.revision, it.mode);
-            state.hires.insert(
-                it.hire,
-                Hire { terms, revision, mode, signed: false, stage: Stage::Agreed, settled: false },
-            );
+            let hire = Hire {
+                terms: it.terms.clone(),
+                revision: it.revision,
+                mode: it.mode,
+                presumed: it.presumed,
+                signed: false,
+                stage: Stage::Agreed,
+                settled: false,
+            };
+            state.hires.insert(it.hire, hire);
             if let Some(posting) = state.postings.get_mut(&posting) {
                 posting.hires.insert(it.hire);
             }
@@ -673,5 +683,41 @@ fn place_free(state: &State, id: PostingId, meta: &Meta, rules: &RuleBook) -> Ve
             matching::offer_places(state, id, run, meta.time, rules)
         }
         Status::Open | Status::Filled | Status::UnderReview | Status::Ended => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linggong_events::posting::Requirements;
+    use linggong_events::worker::SkillLevel;
+
+    use super::*;
+    use crate::testing::*;
+
+    #[test]
+    fn nobody_is_hired_without_the_offices_own_numbers() {
+        let hire = terms();
+        let terms = PostingTerms {
+            employer: hire.employer,
+            occupation: hire.occupation,
+            text: "装卸".into(),
+            region: hire.region,
+            place: linggong_events::place::Point { lat_e6: 36_650_000, lon_e6: 117_120_000 },
+            address: "物流园".into(),
+            shifts: hire.shifts,
+            headcount: 1,
+            pay: hire.pay,
+            requirements: Requirements { level: SkillLevel::Helper, certificates: Vec::new() },
+            mode: FillMode::Grab,
+            market: None,
+        };
+        let posting = Posting::new(&terms, hire.relation, &hire.relation_basis);
+        let state = registered(linggong_events::employer::EmployerKind::Unlicensed).state;
+        let under = |rules: &RuleBook| {
+            agreed(&state, HIRE, hire.posting, &posting, WORKER, (FillMode::Grab, None), rules)
+        };
+        assert_eq!(under(&RuleBook::default()).unwrap_err().code(), "rule_missing");
+        let Ok(Event::Hire(HireEvent::Agreed(agreed))) = under(&rules()) else { panic!("no hire") };
+        assert_eq!(agreed.presumed, presumed());
     }
 }

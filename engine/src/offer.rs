@@ -99,7 +99,15 @@ pub(crate) fn decide(
             }
             check_place(state, it.posting, posting, it.worker, context)?;
             let hire = HireId(context.new_id(Kind::Hire, 0));
-            Ok(vec![hire::agreed(state, hire, it.posting, posting, it.worker, FillMode::Grab, None)?])
+            Ok(vec![hire::agreed(
+                state,
+                hire,
+                it.posting,
+                posting,
+                it.worker,
+                (FillMode::Grab, None),
+                context.rules,
+            )?])
         }
         OfferCommand::Accept(it) => {
             let offer = state.open_offer(it.offer, context)?;
@@ -107,8 +115,15 @@ pub(crate) fn decide(
             hire::check_lawful(state, offer.worker, &posting.terms, context.rules)?;
             let hire = HireId(context.new_id(Kind::Hire, 0));
             let accepted = Accepted { offer: it.offer, posting: offer.posting, worker: offer.worker };
-            let agreed =
-                hire::agreed(state, hire, offer.posting, posting, offer.worker, offer.mode, Some(it.offer))?;
+            let agreed = hire::agreed(
+                state,
+                hire,
+                offer.posting,
+                posting,
+                offer.worker,
+                (offer.mode, Some(it.offer)),
+                context.rules,
+            )?;
             Ok(vec![accepted.into(), agreed])
         }
         OfferCommand::Decline(it) => {

@@ -809,10 +809,8 @@ mod tests {
         for n in 0..u128::from(crate::posting::MAX_HEADCOUNT) {
             let hire = HireId(Uuid::from_u128(0xc000 + n));
             let terms = HireTerms { worker: WorkerId(Uuid::from_u128(0xa000 + n)), ..hire_terms.clone() };
-            happens(
-                &mut partition,
-                Agreed { hire, revision: 1, terms, mode: FillMode::Grab, offer: None }.into(),
-            );
+            let (mode, presumed) = (FillMode::Grab, crate::testing::presumed());
+            happens(&mut partition, Agreed { hire, revision: 1, terms, mode, presumed, offer: None }.into());
         }
         let withdraw = crate::posting::Withdraw { posting, reason: "工程停了".into() };
         (partition, Request { command: withdraw.into(), ..register(1, 1, 1) })

@@ -9,7 +9,7 @@ use linggong_events::employer::{EmployerDetails, EmployerKind};
 use linggong_events::envelope::{Channel, Envelope, Meta};
 use linggong_events::event::Event;
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::hire::{Agreed, HireTerms, InsuranceDecision};
+use linggong_events::hire::{Agreed, HireTerms, InsuranceDecision, Presumed};
 use linggong_events::id::{
     ActorId, CommandId, EmployerId, EntityRef, EventId, HireId, OfficeId, PersonId, PostingId, WorkerId,
     command_id, deadline_id, new_id,
@@ -96,8 +96,9 @@ impl Given {
 
     /// A hire that both sides are agreed on.
     pub(crate) fn hired(mut self, id: HireId, terms: HireTerms) -> Given {
+        let presumed = presumed();
         self.record(vec![
-            Agreed { hire: id, revision: 1, terms, mode: FillMode::OnSite, offer: None }.into(),
+            Agreed { hire: id, revision: 1, terms, mode: FillMode::OnSite, presumed, offer: None }.into(),
         ]);
         self
     }
@@ -361,6 +362,11 @@ pub(crate) fn terms() -> HireTerms {
         relation_basis: "one task".into(),
         insurance: InsuranceDecision::RefusedByWorker,
     }
+}
+
+/// Noon of the next day, as the pack of [`rules`] says.
+pub(crate) fn presumed() -> Presumed {
+    Presumed { after_days: 1, at_minute: 720 }
 }
 
 /// Pay that is due on completion.

@@ -64,6 +64,16 @@ pub struct HireTerms {
     pub insurance: InsuranceDecision,
 }
 
+/// How long an office waits for somebody to sign out: its own choice, as it was when the hire was agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Presumed {
+    /// So many days after the end of the shift …
+    pub after_days: u8,
+    /// … at this minute of the day.
+    pub at_minute: u16,
+}
+
 /// Who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -105,6 +115,8 @@ events! {
             /// Counts the complete statements of this hire's terms, from 1.
             revision: u32,
             terms: HireTerms, mode: FillMode,
+            /// When a shift of which nobody tells is presumed to have been worked.
+            presumed: Presumed,
         } + optional { offer: OfferId }
         /// 用工协议 signed; the text's hash and template are on file.
         AgreementSigned = "agreement_signed", 1, To(Hrss) => {

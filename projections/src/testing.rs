@@ -8,7 +8,7 @@ use linggong_events::commit::Digest;
 use linggong_events::employer::{self, EmployerDetails, EmployerKind};
 use linggong_events::envelope::{Channel, Envelope, Meta, RawEnvelope, Recorded};
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::hire::{self, Agreed, AssertedBy, HireTerms, InsuranceDecision};
+use linggong_events::hire::{self, Agreed, AssertedBy, HireTerms, InsuranceDecision, Presumed};
 use linggong_events::id::{
     ActorId, CaseId, ClaimId, EmployerId, EntityRef, EventId, HireId, InsuranceId, MarketId, OfferId,
     OfficeId, PersonId, PostingId, WageId, WorkerId,
@@ -256,7 +256,8 @@ pub(crate) fn agreed(n: u128, day: &str) -> Agreed {
         relation_basis: "按天用工".into(),
         insurance: InsuranceDecision::ByEmployer,
     };
-    Agreed { hire: hire(n), revision: 1, terms, mode: FillMode::Dispatch, offer: None }
+    let presumed = Presumed { after_days: 1, at_minute: 720 };
+    Agreed { hire: hire(n), revision: 1, terms, mode: FillMode::Dispatch, presumed, offer: None }
 }
 
 pub(crate) fn trace(rule: &str, trigger: &str, last_day: &str) -> DeadlineTrace {

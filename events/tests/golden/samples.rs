@@ -12,7 +12,7 @@ use linggong_events::claim::{self, ClaimItem, ClaimOutcome, ExternalRef, Track};
 use linggong_events::commit::Digest;
 use linggong_events::employer::{self, EmployerDetails, EmployerKind};
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::hire::{self, AssertedBy, CancelReason, HireTerms, InsuranceDecision};
+use linggong_events::hire::{self, AssertedBy, CancelReason, HireTerms, InsuranceDecision, Presumed};
 use linggong_events::id::{
     ActorId, AttendanceId, CaseId, ClaimId, CommandId, EmployerId, EventId, HireId, InsuranceId, KeyId, Kind,
     MarketId, MatchId, OfferId, OfficeId, PersonId, PostingId, RulesId, WageId, WorkerId, new_id,
@@ -427,6 +427,7 @@ fn of_work() -> Vec<Event> {
             revision: 1,
             terms: hire_terms(),
             mode: FillMode::Dispatch,
+            presumed: Presumed { after_days: 1, at_minute: 720 },
             offer: Some(an_offer(2)),
         }
         .into(),
