@@ -792,6 +792,7 @@ mod tests {
             means: linggong_events::wage::PayMeans::Cash,
             at: at("2026-11-22 17:00"),
             evidence: DIGEST.into(),
+            signature: None,
         };
         let given = given.and(paid).when_time_is("2026-11-23 11:59").then_nothing();
         let given = given.when_time_is("2026-11-23 12:00").then(["hire.ended"]);
