@@ -133,11 +133,8 @@ impl State {
     fn open_case(&self, id: CaseId, actor: &Actor) -> Result<(&Case, Track, bool), Refusal> {
         let case = self.case(id)?;
         check_officer(self, id, case, actor)?;
-        match case.stage {
-            Stage::Accepted { track, filed } => Ok((case, track, filed)),
-            Stage::Supplementing => Err(Refusal::not_possible(id, "not accepted yet")),
-            Stage::TurnedAway | Stage::Closed { .. } => Err(Refusal::Ended { entity: id.into() }),
-        }
+        let (track, filed) = at_work(id, case)?;
+        Ok((case, track, filed))
     }
 
     fn outstanding_of(&self, case: &Case) -> Fen {
@@ -147,6 +144,15 @@ impl State {
     fn sum_of(&self, case: &Case, part: impl Fn(&Claim) -> Fen) -> Fen {
         let sums = case.claims.iter().filter_map(|id| self.claims.get(id)).map(part);
         sums.fold(Fen::ZERO, |sum, it| sum.plus(it).unwrap_or(sum))
+    }
+}
+
+/// The track of a case at work, and whether it is filed.
+fn at_work(id: CaseId, case: &Case) -> Result<(Track, bool), Refusal> {
+    match case.stage {
+        Stage::Accepted { track, filed } => Ok((track, filed)),
+        Stage::Supplementing => Err(Refusal::not_possible(id, "not accepted yet")),
+        Stage::TurnedAway | Stage::Closed { .. } => Err(Refusal::Ended { entity: id.into() }),
     }
 }
 
@@ -433,6 +439,7 @@ fn confirm_filing(state: &State, it: &ConfirmFiling, context: &Context<'_>) -> R
     let case = state.case(it.case)?;
     check_office(state, case.office, context.actor)?;
     check_impartial(state, it.case, case, context.actor)?;
+    at_work(it.case, case)?;
     let proposed_by = case.filing_proposed.ok_or(Refusal::NothingProposed { entity: it.case.into() })?;
     if proposed_by == context.actor.id {
         return Err(Refusal::SecondOfficerNeeded);
@@ -585,6 +592,10 @@ fn close(state: &State, it: &Close, context: &Context<'_>) -> Result<Vec<Event>,
         return Err(Refusal::not_possible(it.case, DISPUTED));
     }
     let open = |id: &ClaimId| state.claims.get(id).is_some_and(|claim| claim.is_open());
+    let unmediated = case.claims.iter().find(|id| open(id) && !case.mediated.contains(*id));
+    if let (Conclusion::Settled, Some(claim)) = (it.conclusion, unmediated) {
+        return Err(Refusal::not_possible(*claim, "not mediated, so nothing of it is settled"));
+    }
     if it.conclusion == Conclusion::Withdrawn && case.claims.iter().any(open) {
         return Err(Refusal::not_possible(it.case, "not withdrawn by the claimant"));
     }
@@ -746,6 +757,8 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                 if let Stage::Accepted { track, filed } = case.stage {
                     case.stage = Stage::Closed { track, filed };
                 }
+                // What was proposed for a case at work is not confirmed in one that was closed or taken up again.
+                case.filing_proposed = None;
             });
             for rule in rules_of(state, it.case) {
                 halt(state, it.case, &rule);

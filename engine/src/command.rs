@@ -313,6 +313,29 @@ impl Actor {
         }
     }
 
+    /// The ways in which a command of this actor may have reached us; the first is meant where none is named.
+    pub fn channels(&self) -> &'static [Channel] {
+        match self.role {
+            Role::Engine => &[Channel::Engine],
+            Role::Gate => &[Channel::Device],
+            Role::Clerk
+            | Role::Dispatcher
+            | Role::Reviewer
+            | Role::MarketManager
+            | Role::CaseOfficer
+            | Role::CaseLead
+            | Role::Mediator
+            | Role::PrivacyOfficer
+            | Role::Keeper => &[Channel::Online, Channel::Window, Channel::Phone, Channel::Import],
+            Role::Worker
+            | Role::Employer
+            | Role::CrewLeader
+            | Role::Insurer
+            | Role::Auditor
+            | Role::Subscriber => &[Channel::Online],
+        }
+    }
+
     /// Refuses what lies outside the actor's regions.
     pub fn check_region(&self, region: Region) -> Result<(), Refusal> {
         if self.regions.iter().any(|it| it.covers(region)) { Ok(()) } else { Err(Refusal::OutsideRegion) }
@@ -355,7 +378,7 @@ pub struct About {
     /// For whom, under a mandate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_behalf_of: Option<PersonId>,
-    /// How it reached us; absent: online.
+    /// How it reached us, as far as the role may say; absent: online, or by device where a gate tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     /// `sha256:…#sheet!row` of the form it came from.

@@ -8,7 +8,7 @@ use linggong_events::hire::{
     Agreed, AgreementSigned, AssertedBy, CancelReason, Cancelled, Changed, Ended, FollowedUp, HireEvent,
     HireTerms, InjuryReported, InsuranceDecision, NoShow, Presumed, Replaced, SentHome, Started, Withdrawn,
 };
-use linggong_events::id::{CommandId, HireId, Kind, OfferId, PostingId, WorkerId, new_id};
+use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
 use linggong_events::office::Role;
 use linggong_events::person::{AgeBand, SealedText};
 use linggong_events::posting::{FillMode, Filled, PayTerms, PostingTerms, Reopened};
@@ -559,7 +559,7 @@ fn cancelled_with(state: &State, posting: PostingId) -> impl Iterator<Item = (Hi
     known.filter(|(id, hire)| hire.stage == Stage::Agreed && !attendance::was_there(state, *id))
 }
 
-pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
+pub(crate) fn evolve(state: &mut State, event: &HireEvent, meta: &Meta) {
     match event {
         HireEvent::Agreed(it) => {
             let (worker, posting) = (it.terms.worker, it.terms.posting);
@@ -600,20 +600,20 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent) {
         }
         HireEvent::Withdrawn(_) | HireEvent::FollowedUp(_) | HireEvent::InjuryReported(_) => {}
         HireEvent::Cancelled(it) => {
-            make_void(state, it.hire, VoidReason::Cancelled);
+            make_void(state, it.hire, VoidReason::Cancelled, meta);
             if it.reason == CancelReason::Worker {
                 state.decline(it.terms.worker, it.terms.posting);
             }
         }
         HireEvent::NoShow(it) => {
-            make_void(state, it.hire, VoidReason::NoShow);
+            make_void(state, it.hire, VoidReason::NoShow, meta);
             state.decline(it.terms.worker, it.terms.posting);
             if let Some(worker) = state.workers.get_mut(&it.terms.worker) {
                 worker.missed += 1;
             }
         }
-        HireEvent::SentHome(it) => make_void(state, it.hire, VoidReason::SentHome),
-        HireEvent::Replaced(it) => make_void(state, it.hire, VoidReason::Replaced),
+        HireEvent::SentHome(it) => make_void(state, it.hire, VoidReason::SentHome, meta),
+        HireEvent::Replaced(it) => make_void(state, it.hire, VoidReason::Replaced, meta),
         HireEvent::Ended(it) => {
             set_stage(state, it.hire, Stage::Ended { on: it.date });
             insurance::no_longer_expect(state, it.hire);
@@ -632,7 +632,7 @@ fn set_stage(state: &mut State, id: HireId, stage: Stage) {
 }
 
 /// A void hire gives its place and its worker's minutes back.
-fn make_void(state: &mut State, id: HireId, reason: VoidReason) {
+fn make_void(state: &mut State, id: HireId, reason: VoidReason, meta: &Meta) {
     set_stage(state, id, Stage::Void(reason));
     attendance::no_longer_expect(state, id);
     insurance::no_longer_expect(state, id);
@@ -643,6 +643,13 @@ fn make_void(state: &mut State, id: HireId, reason: VoidReason) {
     }
     if let Some(worker) = state.workers.get_mut(&worker) {
         worker.hires.remove(&id);
+    }
+    match reason {
+        VoidReason::Cancelled | VoidReason::NoShow | VoidReason::SentHome => {
+            matching::owe(state, posting, meta);
+        }
+        // Whoever comes instead takes the place in the same decision.
+        VoidReason::Replaced => {}
     }
 }
 
@@ -656,9 +663,9 @@ pub(crate) fn follow_up(state: &State, event: &HireEvent, meta: &Meta, rules: &R
             }
             events
         }
-        HireEvent::Cancelled(it) => place_free(state, it.terms.posting, meta, rules),
-        HireEvent::NoShow(it) => place_free(state, it.terms.posting, meta, rules),
-        HireEvent::SentHome(it) => place_free(state, it.terms.posting, meta, rules),
+        HireEvent::Cancelled(it) => place_free(state, it.terms.posting, meta),
+        HireEvent::NoShow(it) => place_free(state, it.terms.posting, meta),
+        HireEvent::SentHome(it) => place_free(state, it.terms.posting, meta),
         HireEvent::Ended(it) => wage::of_ended_hire(state, it.hire, it.date, rules),
         // Whoever comes instead takes the place in the same decision.
         HireEvent::Replaced(_)
@@ -671,16 +678,12 @@ pub(crate) fn follow_up(state: &State, event: &HireEvent, meta: &Meta, rules: &R
     }
 }
 
-/// A place was given back: a full posting opens again before its last shift, an open one offers it on.
-fn place_free(state: &State, id: PostingId, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
+/// A place was given back: a full posting opens again before its last shift.
+fn place_free(state: &State, id: PostingId, meta: &Meta) -> Vec<Event> {
     let Some(posting) = state.postings.get(&id) else { return Vec::new() };
     match posting.status {
         Status::Filled if posting.starts().1 > meta.time => {
             vec![Reopened { posting: id, free: posting.not_taken() }.into()]
-        }
-        Status::Open if posting.terms.mode == FillMode::Dispatch => {
-            let run = new_id(CommandId(meta.id.0), Kind::Match.name(), 0);
-            matching::offer_places(state, id, run, meta.time, rules)
         }
         Status::Open | Status::Filled | Status::UnderReview | Status::Ended => Vec::new(),
     }

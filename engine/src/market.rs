@@ -1,5 +1,7 @@
 //! 零工市场.
 
+use std::collections::BTreeMap;
+
 use linggong_events::event::Event;
 use linggong_events::id::{Kind, MarketId};
 use linggong_events::market::{Closed, MarketEvent, MarketKind, Reclassified, Registered};
@@ -12,6 +14,9 @@ use crate::command::{Context, commands};
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::text;
+
+/// The dates whose numbers are counted on: arrivals are told days late, not a year.
+const MAX_QUEUES: usize = 400;
 
 commands! {
     /// What can be asked of a market.
@@ -34,14 +39,23 @@ pub(crate) struct Market {
     pub(crate) place: Point,
     pub(crate) market_kind: MarketKind,
     pub(crate) open: bool,
-    /// The last number given out, and its date.
-    pub(crate) queue: Option<(Date, u32)>,
+    /// The last number given out on each date; an arrival may be told days late.
+    queue: BTreeMap<Date, u32>,
 }
 
 impl Market {
-    /// The last number given out on `date`.
-    pub(crate) fn queue_after(&self, date: Date) -> u32 {
-        self.queue.filter(|(of, _)| *of == date).map_or(0, |(_, no)| no)
+    /// The next number of `date`; none where the date lies before every date that is still counted.
+    pub(crate) fn next_number(&self, date: Date) -> Option<u32> {
+        let forgotten =
+            self.queue.len() >= MAX_QUEUES && self.queue.keys().next().is_some_and(|it| date < *it);
+        (!forgotten).then(|| self.queue.get(&date).map_or(1, |no| no + 1))
+    }
+
+    pub(crate) fn give_number(&mut self, date: Date, no: u32) {
+        self.queue.insert(date, no);
+        while self.queue.len() > MAX_QUEUES {
+            self.queue.pop_first();
+        }
     }
 }
 
@@ -101,7 +115,7 @@ pub(crate) fn evolve(state: &mut State, event: &MarketEvent) {
                 place: it.place,
                 market_kind: it.market_kind,
                 open: true,
-                queue: None,
+                queue: BTreeMap::new(),
             };
             state.markets.insert(it.market, market);
         }

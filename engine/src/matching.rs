@@ -8,7 +8,7 @@ pub mod naive;
 
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::id::{CommandId, Kind, MatchId, OfferId, PostingId, WorkerId, new_id};
+use linggong_events::id::{CommandId, EventId, Kind, MatchId, OfferId, PostingId, WorkerId, new_id};
 use linggong_events::matching::{Candidate, Exclusion, MatchEvent, Reasoned, ScoreTerm};
 use linggong_events::measure::{Fen, Metres};
 use linggong_events::offer::Made;
@@ -27,7 +27,7 @@ use crate::state::State;
 use crate::worker::Worker;
 use crate::{hire, refusal::Refusal};
 
-/// The most candidates that one run records.
+/// The most candidates whose reasons one run records; every free place is offered all the same.
 pub const MAX_CANDIDATES: usize = 20;
 
 /// Why a worker is not proposed for a posting: the first rule, in this order, that excludes them.
@@ -38,7 +38,7 @@ pub enum Excluded {
     NotAvailable,
     /// The worker has a place of this posting, or one is held.
     HasPlace,
-    /// The worker declined it or let an offer lapse.
+    /// The worker declined it, let an offer lapse or gave the place up, or the desk took an offer back.
     Declined,
     /// Not the trade, or not the level.
     Skill,
@@ -98,7 +98,10 @@ pub struct Explanation {
     pub score: i64,
 }
 
-/// The best `k` workers for a posting now, by one pass with a bounded list.
+/// The best `k` workers for a posting now, by one pass with two bounded lists.
+///
+/// Whoever declines ranking (PIPL 24) stands where they would stand in a list of everybody by arrival; the
+/// others fill the remaining places by score.
 pub fn rank(
     state: &State,
     id: PostingId,
@@ -109,7 +112,7 @@ pub fn rank(
 ) -> Option<Ranking> {
     let posting = state.postings.get(&id)?;
     let policy = rules.policy()?;
-    let mut best: Vec<Candidate> = Vec::with_capacity(k + 1);
+    let (mut best, mut earliest) = (Vec::with_capacity(k + 1), Vec::with_capacity(k + 1));
     let mut excluded = std::collections::BTreeMap::<Excluded, u32>::new();
     let mut considered = 0;
     for (worker_id, worker) in &state.workers {
@@ -118,16 +121,35 @@ pub fn rank(
             Err(rule) => *excluded.entry(rule).or_default() += 1,
             Ok(distance) => {
                 let candidate = candidate(*worker_id, worker, posting, distance, run, now, policy);
-                let at = best.partition_point(|it| order(it) < order(&candidate));
-                if at < k {
-                    best.insert(at, candidate);
-                    best.truncate(k);
+                let arrived = (arrival(worker), candidate.lot, candidate.worker);
+                let unranked = worker.profile.declines_ranking.then(|| candidate.clone());
+                keep(&mut earliest, k, (arrived, unranked), |it| it.0);
+                if !worker.profile.declines_ranking {
+                    keep(&mut best, k, candidate, order);
                 }
             }
         }
     }
+    let mut ranked = best.into_iter();
+    let candidates = earliest.into_iter().filter_map(|(_, unranked)| unranked.or_else(|| ranked.next()));
+    let candidates = candidates.collect();
     let exclusion = |(rule, workers): (Excluded, u32)| Exclusion { rule: rule.name().into(), workers };
-    Some(Ranking { candidates: best, considered, excluded: excluded.into_iter().map(exclusion).collect() })
+    Some(Ranking { candidates, considered, excluded: excluded.into_iter().map(exclusion).collect() })
+}
+
+/// Puts `it` in its place in a list of the first `k` by `key`.
+fn keep<T, K: Ord>(list: &mut Vec<T>, k: usize, it: T, key: impl Fn(&T) -> K) {
+    let at = list.partition_point(|known| key(known) < key(&it));
+    if at < k {
+        list.insert(at, it);
+        list.truncate(k);
+    }
+}
+
+/// Since when somebody waits; whoever is at no market comes after everybody who is.
+fn arrival(worker: &Worker) -> (bool, Option<Timestamp>) {
+    let since = worker.presence.map(|it| it.since);
+    (since.is_none(), since)
 }
 
 /// The total order of candidates: higher score, then the recorded lottery, then the id for completeness.
@@ -272,7 +294,7 @@ pub(crate) fn candidate(
         ("cooperation", points(&weights.cooperation, i64::from(together))),
     ];
     if worker.profile.declines_ranking {
-        // PIPL 24: nothing about the person counts, only how long they have been here.
+        // PIPL 24: nothing about the person counts; their place follows from when they came.
         scored.retain(|(term, _)| *term == "waiting");
     }
     let score = scored.iter().map(|(_, points)| points).sum();
@@ -301,8 +323,8 @@ pub(crate) fn offer_places(
     if posting.status != Status::Open || free == 0 {
         return Vec::new();
     }
-    let (Some(ranking), Some(policy)) = (rank(state, id, run, MAX_CANDIDATES, now, rules), rules.policy())
-    else {
+    let k = usize::from(free).max(MAX_CANDIDATES);
+    let (Some(mut ranking), Some(policy)) = (rank(state, id, run, k, now, rules), rules.policy()) else {
         return Vec::new();
     };
     let match_id = MatchId(run);
@@ -318,6 +340,7 @@ pub(crate) fn offer_places(
         })
     });
     let offers: Vec<Event> = offers.collect();
+    ranking.candidates.truncate(MAX_CANDIDATES);
     let reasoned = Reasoned {
         run: match_id,
         posting: id,
@@ -353,10 +376,41 @@ pub(crate) fn offer_to_arrival(state: &State, id: WorkerId, meta: &Meta, rules: 
     }
 }
 
-pub(crate) fn evolve(event: &MatchEvent) {
-    // Reasons are for readers; what follows from them are offers.
+/// A place of the posting came free: it is to be offered, once the decision is made that freed it.
+pub(crate) fn owe(state: &mut State, id: PostingId, meta: &Meta) {
+    let open = |it: &Posting| it.status == Status::Open && it.terms.mode == FillMode::Dispatch;
+    if state.postings.get(&id).is_some_and(open) {
+        state.owed.insert(id, (meta.position, meta.id));
+    }
+}
+
+/// Nothing of the posting is to be offered any more.
+pub(crate) fn owe_not(state: &mut State, id: PostingId) {
+    state.owed.remove(&id);
+}
+
+/// The postings whose places are to be offered, in the order in which they came free, with what freed them.
+pub(crate) fn owed(state: &State) -> Vec<(PostingId, EventId)> {
+    let mut owed: Vec<_> = state.owed.iter().map(|(id, (at, cause))| (*at, *id, *cause)).collect();
+    owed.sort_unstable();
+    owed.into_iter().map(|(_, id, cause)| (id, cause)).collect()
+}
+
+/// The offers of a posting whose places `cause` freed.
+pub(crate) fn offer_owed(
+    state: &State,
+    id: PostingId,
+    cause: EventId,
+    now: Timestamp,
+    rules: &RuleBook,
+) -> Vec<Event> {
+    offer_places(state, id, new_id(CommandId(cause.0), Kind::Match.name(), 0), now, rules)
+}
+
+pub(crate) fn evolve(state: &mut State, event: &MatchEvent) {
     match event {
-        MatchEvent::Reasoned(_) => {}
+        // What follows from the reasons are offers: every free place was offered that somebody fits.
+        MatchEvent::Reasoned(it) => owe_not(state, it.posting),
     }
 }
 
@@ -461,7 +515,7 @@ mod tests {
         let rules = RuleBook::shipped().unwrap();
         let now = at("2026-11-23T05:00:00+08:00");
         let id = PostingId(Uuid::from_u128(77));
-        let (mut proposed, mut ties) = (0, 0);
+        let (mut proposed, mut ties, mut unranked) = (0, 0, 0);
         for seed in 0..200 {
             let mut dice = Dice(seed);
             let mut state = State::default();
@@ -470,19 +524,21 @@ mod tests {
                 state.workers.insert(WorkerId(Uuid::from_u128(u128::from(n))), somebody(&mut dice, n));
             }
             let run = Uuid::from_u128(u128::from(seed));
-            for k in [1, 5, MAX_CANDIDATES] {
+            for k in [1, 5, MAX_CANDIDATES, 60] {
                 let ranking = rank(&state, id, run, k, now, &rules).unwrap();
                 let oracle = naive::rank(&state, id, run, k, now, &rules).unwrap();
                 assert_eq!(ranking.candidates, oracle, "seed {seed}, k {k}");
                 proposed += oracle.len();
                 ties += oracle.windows(2).filter(|pair| pair[0].score == pair[1].score).count();
+                let declines = |it: &&Candidate| state.workers[&it.worker].profile.declines_ranking;
+                unranked += oracle.iter().filter(declines).count();
                 let excluded: u32 = ranking.excluded.iter().map(|it| it.workers).sum();
                 assert!(ranking.considered >= excluded + oracle.len() as u32);
             }
         }
         assert!(
-            proposed > 1_000 && ties > 0,
-            "the worlds are worth looking at: {proposed} proposed, {ties} ties"
+            proposed > 1_000 && ties > 0 && unranked > 100,
+            "the worlds are worth looking at: {proposed} proposed, {ties} ties, {unranked} not ranked"
         );
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
 use crate::hire;
-use crate::posting::{Posting, Status};
+use crate::posting::Posting;
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
@@ -196,7 +196,7 @@ pub(crate) fn withdraw_overlapping(state: &State, worker: WorkerId, hire: HireId
         .collect()
 }
 
-pub(crate) fn evolve(state: &mut State, event: &OfferEvent) {
+pub(crate) fn evolve(state: &mut State, event: &OfferEvent, meta: &Meta) {
     match event {
         OfferEvent::Made(it) => {
             let offer = Offer { posting: it.posting, worker: it.worker, mode: it.mode, open: true };
@@ -213,13 +213,23 @@ pub(crate) fn evolve(state: &mut State, event: &OfferEvent) {
         OfferEvent::Declined(it) => {
             end(state, it.offer);
             state.decline(it.worker, it.posting);
+            matching::owe(state, it.posting, meta);
         }
         OfferEvent::Expired(it) => {
             end(state, it.offer);
             // Whoever did not answer is not asked again for the same posting.
             state.decline(it.worker, it.posting);
+            matching::owe(state, it.posting, meta);
         }
-        OfferEvent::Withdrawn(it) => end(state, it.offer),
+        OfferEvent::Withdrawn(it) => {
+            end(state, it.offer);
+            match it.reason {
+                // The desk did not mean the same worker to get the place right back.
+                WithdrawReason::Desk => state.decline(it.worker, it.posting),
+                WithdrawReason::WorkerHired | WithdrawReason::PostingEnded | WithdrawReason::Filled => {}
+            }
+            matching::owe(state, it.posting, meta);
+        }
     }
 }
 
@@ -234,32 +244,6 @@ fn end(state: &mut State, id: OfferId) {
         worker.offers.remove(&id);
     }
     state.no_longer_expect(id, |due| *due == Due::OfferExpires);
-}
-
-pub(crate) fn follow_up(state: &State, event: &OfferEvent, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
-    // A place that came free goes to the next best at once.
-    let next_best = |id: PostingId| match state.postings.get(&id) {
-        Some(posting) if posting.status == Status::Open && posting.terms.mode == FillMode::Dispatch => {
-            let run =
-                linggong_events::id::new_id(linggong_events::id::CommandId(meta.id.0), Kind::Match.name(), 0);
-            matching::offer_places(state, id, run, meta.time, rules)
-        }
-        Some(_) | None => Vec::new(),
-    };
-    match event {
-        OfferEvent::Declined(it) => next_best(it.posting),
-        OfferEvent::Expired(it) => next_best(it.posting),
-        OfferEvent::Withdrawn(it) => match it.reason {
-            WithdrawReason::WorkerHired | WithdrawReason::Desk => next_best(it.posting),
-            // A posting that was changed, not ended, is offered anew: once, when the last old offer is back.
-            WithdrawReason::PostingEnded => {
-                let all_back = state.postings.get(&it.posting).is_some_and(|it| it.offers.is_empty());
-                if all_back { next_best(it.posting) } else { Vec::new() }
-            }
-            WithdrawReason::Filled => Vec::new(),
-        },
-        OfferEvent::Made(_) | OfferEvent::Accepted(_) => Vec::new(),
-    }
 }
 
 pub(crate) fn due(state: &State, deadline: &Deadline) -> Vec<Event> {

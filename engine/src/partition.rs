@@ -13,7 +13,7 @@ use linggong_events::commit::{
 };
 use linggong_events::envelope::{Channel, Envelope, EnvelopeError, Meta, Recorded};
 use linggong_events::event::Event;
-use linggong_events::id::{CommandId, EventId, command_id, deadline_id, new_id};
+use linggong_events::id::{ActorId, CommandId, EventId, command_id, deadline_id, new_id};
 use linggong_events::measure::Position;
 use linggong_events::region::Region;
 use linggong_events::time::{DAY_MS, Timestamp};
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::command::{About, Actor, Context, Request};
+use crate::matching;
 use crate::refusal::Refusal;
 use crate::rules::{Pack, RuleBook};
 use crate::snapshot::{self, Replay};
@@ -28,6 +29,15 @@ use crate::state::{KEY_WINDOW_MS, MAX_KEY_AHEAD_MS, State};
 
 /// Room for the header line within [`MAX_COMMIT_BYTES`].
 const HEADER_ROOM: usize = 1024;
+
+/// How much may hang on what a command names before the whole decision is tried: half a commit holds it safely.
+const LITTLE: usize = 60;
+
+/// How many commands that changed nothing are remembered.
+const MAX_UNCHANGED: usize = 20_000;
+
+/// Room by which a line may grow between trial and record: its position and version get longer.
+const LINE_ROOM: usize = 16;
 
 /// A pause of the log after which deadlines wait for an operator: one bad clock must not lapse every case.
 pub const MAX_PAUSE_MS: i64 = 7 * DAY_MS;
@@ -46,7 +56,7 @@ pub struct Setting {
 }
 
 /// What goes out to whoever gave a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The command.
     pub command: CommandId,
@@ -136,8 +146,19 @@ pub struct Partition {
     out: VecDeque<Output>,
     clock_offset_ms: i64,
     deadlines_held: bool,
+    /// Commands that changed nothing, and so stand in no log, oldest first out.
+    unchanged: BTreeMap<CommandId, Unchanged>,
+    unchanged_since: VecDeque<CommandId>,
     /// The last instant at which something came in, a tick too: a quiet log is no pause.
     last_seen: Option<Timestamp>,
+}
+
+/// A command of which everything was so already.
+#[derive(Debug)]
+struct Unchanged {
+    actor: ActorId,
+    digest: String,
+    receipt: Receipt,
 }
 
 /// Somebody who waits, and the answer they will get.
@@ -153,6 +174,14 @@ struct Group {
     lines: Vec<Vec<u8>>,
     bytes: usize,
     waiting: Vec<Waiting>,
+}
+
+impl Group {
+    /// Whether so much more fits into one commit with it.
+    fn has_room(&self, events: usize, bytes: usize) -> bool {
+        self.lines.len() + events <= MAX_COMMIT_EVENTS as usize
+            && self.bytes + bytes <= MAX_COMMIT_BYTES - HEADER_ROOM
+    }
 }
 
 /// What all events of one decision share.
@@ -181,6 +210,8 @@ impl Partition {
             out: VecDeque::new(),
             clock_offset_ms: 0,
             deadlines_held: false,
+            unchanged: BTreeMap::new(),
+            unchanged_since: VecDeque::new(),
             last_seen: None,
         }
     }
@@ -290,10 +321,15 @@ impl Partition {
                 let waiting = self.in_flight.take().unwrap_or_default();
                 self.out.extend(waiting.into_iter().map(|it| Output::Reply(it.ticket, it.answer)));
             }
-            Input::Tick => self.state_due_facts(now)?,
+            Input::Tick => {
+                self.state_due_facts(now)?;
+                self.state_owed_offers(now)?;
+            }
             Input::Command(ticket, request) => {
                 self.state_due_facts(now)?;
+                self.state_owed_offers(now)?;
                 self.decide(ticket, &request, now)?;
+                self.state_owed_offers(now)?;
             }
         }
         self.emit()
@@ -343,6 +379,10 @@ impl Partition {
     fn decide(&mut self, ticket: Ticket, request: &Request, now: Timestamp) -> Result<(), Fault> {
         let answer = match self.consider(request, now) {
             Ok(Considered::Known(receipt)) => Ok(receipt),
+            Ok(Considered::Unchanged(receipt)) => {
+                self.remember_unchanged(request, receipt);
+                Ok(receipt)
+            }
             Err(refusal) => Err(refusal),
             Ok(Considered::New(events)) => {
                 let time = self.recording_time(now);
@@ -351,13 +391,13 @@ impl Partition {
                     seed: command,
                     actor: &request.actor,
                     about: &request.about,
-                    channel: request.about.channel.unwrap_or(Channel::Online),
+                    channel: request.about.channel.unwrap_or(request.actor.channels()[0]),
                     received_at: Some(request.received_at),
                     command: Some((command, request.digest.clone())),
                     occurred_at: request.about.occurred_at.unwrap_or(time),
                     time,
                 };
-                match self.check_writable(&events, &basis) {
+                match self.check_writable(&request.command, &events, &basis) {
                     Err(refusal) => Err(refusal),
                     Ok(()) => {
                         let confirms_clock = events.iter().any(crate::office::confirms_clock);
@@ -386,20 +426,41 @@ impl Partition {
         Ok(())
     }
 
+    /// The receipt of a command, for whoever gave it.
+    pub fn receipt_of(&self, actor: ActorId, command: CommandId) -> Option<Receipt> {
+        let recorded = self.state.remembered(command).filter(|it| it.actor == actor).map(|it| Receipt {
+            command,
+            first: it.first,
+            position: it.last,
+            recorded_at: it.time,
+            unchanged: false,
+        });
+        let unchanged = || self.unchanged.get(&command).filter(|it| it.actor == actor).map(|it| it.receipt);
+        recorded.or_else(unchanged)
+    }
+
+    fn remember_unchanged(&mut self, request: &Request, receipt: Receipt) {
+        let (actor, digest) = (request.actor.id, request.digest.clone());
+        self.unchanged.insert(receipt.command, Unchanged { actor, digest, receipt });
+        self.unchanged_since.push_back(receipt.command);
+        if self.unchanged_since.len() > MAX_UNCHANGED
+            && let Some(oldest) = self.unchanged_since.pop_front()
+        {
+            self.unchanged.remove(&oldest);
+        }
+    }
+
     fn consider(&self, request: &Request, now: Timestamp) -> Result<Considered, Refusal> {
         let command = command_id(request.actor.id, request.key);
-        if let Some(known) = self.state.remembered(command) {
-            if known.digest != request.digest {
-                return Err(Refusal::KeyReused);
-            }
-            let (first, position, recorded_at) = (known.first, known.last, known.time);
-            return Ok(Considered::Known(Receipt {
-                command,
-                first,
-                position,
-                recorded_at,
-                unchanged: false,
-            }));
+        let digest = self.state.remembered(command).map(|it| &it.digest);
+        if digest
+            .or(self.unchanged.get(&command).map(|it| &it.digest))
+            .is_some_and(|it| *it != request.digest)
+        {
+            return Err(Refusal::KeyReused);
+        }
+        if let Some(receipt) = self.receipt_of(request.actor.id, command) {
+            return Ok(Considered::Known(receipt));
         }
         check_key(request, now, self.recording_time(now))?;
         let command_type = request.command.command_type();
@@ -417,6 +478,12 @@ impl Partition {
             if !request.actor.is_staff() {
                 return Err(Refusal::bad_field("about.filed", "is for the desk to state"));
             }
+        }
+        if request.about.channel.is_some_and(|it| !request.actor.channels().contains(&it)) {
+            return Err(Refusal::bad_field("about.channel", "is not how your role reaches us"));
+        }
+        if request.about.based_on.is_some_and(|it| it > self.state.last()) {
+            return Err(Refusal::bad_field("about.based_on", "is no position of this log yet"));
         }
         request.about.source()?;
         if let Some(expected) = request.about.if_version {
@@ -441,18 +508,24 @@ impl Partition {
         if events.is_empty() {
             // All of it is so already: the receipt points at the entity's last event.
             let entity = request.command.versioned_entity();
-            let position = entity.and_then(|it| self.state.last_of(it)).unwrap_or(self.state.last());
-            let receipt =
-                Receipt { command, first: position, position, recorded_at: context.now, unchanged: true };
-            return Ok(Considered::Known(receipt));
+            let last = (self.state.last(), self.state.last_time().unwrap_or(context.now));
+            let (position, recorded_at) = entity.and_then(|it| self.state.last_of(it)).unwrap_or(last);
+            let receipt = Receipt { command, first: position, position, recorded_at, unchanged: true };
+            return Ok(Considered::Unchanged(receipt));
         }
         Ok(Considered::New(events))
     }
 
     /// Refuses what could not be written down, before anything changes: a fault later would stop the partition.
     ///
-    /// A decision may fill half a commit; the other half is for what it makes necessary.
-    fn check_writable(&self, events: &[Event], basis: &Basis<'_>) -> Result<(), Refusal> {
+    /// A decision may fill half a commit; the other half is for what it makes necessary. Where much hangs on what
+    /// the command names, all of it is tried on a copy of the state.
+    fn check_writable(
+        &self,
+        command: &crate::command::Command,
+        events: &[Event],
+        basis: &Basis<'_>,
+    ) -> Result<(), Refusal> {
         let mut bytes = 0;
         for event in events {
             match self.envelope(event.clone(), None, 0, basis).to_line() {
@@ -462,18 +535,45 @@ impl Partition {
             }
         }
         let fits = events.len() <= MAX_COMMIT_EVENTS as usize / 2 && bytes <= MAX_COMMIT_BYTES / 2;
-        if fits { Ok(()) } else { Err(Refusal::TooLarge) }
+        if !fits {
+            return Err(Refusal::TooLarge);
+        }
+        let named = command.touches().into_iter();
+        if named.map(|it| self.state.hanging_on(it)).sum::<usize>() <= LITTLE {
+            return Ok(());
+        }
+        let mut trial = Partition {
+            state: self.state.clone(),
+            rules: self.rules.clone(),
+            ..Partition::new(self.setting.clone(), self.packs.clone())
+        };
+        match trial.record(events.to_vec(), basis) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Refusal::TooLarge),
+        }
     }
 
     /// Writes down `events` and whatever they make necessary, in the order of their causes.
     fn record(&mut self, events: Vec<Event>, basis: &Basis<'_>) -> Result<Group, Fault> {
         let mut group = Group::default();
-        let mut queue: VecDeque<(Event, Option<EventId>)> =
-            events.into_iter().map(|event| (event, basis.about.causation)).collect();
-        let mut n = 0;
+        let causation = basis.about.causation;
+        self.write(&mut group, events.into_iter().map(|event| (event, causation)).collect(), basis)?;
+        self.offer_owed(&mut group, basis)?;
+        if group.has_room(0, 0) {
+            return Ok(group);
+        }
+        Err(CommitError::TooLarge { events: group.lines.len(), bytes: group.bytes }.into())
+    }
+
+    fn write(
+        &mut self,
+        group: &mut Group,
+        mut queue: VecDeque<(Event, Option<EventId>)>,
+        basis: &Basis<'_>,
+    ) -> Result<(), Fault> {
         while let Some((event, causation)) = queue.pop_front() {
+            let n = u32::try_from(group.lines.len()).unwrap_or(u32::MAX);
             let envelope = self.envelope(event, causation, n, basis);
-            n += 1;
             let line = envelope.to_line()?;
             group.bytes += line.len() + 1;
             group.lines.push(line);
@@ -484,10 +584,48 @@ impl Partition {
                 queue.push_front((follow_up, cause));
             }
         }
-        if group.lines.len() > MAX_COMMIT_EVENTS as usize || group.bytes > MAX_COMMIT_BYTES - HEADER_ROOM {
-            return Err(CommitError::TooLarge { events: group.lines.len(), bytes: group.bytes }.into());
+        Ok(())
+    }
+
+    /// Offers the places that came free, each posting once; what has no room left here waits for the next commit.
+    fn offer_owed(&mut self, group: &mut Group, basis: &Basis<'_>) -> Result<(), Fault> {
+        for (posting, cause) in matching::owed(&self.state) {
+            let offers = matching::offer_owed(&self.state, posting, cause, basis.time, &self.rules);
+            let mut bytes = 0;
+            for offer in &offers {
+                bytes += self.envelope(offer.clone(), Some(cause), 0, basis).to_line()?.len() + LINE_ROOM;
+            }
+            if !group.has_room(offers.len(), bytes) {
+                return Ok(());
+            }
+            self.write(group, offers.into_iter().map(|it| (it, Some(cause))).collect(), basis)?;
         }
-        Ok(group)
+        Ok(())
+    }
+
+    /// Offers the places for which a decision's own commit had no room.
+    fn state_owed_offers(&mut self, now: Timestamp) -> Result<(), Fault> {
+        let time = self.recording_time(now);
+        while let Some((_, cause)) = matching::owed(&self.state).first().copied() {
+            let engine = Actor::engine();
+            let basis = Basis {
+                seed: CommandId(new_id(CommandId(cause.0), &format!("offers:{}", self.state.last()), 0)),
+                actor: &engine,
+                about: &About::default(),
+                channel: Channel::Engine,
+                received_at: None,
+                command: None,
+                occurred_at: time,
+                time,
+            };
+            let mut group = Group::default();
+            self.offer_owed(&mut group, &basis)?;
+            if group.lines.is_empty() {
+                return Ok(());
+            }
+            self.decided.push_back(group);
+        }
+        Ok(())
     }
 
     fn envelope(&self, event: Event, causation: Option<EventId>, n: u32, basis: &Basis<'_>) -> Envelope {
@@ -562,9 +700,7 @@ impl Partition {
         }
         let (mut lines, mut bytes, mut waiting) = (Vec::new(), 0, Vec::new());
         while let Some(group) = self.decided.front() {
-            let fits = lines.len() + group.lines.len() <= MAX_COMMIT_EVENTS as usize
-                && bytes + group.bytes <= MAX_COMMIT_BYTES - HEADER_ROOM;
-            if !fits {
+            if !group.has_room(lines.len(), bytes) {
                 break;
             }
             if let Some(group) = self.decided.pop_front() {
@@ -600,8 +736,10 @@ pub fn founding_id(log: &str) -> CommandId {
 }
 
 enum Considered {
-    /// Nothing is to be written: the command was given before, or all of it is so already.
+    /// The command was given before.
     Known(Receipt),
+    /// Nothing is to be written: all of it is so already.
+    Unchanged(Receipt),
     /// The command makes these events.
     New(Vec<Event>),
 }
@@ -662,10 +800,18 @@ mod tests {
     use super::*;
     use crate::command::Command;
     use crate::worker;
-    use linggong_events::id::{ActorId, OfficeId, PersonId};
+    use linggong_events::employer::{EmployerDetails, EmployerKind};
+    use linggong_events::id::{
+        ActorId, EmployerId, MarketId, OfferId, OfficeId, PersonId, PostingId, WorkerId,
+    };
     use linggong_events::measure::{Fen, Metres};
     use linggong_events::office::Role;
     use linggong_events::person::{Age, AgeBand, KnownPerson};
+    use linggong_events::place::Point;
+    use linggong_events::posting::{
+        FillMode, PayDue, PayKind, PayTerms, PostingTerms, RelationKind, Requirements,
+    };
+    use linggong_events::time::Shift;
     use linggong_events::worker::{Profile, Skill, SkillLevel};
     use uuid::Uuid;
 
@@ -792,7 +938,7 @@ mod tests {
             occupation: hire_terms.occupation,
             text: "装卸".into(),
             region: hire_terms.region,
-            place: linggong_events::place::Point { lat_e6: 36_650_000, lon_e6: 117_120_000 },
+            place: Point { lat_e6: 36_650_000, lon_e6: 117_120_000 },
             address: "物流园".into(),
             shifts: hire_terms.shifts.clone(),
             headcount: crate::posting::MAX_HEADCOUNT,
@@ -865,5 +1011,229 @@ mod tests {
             panic!("{answers:?}")
         };
         assert_eq!(one, two, "the same key gets the same receipt");
+    }
+
+    /// What happened, told by the engine.
+    fn tell(partition: &mut Partition, events: Vec<Event>) {
+        let engine = Actor::engine();
+        let seed = CommandId(new_id(CommandId(Uuid::nil()), &partition.state.last().to_string(), 0));
+        let about = About::default();
+        let basis = Basis {
+            seed,
+            actor: &engine,
+            about: &about,
+            channel: Channel::Engine,
+            received_at: None,
+            command: None,
+            occurred_at: now(),
+            time: now(),
+        };
+        let group = partition.record(events, &basis).unwrap();
+        partition.decided.push_back(group);
+    }
+
+    const EMPLOYER: EmployerId = EmployerId(Uuid::from_u128(0xe1));
+
+    fn loading(headcount: u16, mode: FillMode) -> PostingTerms {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        PostingTerms {
+            employer: EMPLOYER,
+            occupation: "loader".parse().unwrap(),
+            text: "装卸小工".into(),
+            region: "370102".parse().unwrap(),
+            place: Point { lat_e6: 36_670_000, lon_e6: 117_050_000 },
+            address: "历下区工业南路仓库".into(),
+            shifts: vec![
+                Shift::new(at("2026-11-23T07:00:00+08:00"), at("2026-11-23T17:00:00+08:00")).unwrap(),
+            ],
+            headcount,
+            pay: PayTerms {
+                pay_kind: PayKind::Day,
+                rate: Fen(28_000),
+                unit: None,
+                usual_day: None,
+                due: PayDue::OnCompletion {},
+            },
+            requirements: Requirements { level: SkillLevel::Helper, certificates: Vec::new() },
+            mode,
+            market: None,
+        }
+    }
+
+    /// A morning with so many workers at the market.
+    fn morning(workers: u128) -> (Partition, Vec<WorkerId>) {
+        let mut partition = partition();
+        partition.rules = RuleBook::shipped().unwrap();
+        let market = MarketId(Uuid::from_u128(0x30));
+        let details = EmployerDetails {
+            employer_kind: EmployerKind::Enterprise,
+            name: Some("历下区顺达装卸有限公司".into()),
+            code: None,
+            person: None,
+            principal: None,
+            licence: None,
+            region: "370102".parse().unwrap(),
+            place: None,
+        };
+        let name = "东站零工市场".to_owned();
+        let (region, place) = ("370102".parse().unwrap(), Point { lat_e6: 36_670_000, lon_e6: 117_050_000 });
+        let market_kind = linggong_events::market::MarketKind::PublicBenefit;
+        let opened =
+            linggong_events::market::Registered { market, name, region, place, market_kind, operator: None };
+        tell(
+            &mut partition,
+            vec![opened.into(), linggong_events::employer::Registered { employer: EMPLOYER, details }.into()],
+        );
+        let ids: Vec<WorkerId> = (1..=workers).map(|n| WorkerId(Uuid::from_u128(0xa000 + n))).collect();
+        for (n, worker) in (1..).zip(&ids) {
+            let Command::Worker(worker::WorkerCommand::Register(it)) = register(n, 100, 20_000).command
+            else {
+                panic!()
+            };
+            let registered = linggong_events::worker::Registered {
+                worker: *worker,
+                person: it.person.person,
+                profile: it.profile,
+                document_verified: true,
+                age: it.person.age,
+                person_tokens: None,
+            };
+            let arrived = linggong_events::worker::Arrived {
+                worker: *worker,
+                market,
+                queue_no: n as u32,
+                date: now().date(),
+                means: linggong_events::worker::ArrivalMeans::Desk,
+                until: now().date().at_minute(1440),
+            };
+            tell(&mut partition, vec![registered.into(), arrived.into()]);
+        }
+        (partition, ids)
+    }
+
+    fn publish(partition: &mut Partition, n: u128, mode: FillMode) -> PostingId {
+        let posting = PostingId(Uuid::from_u128(0xd000 + n));
+        let published = linggong_events::posting::Published {
+            posting,
+            terms: loading(1, mode),
+            relation: RelationKind::TaskContract,
+            relation_basis: "以完成一定工作任务为期限".into(),
+            review_after: None,
+        };
+        tell(partition, vec![published.into()]);
+        posting
+    }
+
+    fn on_site(workers: &[WorkerId]) -> Request {
+        let terms = loading(workers.len() as u16, FillMode::OnSite);
+        let insurance = linggong_events::hire::InsuranceDecision::ByEmployer;
+        let it = crate::hire::RegisterOnSite { terms, workers: workers.to_vec(), insurance };
+        Request { command: it.into(), ..register(0x77, 0, 0) }
+    }
+
+    #[test]
+    fn a_command_that_changed_nothing_keeps_its_receipt_and_its_key() {
+        let mut partition = partition();
+        let registered = give(&mut partition, register(1, 100, 20_000)).unwrap();
+        let worker = WorkerId(new_id(registered.command, linggong_events::id::Kind::Worker.name(), 0));
+        let profile = partition.state.workers[&worker].profile.clone();
+        let same: Command = worker::ChangeProfile { worker, profile: profile.clone() }.into();
+        let request = Request { command: same, ..register(2, 0, 0) };
+        let command = command_id(request.actor.id, request.key);
+        let first = give(&mut partition, request.clone()).unwrap();
+        assert!(first.unchanged && first.position == registered.position);
+        assert_eq!(first.recorded_at, registered.recorded_at, "of the event that it points at");
+        let dearer = Profile { expectation: Fen(30_000), ..profile };
+        let other = Request { digest: "another".into(), ..request.clone() };
+        assert_eq!(give(&mut partition, other), Err(Refusal::KeyReused));
+        let change: Command = worker::ChangeProfile { worker, profile: dearer }.into();
+        assert!(!give(&mut partition, Request { command: change, ..register(3, 0, 0) }).unwrap().unchanged);
+        assert_eq!(
+            give(&mut partition, request.clone()),
+            Ok(first),
+            "the first receipt, whatever came since"
+        );
+        assert_eq!(partition.receipt_of(request.actor.id, command), Some(first));
+        assert_eq!(
+            partition.receipt_of(ActorId::ENGINE, command),
+            None,
+            "for whoever gave it, and nobody else"
+        );
+    }
+
+    #[test]
+    fn forty_people_who_all_hold_offers_are_hired_at_once_and_every_place_is_offered_on() {
+        let mut twin = partition();
+        twin.rules = RuleBook::shipped().unwrap();
+        let (mut partition, workers) = morning(60);
+        let mut postings: Vec<_> = (0..40).map(|n| publish(&mut partition, n, FillMode::Dispatch)).collect();
+        let holds = |it: &&WorkerId| !partition.state.workers[it].offers.is_empty();
+        let crew: Vec<WorkerId> = workers.iter().filter(holds).copied().collect();
+        assert_eq!(crew.len(), 40, "each posting made its offer to somebody");
+        let told = partition.state.last();
+        partition.emit().unwrap();
+        let mut commits = Vec::new();
+        partition.handle(Input::Command(Ticket(1), Box::new(on_site(&crew))), now()).expect("no fault");
+        let mut answer = None;
+        while let Some(output) = partition.poll_output() {
+            match output {
+                Output::Append(commit) => {
+                    commits.push(commit);
+                    partition.handle(Input::Committed, now()).expect("no fault");
+                }
+                Output::Reply(_, it) => answer = Some(it),
+            }
+        }
+        let receipt = answer.expect("an answer").expect("hired");
+        assert!(crew.iter().all(|it| partition.state.workers[it].hires.len() == 1));
+        assert!(receipt.first > told && receipt.position < partition.state.last(), "the rest came after it");
+        postings.retain(|it| partition.state.postings[it].free() == 0);
+        assert_eq!(postings.len(), 20, "as many places are offered on as there are people left");
+        assert!(partition.state.owed.is_empty(), "each posting was looked at once more");
+        for commit in &commits {
+            twin.replay(commit).unwrap();
+        }
+        assert_eq!(twin.state.digest(), partition.state.digest());
+    }
+
+    #[test]
+    fn every_free_place_is_offered_though_the_reasons_of_twenty_are_recorded() {
+        let (mut partition, _) = morning(70);
+        let before = partition.state.last();
+        let published = linggong_events::posting::Published {
+            posting: PostingId(Uuid::from_u128(0xd1)),
+            terms: loading(60, FillMode::Dispatch),
+            relation: RelationKind::TaskContract,
+            relation_basis: "以完成一定工作任务为期限".into(),
+            review_after: None,
+        };
+        tell(&mut partition, vec![published.into()]);
+        assert_eq!(partition.state.last().0 - before.0, 1 + 1 + 60, "posting, reasons, one offer per place");
+        let group = partition.decided.back().unwrap();
+        let reasons = String::from_utf8(group.lines[1].clone()).unwrap();
+        assert_eq!(reasons.matches("\"score\"").count(), matching::MAX_CANDIDATES);
+    }
+
+    #[test]
+    fn what_a_decision_sets_in_motion_is_refused_where_no_commit_would_hold_it() {
+        let (mut partition, workers) = morning(2);
+        for n in 0..450 {
+            let posting = publish(&mut partition, n, FillMode::Grab);
+            let made = linggong_events::offer::Made {
+                offer: OfferId(Uuid::from_u128(0x0ff0_0000 + n)),
+                posting,
+                worker: workers[0],
+                mode: FillMode::Named,
+                expires: "2026-11-23T06:00:00+08:00".parse().unwrap(),
+                proposed_by: None,
+                override_reason: None,
+            };
+            tell(&mut partition, vec![made.into()]);
+        }
+        let before = partition.state.digest();
+        partition.emit().unwrap();
+        assert_eq!(give(&mut partition, on_site(&workers[..1])), Err(Refusal::TooLarge));
+        assert_eq!(partition.state.digest(), before, "nothing changed");
+        assert!(give(&mut partition, on_site(&workers[1..])).is_ok(), "and the partition goes on");
     }
 }

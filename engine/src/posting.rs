@@ -304,24 +304,32 @@ fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event
     Ok(vec![Changed { posting: it.posting, terms: it.terms.clone() }.into()])
 }
 
-pub(crate) fn evolve(state: &mut State, event: &PostingEvent) {
+pub(crate) fn evolve(state: &mut State, event: &PostingEvent, meta: &Meta) {
     match event {
         PostingEvent::Published(it) => {
             enter(state, it.posting, &it.terms, it.relation, &it.relation_basis, Status::Open);
+            matching::owe(state, it.posting, meta);
         }
         PostingEvent::ReviewRequested(it) => {
             enter(state, it.posting, &it.terms, it.relation, &it.relation_basis, Status::UnderReview);
         }
-        PostingEvent::Approved(it) => set_status(state, it.posting, Status::Open),
+        PostingEvent::Approved(it) => {
+            set_status(state, it.posting, Status::Open);
+            matching::owe(state, it.posting, meta);
+        }
         PostingEvent::Rejected(it) => set_status(state, it.posting, Status::Ended),
         PostingEvent::Changed(it) => {
             let Some(posting) = state.postings.get_mut(&it.posting) else { return };
             posting.terms = it.terms.clone();
             let status = posting.status;
             set_status(state, it.posting, status);
+            matching::owe(state, it.posting, meta);
         }
         PostingEvent::Filled(it) => set_status(state, it.posting, Status::Filled),
-        PostingEvent::Reopened(it) => set_status(state, it.posting, Status::Open),
+        PostingEvent::Reopened(it) => {
+            set_status(state, it.posting, Status::Open);
+            matching::owe(state, it.posting, meta);
+        }
         PostingEvent::Withdrawn(it) => set_status(state, it.posting, Status::Ended),
         PostingEvent::Expired(it) => set_status(state, it.posting, Status::Ended),
     }
@@ -345,24 +353,17 @@ fn set_status(state: &mut State, id: PostingId, status: Status) {
     posting.status = status;
     let last_start = posting.starts().1;
     state.no_longer_expect(id, |due| *due == Due::PostingExpires);
+    match status {
+        Status::Open => {}
+        Status::UnderReview | Status::Filled | Status::Ended => matching::owe_not(state, id),
+    }
     if matches!(status, Status::Open | Status::UnderReview) {
         state.expect_by(last_start, id, Due::PostingExpires);
     }
 }
 
-pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
-    let offer_again = |posting: PostingId| match state.postings.get(&posting) {
-        Some(it) if it.status == Status::Open && it.terms.mode == FillMode::Dispatch => {
-            let run =
-                linggong_events::id::new_id(linggong_events::id::CommandId(meta.id.0), Kind::Match.name(), 0);
-            matching::offer_places(state, posting, run, meta.time, rules)
-        }
-        Some(_) | None => Vec::new(),
-    };
+pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta) -> Vec<Event> {
     match event {
-        PostingEvent::Published(it) => offer_again(it.posting),
-        PostingEvent::Approved(it) => offer_again(it.posting),
-        PostingEvent::Reopened(it) => offer_again(it.posting),
         PostingEvent::Withdrawn(it) => {
             let mut events = offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded);
             events.extend(hire::cancel_all_of(state, it.posting));
@@ -370,15 +371,12 @@ pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta, rules:
         }
         PostingEvent::Expired(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded),
         PostingEvent::Changed(it) => {
-            let withdrawn = offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded);
-            let Some(posting) = state.postings.get(&it.posting) else { return withdrawn };
-            let mut events = withdrawn;
+            let mut events = offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded);
+            let Some(posting) = state.postings.get(&it.posting) else { return events };
             match posting.status {
                 Status::Open if posting.not_taken() == 0 => {
                     events.push(Filled { posting: it.posting }.into())
                 }
-                // The last offer taken back offers the places anew; without one, nothing else would.
-                Status::Open if events.is_empty() => events.extend(offer_again(it.posting)),
                 Status::Filled if posting.not_taken() > 0 && posting.starts().1 > meta.time => {
                     events.push(Reopened { posting: it.posting, free: posting.not_taken() }.into());
                 }
@@ -387,7 +385,12 @@ pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta, rules:
             events
         }
         PostingEvent::Filled(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::Filled),
-        PostingEvent::ReviewRequested(_) | PostingEvent::Rejected(_) => Vec::new(),
+        // Places that are free now are offered once the whole decision is made.
+        PostingEvent::Published(_)
+        | PostingEvent::Approved(_)
+        | PostingEvent::Reopened(_)
+        | PostingEvent::ReviewRequested(_)
+        | PostingEvent::Rejected(_) => Vec::new(),
     }
 }
 

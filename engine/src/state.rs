@@ -7,8 +7,8 @@ use linggong_events::commit::Digest;
 use linggong_events::envelope::{Envelope, Meta};
 use linggong_events::event::Event;
 use linggong_events::id::{
-    ActorId, AttendanceId, CaseId, ClaimId, CommandId, EmployerId, EntityRef, HireId, InsuranceId, MarketId,
-    OfferId, OfficeId, PersonId, PostingId, WageId, WorkerId,
+    ActorId, AttendanceId, CaseId, ClaimId, CommandId, EmployerId, EntityRef, EventId, HireId, InsuranceId,
+    MarketId, OfferId, OfficeId, PersonId, PostingId, WageId, WorkerId,
 };
 use linggong_events::measure::{Position, Version};
 use linggong_events::region::Region;
@@ -51,6 +51,8 @@ pub struct State {
     pub(crate) attended: BTreeMap<(WorkerId, Date), BTreeSet<AttendanceId>>,
     /// What is known of cover, by hire.
     pub(crate) covers: BTreeMap<HireId, insurance::Covers>,
+    /// Postings with places that came free and were not offered since, with the event that freed the last.
+    pub(crate) owed: BTreeMap<PostingId, (Position, EventId)>,
     /// The claims that name a wage (or a hire, where the wage is not on the books).
     pub(crate) claimed: BTreeMap<EntityRef, BTreeSet<ClaimId>>,
     /// Who declined a posting, as long as it is known.
@@ -60,8 +62,8 @@ pub struct State {
     remembered: BTreeMap<CommandId, Remembered>,
     /// The remembered commands by recorded time, so that the table stays bounded.
     remembered_since: BTreeSet<(Timestamp, CommandId)>,
-    /// The version of each entity, and the position of its last event.
-    versions: BTreeMap<EntityRef, (Version, Position)>,
+    /// The version of each entity, and the position and time of its last event.
+    versions: BTreeMap<EntityRef, (Version, Position, Timestamp)>,
     last: Position,
     last_time: Option<Timestamp>,
 }
@@ -141,7 +143,7 @@ impl State {
     /// Applies one event. Cannot fail: what was recorded is so.
     pub fn evolve(&mut self, envelope: &Envelope) {
         let meta = &envelope.meta;
-        self.versions.insert(meta.subject, (meta.version, meta.position));
+        self.versions.insert(meta.subject, (meta.version, meta.position, meta.time));
         self.last = meta.position;
         self.last_time = Some(meta.time);
         self.remember(meta);
@@ -151,11 +153,11 @@ impl State {
             Event::Person(event) => person::evolve(self, event, meta),
             Event::Worker(event) => worker::evolve(self, event, meta),
             Event::Employer(event) => employer::evolve(self, event),
-            Event::Posting(event) => posting::evolve(self, event),
-            Event::Offer(event) => offer::evolve(self, event),
-            Event::Match(event) => matching::evolve(event),
+            Event::Posting(event) => posting::evolve(self, event, meta),
+            Event::Offer(event) => offer::evolve(self, event, meta),
+            Event::Match(event) => matching::evolve(self, event),
             Event::Hire(event) => {
-                hire::evolve(self, event);
+                hire::evolve(self, event, meta);
                 attendance::after(self, event);
             }
             Event::Attendance(event) => attendance::evolve(self, event, meta),
@@ -195,8 +197,7 @@ impl State {
         let meta = &envelope.meta;
         match &envelope.event {
             Event::Worker(event) => worker::follow_up(self, event, meta, rules),
-            Event::Posting(event) => posting::follow_up(self, event, meta, rules),
-            Event::Offer(event) => offer::follow_up(self, event, meta, rules),
+            Event::Posting(event) => posting::follow_up(self, event, meta),
             Event::Hire(event) => {
                 let mut events = hire::follow_up(self, event, meta, rules);
                 events.extend(insurance::after(self, event, rules));
@@ -209,6 +210,7 @@ impl State {
             | Event::Office(_)
             | Event::Person(_)
             | Event::Employer(_)
+            | Event::Offer(_)
             | Event::Match(_)
             | Event::Insurance(_)
             | Event::Case(_)
@@ -245,12 +247,12 @@ impl State {
 
     /// The version of an entity; 0 where it has no events.
     pub fn version(&self, entity: EntityRef) -> Version {
-        self.versions.get(&entity).map(|(version, _)| *version).unwrap_or_default()
+        self.versions.get(&entity).map(|(version, _, _)| *version).unwrap_or_default()
     }
 
-    /// The position of an entity's last event.
-    pub fn last_of(&self, entity: EntityRef) -> Option<Position> {
-        self.versions.get(&entity).map(|(_, position)| *position)
+    /// The position of an entity's last event, and when it was recorded.
+    pub fn last_of(&self, entity: EntityRef) -> Option<(Position, Timestamp)> {
+        self.versions.get(&entity).map(|(_, position, time)| (*position, *time))
     }
 
     /// Lets go of the version of something that can have no event any more.
@@ -301,6 +303,38 @@ impl State {
             Kind::Claim => self.claims.get(&ClaimId(id)).and_then(|it| self.region_of(it.office.into())),
             Kind::Case => self.cases.get(&CaseId(id)).and_then(|it| self.region_of(it.office.into())),
             Kind::Person | Kind::Worker | Kind::Match | Kind::Rules => None,
+        }
+    }
+
+    /// How many things there are that may have to change with `entity`, follow-ups included.
+    pub(crate) fn hanging_on(&self, entity: EntityRef) -> usize {
+        use linggong_events::id::Kind;
+        let claims = |of: EntityRef| self.claimed.get(&of).map_or(0, BTreeSet::len);
+        let id = entity.id;
+        match entity.kind {
+            Kind::Worker => self.workers.get(&WorkerId(id)).map_or(0, |it| it.offers.len() + it.hires.len()),
+            Kind::Posting => {
+                self.postings.get(&PostingId(id)).map_or(0, |it| it.offers.len() + it.hires.len())
+            }
+            Kind::Offer => self
+                .offers
+                .get(&OfferId(id))
+                .map_or(0, |it| self.hanging_on(it.posting.into()) + self.hanging_on(it.worker.into())),
+            Kind::Hire => self.hires.get(&HireId(id)).map_or(0, |it| {
+                let (pay_kind, shifts) = (it.terms.pay.pay_kind, it.terms.shifts.len());
+                let wages = (0..).take(shifts).map(|n| wage::wage_id(HireId(id), pay_kind, n));
+                shifts + claims(entity) + wages.map(|it| claims(it.into())).sum::<usize>()
+            }),
+            Kind::Attendance => {
+                self.attendances.get(&AttendanceId(id)).map_or(0, |it| self.hanging_on(it.hire.into()))
+            }
+            Kind::Wage => claims(entity),
+            Kind::Insurance => {
+                self.insurances.get(&InsuranceId(id)).map_or(0, |it| self.hanging_on(it.hire.into()))
+            }
+            Kind::Claim => self.claims.get(&ClaimId(id)).map_or(0, |it| it.about().map(claims).sum()),
+            Kind::Case => self.cases.get(&CaseId(id)).map_or(0, |it| it.claims.len()),
+            Kind::Market | Kind::Office | Kind::Person | Kind::Employer | Kind::Match | Kind::Rules => 0,
         }
     }
 

@@ -24,6 +24,7 @@ use linggong_events::worker::Profile;
 use uuid::Uuid;
 
 use crate::command::{About, Actor, Command, Context};
+use crate::matching;
 use crate::refusal::Refusal;
 use crate::rules::{Pack, RuleBook};
 use crate::state::State;
@@ -193,6 +194,12 @@ impl Given {
                 queue.push_front(follow_up);
             }
             happened.push(envelope);
+            if queue.is_empty() {
+                let owed = matching::owed(&self.state).into_iter();
+                let offers =
+                    |(id, cause)| matching::offer_owed(&self.state, id, cause, self.now, &self.rules);
+                queue.extend(owed.map(offers).find(|it| !it.is_empty()).unwrap_or_default());
+            }
         }
         happened
     }

@@ -152,7 +152,7 @@ pub(crate) fn decide(
                 context.actor.check_desk(market.region)?;
             }
             check_present(worker, it.market)?;
-            Ok(vec![leaving(state, it.worker, worker, it.market, context.occurred_at().date())])
+            Ok(vec![leaving(state, it.worker, worker, it.market, seen_at(context).date())])
         }
         WorkerCommand::AttestBar(it) => {
             state.worker(it.worker)?;
@@ -218,8 +218,10 @@ fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event
     let market = state.open_market(it.market)?;
     context.actor.check_desk(market.region)?;
     let worker = state.worker(it.worker)?;
-    let at = context.occurred_at();
-    let date = at.date();
+    if !is_means_of(context.actor.role, it.means) {
+        return Err(Refusal::bad_field("means", "is not how your role tells of an arrival"));
+    }
+    let date = seen_at(context).date();
     let mut events = Vec::new();
     if let Some(presence) = worker.presence {
         if presence.market == it.market {
@@ -232,7 +234,7 @@ fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event
     let arrived = Arrived {
         worker: it.worker,
         market: it.market,
-        queue_no: market.queue_after(date) + 1,
+        queue_no: market.next_number(date).ok_or(Refusal::TooLate { at: until })?,
         date,
         means: it.means,
         until,
@@ -242,6 +244,54 @@ fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event
         events.push(leaving(state, it.worker, worker, it.market, date));
     }
     Ok(events)
+}
+
+/// How each role tells that somebody is there: a card is read at the gate or the desk, never from home.
+fn is_means_of(role: Role, means: ArrivalMeans) -> bool {
+    match role {
+        Role::Worker => means == ArrivalMeans::Online,
+        Role::CrewLeader => means == ArrivalMeans::CrewLeader,
+        Role::Gate => means == ArrivalMeans::Card,
+        Role::Clerk
+        | Role::Dispatcher
+        | Role::Reviewer
+        | Role::MarketManager
+        | Role::CaseOfficer
+        | Role::CaseLead
+        | Role::Mediator
+        | Role::PrivacyOfficer
+        | Role::Keeper
+        | Role::Engine => true,
+        Role::Employer | Role::Insurer | Role::Auditor | Role::Subscriber => false,
+    }
+}
+
+/// Whether a desk or a device saw it; what people tell of themselves counts from when they tell it.
+fn is_seen(role: Role) -> bool {
+    match role {
+        Role::Gate
+        | Role::Clerk
+        | Role::Dispatcher
+        | Role::Reviewer
+        | Role::MarketManager
+        | Role::CaseOfficer
+        | Role::CaseLead
+        | Role::Mediator
+        | Role::PrivacyOfficer
+        | Role::Keeper
+        | Role::Engine => true,
+        Role::Worker
+        | Role::CrewLeader
+        | Role::Employer
+        | Role::Insurer
+        | Role::Auditor
+        | Role::Subscriber => false,
+    }
+}
+
+/// The instant that counts for presence, and so for the order of waiting.
+fn seen_at(context: &Context<'_>) -> Timestamp {
+    if is_seen(context.actor.role) { context.occurred_at() } else { context.now }
 }
 
 fn check_present(worker: &Worker, market: MarketId) -> Result<(), Refusal> {
@@ -284,13 +334,13 @@ pub(crate) fn evolve(state: &mut State, event: &WorkerEvent, meta: &Meta) {
         }
         WorkerEvent::Arrived(it) => {
             if let Some(market) = state.markets.get_mut(&it.market) {
-                market.queue = Some((it.date, it.queue_no));
+                market.give_number(it.date, it.queue_no);
             }
             if let Some(worker) = state.workers.get_mut(&it.worker) {
                 worker.presence = Some(Presence {
                     market: it.market,
                     queue_no: it.queue_no,
-                    since: meta.occurred_at,
+                    since: if is_seen(meta.role) { meta.occurred_at } else { meta.time },
                     until: it.until,
                 });
             }

@@ -521,6 +521,35 @@ async fn two_persons_are_needed_where_two_are_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nobody_makes_up_why_or_how_something_reached_us() {
+    let cast = with_outsiders().await;
+    let (server, a) = (&cast.server, &cast.a);
+    let note = |about: Value| json!({ "hire": a.hire, "worked": true, "paid": false, "about": about });
+    let first = server.command("clerk", "hire.follow_up", note(json!({}))).await.ok();
+    let event = first["events"][0]["id"].clone();
+    let told = note(json!({ "causation": event, "channel": "phone", "based_on": first["position"] }));
+    server.command("clerk", "hire.follow_up", told).await.ok();
+    let hidden = server.get("auditor", "/v1/events?type=match.reasoned&limit=1").await.ok();
+    let unseen = hidden["items"][0]["id"].clone();
+    for about in [
+        json!({ "causation": "0192d3c4-0000-8000-8000-000000000001" }),
+        json!({ "channel": "engine" }),
+        json!({ "channel": "device" }),
+        json!({ "based_on": "1000000" }),
+    ] {
+        server.command("clerk", "hire.follow_up", note(about)).await.refused(422, "bad_field");
+    }
+    if unseen.is_string() {
+        let told = json!({ "hire": a.hire, "date": "2026-11-23", "basis": "自述", "about": { "causation": unseen } });
+        server.command("worker_a", "hire.end", told).await.refused(422, "bad_field");
+    }
+    for channel in ["window", "phone", "import", "device", "engine"] {
+        let told = json!({ "wage": a.wage, "amount": 1, "about": { "channel": channel } });
+        server.command("worker_a", "wage.confirm_receipt", told).await.refused(422, "bad_field");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_role_taken_back_is_gone_with_the_next_request() {
     let cast = with_outsiders().await;
     let server = &cast.server;

@@ -26,7 +26,23 @@ pub fn rank(
             all.push(candidate(*worker_id, worker, posting, distance, run, now, policy));
         }
     }
-    all.sort_by(|a, b| b.score.cmp(&a.score).then(a.lot.cmp(&b.lot)).then(a.worker.cmp(&b.worker)));
+    // Everybody in a queue; whoever is at no market stands at its end.
+    all.sort_by_key(|it| {
+        let since = state.workers[&it.worker].presence.map_or(i64::MAX, |presence| presence.since.ms());
+        (since, it.lot, it.worker)
+    });
+    // Whoever wants to be ranked steps out and takes, best first, one of the places so left.
+    let declines = |it: &Candidate| state.workers[&it.worker].profile.declines_ranking;
+    let mut ranked: Vec<Candidate> = all.iter().filter(|it| !declines(it)).cloned().collect();
+    ranked.sort_by(|a, b| b.score.cmp(&a.score).then(a.lot.cmp(&b.lot)).then(a.worker.cmp(&b.worker)));
+    let mut ranked = ranked.into_iter();
+    for place in &mut all {
+        if !declines(place)
+            && let Some(next) = ranked.next()
+        {
+            *place = next;
+        }
+    }
     all.truncate(k);
     Some(all)
 }

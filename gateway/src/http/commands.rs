@@ -4,18 +4,19 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use linggong_engine::command::{About, Command, CommandError, Request};
+use linggong_engine::command::{About, Actor, Command, CommandError, Request};
 use linggong_engine::partition::Receipt;
 use linggong_engine::person::PersonCommand;
 use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::id::{CommandId, KeyId, PersonId, command_id};
+use linggong_events::id::{CommandId, EventId, KeyId, PersonId, command_id};
 use linggong_events::log::LogReader;
 use linggong_events::measure::Position;
 use linggong_events::person::KeyState;
-use linggong_projections::{Order, PageRequest};
+use linggong_projections::timeline::Timeline;
+use linggong_projections::{Order, PageRequest, View};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -50,7 +51,7 @@ pub struct ReceiptAnswer {
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 struct ReceiptEvent {
     /// The event.
-    id: linggong_events::id::EventId,
+    id: EventId,
     /// Its type.
     #[serde(rename = "type")]
     type_name: String,
@@ -97,6 +98,7 @@ pub(super) async fn give(
         Some(about) => serde_json::from_value(about).map_err(|error| bad_fields("about", &error))?,
         None => About::default(),
     };
+    check_cause(&app, &actor, about.causation).await?;
     let command_id = command_id(actor.id, key);
     let actor_id = actor.id;
     let sealing = app.clone();
@@ -169,6 +171,22 @@ async fn check_evidence(app: &App, command: CommandId, evidence: Vec<EvidenceDig
     if repeated { Ok(()) } else { Err(Refusal::EvidenceUnknown { digest }.into()) }
 }
 
+/// Refuses a cause that is no event, or none that the actor may see: nobody makes up why something happened.
+async fn check_cause(app: &App, actor: &Actor, cause: Option<EventId>) -> Result<(), Problem> {
+    let Some(cause) = cause else { return Ok(()) };
+    let head = app.partition.head.borrow().position;
+    app.wait_for(Some(head), &[Timeline::NAME]).await?;
+    let known = match app.readers.timeline.position_of(cause)?.value {
+        Some(position) => super::events::visible(app, actor, position, "")?.is_some(),
+        None => false,
+    };
+    if known {
+        Ok(())
+    } else {
+        Err(Refusal::bad_field("about.causation", "is no event that you can see").into())
+    }
+}
+
 /// What a command does to a key of the vault.
 fn key_change(command: &Command) -> Option<(PersonId, KeyId, KeyState)> {
     match command {
@@ -206,16 +224,9 @@ pub(super) async fn receipt(
     Path(command): Path<String>,
 ) -> Result<Json<ReceiptAnswer>, Problem> {
     let command: CommandId = command.parse().map_err(|_| Problem::not_found())?;
-    let remembered =
-        app.partition.ask(move |partition, _| partition.state().remembered(command).cloned()).await?;
-    let known = remembered.filter(|it| it.actor == actor.id).ok_or_else(Problem::not_found)?;
-    let receipt = Receipt {
-        command,
-        first: known.first,
-        position: known.last,
-        recorded_at: known.time,
-        unchanged: false,
-    };
+    let asker = actor.id;
+    let receipt = app.partition.ask(move |partition, _| partition.receipt_of(asker, command)).await?;
+    let receipt = receipt.ok_or_else(Problem::not_found)?;
     answer(&app, receipt).map(Json)
 }
 
