@@ -82,6 +82,21 @@ async fn the_same_key_gets_the_same_receipt_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_household_on_a_second_sheet_is_the_employer_of_the_first() {
+    let server = Server::start("2026-11-23T04:50:00+08:00").await;
+    // Two sheets say it in their own words; the document is the same, so the vault knows the person again.
+    let named = |name: &str, phone: &str| {
+        let document = json!({ "kind": "resident_id", "number": "11010519491231002X" });
+        json!({ "employer_kind": "household", "region": "370102",
+                "person": { "name": name, "document": document, "phone": phone } })
+    };
+    let first = server.command("clerk", "employer.register", named("李四", "13800000001")).await.ok();
+    let second = server.command("clerk", "employer.register", named("李 四", "13900000002")).await;
+    let refused = second.refused(409, "exists");
+    assert_eq!(refused["entity"], format!("employer/{}", id_of(&first, "employer")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_posting_that_bars_women_is_blocked_and_the_corrected_text_passes() {
     let server = Server::start("2026-11-23T04:50:00+08:00").await;
     let (market, employer, _) = registers(&server).await;

@@ -512,6 +512,7 @@ pub(crate) fn follow_up(state: &State, event: &ClaimEvent, _: &Meta, _: &RuleBoo
 
 #[cfg(test)]
 mod tests {
+    use linggong_events::id::PersonId;
     use linggong_events::posting::PayKind;
     use linggong_events::wage::{PayMeans, WageBasis};
 
@@ -708,10 +709,15 @@ mod tests {
         let claim = registered(&claimed).claim;
         let withdraw = Withdraw { claim, reason: "paid in cash".into() };
         let given = claimed.given();
-        assert_eq!(given.state.open_claim_of(PERSON), Some(claim));
+        assert_eq!(given.state.open_claim_about(PERSON), Some(claim));
         let given = given.by(clerk()).when(withdraw.clone()).then_refused("bad_field");
+        let debtor = PersonId(uuid::Uuid::from_u128(0xd1));
+        let given = given.but(|state| {
+            state.employers.get_mut(&EMPLOYER).unwrap().details.person = Some(debtor);
+        });
+        assert_eq!(given.state.open_claim_about(debtor), Some(claim), "whoever runs the debtor is held, too");
         let given = given.by(worker()).when(withdraw).then(["claim.withdrawn"]);
-        assert_eq!(given.state.open_claim_of(PERSON), None);
+        assert_eq!(given.state.open_claim_about(PERSON), None);
         let follow_up = FollowUp { claim, satisfied: true, note: None };
         given.by(clerk()).when(follow_up).then(["claim.followed_up"]);
     }

@@ -338,7 +338,12 @@ impl Actor {
 
     /// Refuses what lies outside the actor's regions.
     pub fn check_region(&self, region: Region) -> Result<(), Refusal> {
-        if self.regions.iter().any(|it| it.covers(region)) { Ok(()) } else { Err(Refusal::OutsideRegion) }
+        if self.covers(region) { Ok(()) } else { Err(Refusal::OutsideRegion) }
+    }
+
+    /// Whether the actor may act in `region`.
+    pub(crate) fn covers(&self, region: Region) -> bool {
+        self.regions.iter().any(|it| it.covers(region))
     }
 
     /// Refuses whoever acts for others outside their regions; one's own matters have none.

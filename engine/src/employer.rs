@@ -100,6 +100,8 @@ pub(crate) fn decide(
 }
 
 fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    // The seat may lie anywhere: whoever hires here comes from elsewhere, too. The desk does not.
+    state.check_own_office(context.actor)?;
     let details = EmployerDetails {
         employer_kind: it.employer_kind,
         name: it.name.clone(),
@@ -117,10 +119,24 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<E
     {
         return Err(Refusal::Exists { entity: (*id).into() });
     }
+    if let Some(id) = same_person(state, &details) {
+        return Err(Refusal::Exists { entity: id.into() });
+    }
     let mut events = it.person.as_ref().map(|known| person::introduce(state, known)).unwrap_or_default();
     let employer = EmployerId(context.new_id(Kind::Employer, 0));
     events.push(Registered { employer, details }.into());
     Ok(events)
+}
+
+/// A natural person is an employer of one kind once: the vault knows them again from one sheet to the next.
+fn same_person(state: &State, details: &EmployerDetails) -> Option<EmployerId> {
+    let person = details.person.filter(|_| details.code.is_none())?;
+    let is_same = |known: &EmployerDetails| {
+        known.person == Some(person)
+            && known.code.is_none()
+            && (known.employer_kind, known.principal) == (details.employer_kind, details.principal)
+    };
+    state.employers.iter().find(|(_, known)| is_same(&known.details)).map(|(id, _)| *id)
 }
 
 /// An organisation has a name and code, a natural person is known to the vault, an agency has a licence.

@@ -457,6 +457,7 @@ mod tests {
         let present = dice.below(5) > 0;
         Worker {
             person: PersonId(Uuid::from_u128(u128::from(n))),
+            region: crate::testing::region(),
             profile: Profile {
                 skills: vec![Skill { occupation, level: levels[dice.below(3) as usize] }],
                 certificates: Vec::new(),

@@ -14,7 +14,7 @@ use linggong_events::office::{
 use linggong_events::region::Region;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Context, commands};
+use crate::command::{Actor, Context, commands};
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::text;
@@ -62,6 +62,13 @@ pub(crate) struct Series {
 }
 
 impl State {
+    /// Refuses whoever acts for others at an office outside their regions: what was granted for one county is no
+    /// desk in another.
+    pub(crate) fn check_own_office(&self, actor: &Actor) -> Result<(), Refusal> {
+        let Some(office) = actor.office else { return Ok(()) };
+        actor.check_desk(self.office(office)?.region)
+    }
+
     pub(crate) fn office(&self, id: OfficeId) -> Result<&Office, Refusal> {
         self.offices.get(&id).ok_or_else(|| Refusal::unknown(id))
     }
@@ -186,6 +193,10 @@ pub(crate) fn decide(
         OfficeCommand::ConfirmClock(it) => {
             text::check("reason", &it.reason, text::LINE)?;
             state.office(it.office)?;
+            // One clock lapses the cases of all: whoever vouches for it answers for every office.
+            for office in state.offices.values() {
+                context.actor.check_region(office.region)?;
+            }
             ClockConfirmed { office: it.office, reason: it.reason.clone() }.into()
         }
     };

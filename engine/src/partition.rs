@@ -823,6 +823,14 @@ mod tests {
         let region = Region::SHANDONG;
         let setting = Setting { log: "lg-test".into(), partition: 0, software: "0".into(), region };
         let mut partition = Partition::new(setting, Packs::new());
+        let desk = crate::office::Office {
+            name: "a desk".into(),
+            region,
+            grants: BTreeMap::new(),
+            proposed: BTreeMap::new(),
+            series: BTreeMap::new(),
+        };
+        partition.state.offices.insert(OfficeId(Uuid::from_u128(8)), desk);
         let header = Header {
             v: FORMAT,
             log: "lg-test".into(),

@@ -12,7 +12,7 @@ use linggong_events::person::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Context, commands};
+use crate::command::{Actor, Context, commands};
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::text;
@@ -55,6 +55,16 @@ impl State {
         self.persons.iter().flat_map(of_person)
     }
 
+    /// Refuses whoever acts on the record of a human who has nothing to do with their regions.
+    fn check_person_here(&self, person: PersonId, actor: &Actor) -> Result<(), Refusal> {
+        let workers = self.workers.values().filter(|it| it.person == person);
+        let mut as_worker = workers.flat_map(|it| self.regions_of_worker(it));
+        let employers = self.employers.values().filter(|it| it.details.person == Some(person));
+        let mut as_employer = employers.map(|it| it.details.region);
+        let is_here = as_worker.any(|it| actor.covers(it)) || as_employer.any(|it| actor.covers(it));
+        if is_here { Ok(()) } else { Err(Refusal::OutsideRegion) }
+    }
+
     /// A wage of this human on which money is outstanding: it holds their record.
     fn unpaid_wage_of(&self, person: PersonId) -> Option<WageId> {
         let own = |hire: &HireId| {
@@ -91,6 +101,9 @@ pub(crate) fn decide(
         PersonCommand::Link(it) => {
             text::check("basis", &it.basis, text::LINE)?;
             known(it.other)?;
+            for person in [it.person, it.other] {
+                state.check_person_here(person, context.actor)?;
+            }
             if it.person == it.other {
                 return Err(Refusal::bad_field("other", "is the same person"));
             }
@@ -104,16 +117,20 @@ pub(crate) fn decide(
             if !known(it.person)?.linked.contains(&it.other) {
                 return Err(Refusal::not_possible(it.person, "not linked to the other"));
             }
+            for person in [it.person, it.other] {
+                state.check_person_here(person, context.actor)?;
+            }
             IdentityUnlinked { person: it.person, other: it.other, basis: it.basis.clone() }.into()
         }
         PersonCommand::SetKeyState(it) => {
             text::check("basis", &it.basis, text::LINE)?;
             let person = known(it.person)?;
+            state.check_person_here(it.person, context.actor)?;
             if person.key_state == Some(KeyState::Shredded) {
                 return Err(Refusal::Ended { entity: it.person.into() });
             }
             if it.key_state == KeyState::Shredded {
-                let claim = state.open_claim_of(it.person).map(EntityRef::from);
+                let claim = state.open_claim_about(it.person).map(EntityRef::from);
                 if let Some(entity) = claim.or(state.unpaid_wage_of(it.person).map(EntityRef::from)) {
                     return Err(Refusal::OnHold { entity });
                 }

@@ -239,10 +239,15 @@ impl State {
         self.deadlines.first().map(|it| it.at)
     }
 
-    /// The claim, not yet closed, whose claimant is this human: it holds their record.
-    pub(crate) fn open_claim_of(&self, person: PersonId) -> Option<ClaimId> {
+    /// A claim, not yet closed, by this human or against an employer that this human is or runs, or answers for: it
+    /// holds their record.
+    pub(crate) fn open_claim_about(&self, person: PersonId) -> Option<ClaimId> {
         let is_claimant = |worker: WorkerId| self.workers.get(&worker).is_some_and(|it| it.person == person);
-        self.claims.iter().find(|(_, it)| it.is_open() && is_claimant(it.worker)).map(|(id, _)| *id)
+        let runs =
+            |id: EmployerId| self.employers.get(&id).is_some_and(|it| it.details.person == Some(person));
+        let is_debtor = |id: EmployerId| runs(id) || self.principal_of(id).is_some_and(runs);
+        let holds = |it: &claim::Claim| it.is_open() && (is_claimant(it.worker) || is_debtor(it.employer));
+        self.claims.iter().find(|(_, it)| holds(it)).map(|(id, _)| *id)
     }
 
     /// The version of an entity; 0 where it has no events.

@@ -10,6 +10,7 @@ use linggong_events::id::{EmployerId, HireId, Kind, MarketId, OfferId, PersonId,
 use linggong_events::occupation::Occupation;
 use linggong_events::office::Role;
 use linggong_events::person::{Age, AgeBand, KnownPerson};
+use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
 use linggong_events::worker::{
     ArrivalMeans, Arrived, BarAttested, Called, Left, Profile, ProfileChanged, Registered, WentHomeUnhired,
@@ -55,6 +56,8 @@ commands! {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Worker {
     pub(crate) person: PersonId,
+    /// The county of the desk that registered the worker.
+    pub(crate) region: Region,
     #[serde(with = "as_written")]
     pub(crate) profile: Profile,
     #[serde(with = "as_written")]
@@ -88,6 +91,20 @@ pub(crate) struct Presence {
 impl State {
     pub(crate) fn worker(&self, id: WorkerId) -> Result<&Worker, Refusal> {
         self.workers.get(&id).ok_or_else(|| Refusal::unknown(id))
+    }
+
+    /// Where the worker has to do with a desk: the county that registered them, the market where they are, and
+    /// wherever they are or were hired.
+    pub(crate) fn regions_of_worker<'a>(&'a self, worker: &'a Worker) -> impl Iterator<Item = Region> + 'a {
+        let market = worker.presence.and_then(|it| self.markets.get(&it.market)).map(|it| it.region);
+        let hires = worker.hires.iter().filter_map(|id| self.hires.get(id)).map(|it| it.terms.region);
+        std::iter::once(worker.region).chain(market).chain(hires)
+    }
+
+    /// Refuses whoever acts at a desk on a worker who has nothing to do with their regions.
+    fn check_worker_here(&self, worker: &Worker, actor: &Actor) -> Result<(), Refusal> {
+        let is_here = !actor.is_staff() || self.regions_of_worker(worker).any(|it| actor.covers(it));
+        if is_here { Ok(()) } else { Err(Refusal::OutsideRegion) }
     }
 
     /// Whether the worker has a hire, not void, that starts on `date`.
@@ -131,7 +148,9 @@ pub(crate) fn decide(
         WorkerCommand::ChangeProfile(it) => {
             context.actor.check_worker(it.worker)?;
             check_profile(&it.profile)?;
-            if state.worker(it.worker)?.profile == it.profile {
+            let worker = state.worker(it.worker)?;
+            state.check_worker_here(worker, context.actor)?;
+            if worker.profile == it.profile {
                 return Ok(Vec::new());
             }
             Ok(vec![ProfileChanged { worker: it.worker, profile: it.profile.clone() }.into()])
@@ -155,7 +174,7 @@ pub(crate) fn decide(
             Ok(vec![leaving(state, it.worker, worker, it.market, seen_at(context).date())])
         }
         WorkerCommand::AttestBar(it) => {
-            state.worker(it.worker)?;
+            state.check_worker_here(state.worker(it.worker)?, context.actor)?;
             text::check("basis", &it.basis, text::LINE)?;
             if it.occupations.is_empty() || it.occupations.len() > MAX_LIST {
                 return Err(Refusal::bad_field("occupations", "names no trade or too many"));
@@ -173,10 +192,12 @@ pub(crate) fn decide(
 }
 
 fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    state.check_own_office(context.actor)?;
     check_profile(&it.profile)?;
-    let today = context.now.date();
-    if it.person.age.is_some_and(|age| age.on(today) == AgeBand::Under16) {
-        return Err(Refusal::UnderAge { date: today });
+    // A sheet of last week is judged by last week: whoever was too young then was not to be introduced.
+    let date = context.occurred_at().date();
+    if it.person.age.is_some_and(|age| age.on(date) == AgeBand::Under16) {
+        return Err(Refusal::UnderAge { date });
     }
     if let Some((id, _)) = state.workers.iter().find(|(_, known)| known.person == it.person.person) {
         return Err(Refusal::Exists { entity: (*id).into() });
@@ -312,6 +333,7 @@ pub(crate) fn evolve(state: &mut State, event: &WorkerEvent, meta: &Meta) {
         WorkerEvent::Registered(it) => {
             let worker = Worker {
                 person: it.person,
+                region: meta.region,
                 profile: it.profile.clone(),
                 age: it.age,
                 document_verified: it.document_verified,

@@ -100,11 +100,19 @@ impl Age {
     pub fn on(self, date: Date) -> AgeBand {
         match (self.changes_on, self.band) {
             (Some(change), AgeBand::Under16) if change <= date => AgeBand::From16To17,
+            // 16 was reached two years before 18; where a leap day leaves a doubt, the later day is the safe one.
+            (Some(change), AgeBand::From16To17) if date < two_years_before(change) => AgeBand::Under16,
             (Some(change), AgeBand::From16To17) if change <= date => AgeBand::From18To59,
             (Some(change), AgeBand::From18To59) if change <= date => AgeBand::From60,
             (_, band) => band,
         }
     }
+}
+
+/// The first day of 16 of somebody whose first day of 18 is `change`.
+fn two_years_before(change: Date) -> Date {
+    let before = |date: Date| Date::of_civil(date.civil().saturating_sub(jiff::Span::new().years(2)));
+    before(change).max(before(change.plus_days(-1)).plus_days(1))
 }
 
 /// The first day on which somebody born on `birth` counts as having `years` full years.
@@ -182,6 +190,9 @@ mod tests {
             Age { band: AgeBand::From16To17, changes_on: Some(day("2028-11-23")) }
         );
         assert_eq!(on_birthday.on(day("2026-11-23")), AgeBand::From16To17, "the work date decides");
+        let later = Age::at(birth, day("2027-05-01"));
+        assert_eq!(later.on(day("2026-11-22")), AgeBand::Under16, "a day that lay before the verification");
+        assert_eq!(later.on(day("2026-11-23")), AgeBand::From16To17);
     }
 
     #[test]
@@ -203,5 +214,8 @@ mod tests {
             "18, a common year"
         );
         assert_eq!(Age::at(birth, day("2026-03-01")).band, AgeBand::From18To59);
+        let at_17 = Age::at(birth, day("2025-05-01"));
+        assert_eq!(at_17.on(day("2024-02-29")), AgeBand::Under16);
+        assert_eq!(at_17.on(day("2024-03-01")), AgeBand::From16To17);
     }
 }
