@@ -5,6 +5,7 @@
 
 mod digest;
 mod key;
+mod memory;
 mod page;
 mod projection;
 mod store;
@@ -28,6 +29,7 @@ pub mod wage_protection_board;
 use std::path::Path;
 
 pub use digest::ViewDigest;
+pub use memory::InMemory;
 pub use page::{BadCursor, Cursor, MAX_LIMIT, Order, Page, PageRequest};
 pub use projection::{AnyProjection, AsOf, At, Projection, Reader, Source, refold};
 pub use store::{Quarantined, StoreError};
@@ -59,6 +61,11 @@ macro_rules! views {
                 quarantined.extend(aside);
             )*
             Ok(Views { projections, readers: Readers { $($name),* }, quarantined })
+        }
+
+        /// Every view, in memory and before the first event.
+        pub fn in_memory() -> Vec<InMemory> {
+            vec![$(InMemory::of::<$module::$View>()),*]
         }
 
         /// The name and version of every view.

@@ -125,7 +125,7 @@ enum Folded {
     FailedAt(usize),
 }
 
-fn step<V: View>(rows: &mut Rows<'_>, event: &Recorded) {
+pub(crate) fn step<V: View>(rows: &mut Rows<'_>, event: &Recorded) {
     match event {
         Recorded::Known(envelope) => V::apply(rows, &envelope.meta, &envelope.event),
         Recorded::Unknown(raw) => V::apply_unknown(rows, raw),

@@ -1,0 +1,797 @@
+//! What the log says, read line by line by somebody who shares no code with the engine: the invariants of the
+//! whole, each a function named after its number, and the things that clients know of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use linggong_engine::command::Command;
+use linggong_events::commit::{Commit, Digest, Head, MAX_COMMIT_BYTES, MAX_COMMIT_EVENTS};
+use linggong_events::id::{ActorId, OfficeId};
+use linggong_events::merkle::{Tree, leaf_hash, root_of};
+use linggong_events::office::{Grant, Role};
+use linggong_events::time::{Date, Timestamp};
+use serde_json::Value;
+
+/// Every name in clear in a simulated vault holds these characters; nothing else in a run does.
+pub(crate) const CANARY: &str = "金丝雀";
+
+/// A broken invariant: its number and what was seen.
+pub(crate) type Broken = String;
+pub(crate) type Holds = Result<(), Broken>;
+
+/// One event as its line says it.
+pub(crate) struct Fact<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) line: &'a Value,
+    pub(crate) data: &'a Value,
+    pub(crate) time: Timestamp,
+}
+
+impl Fact<'_> {
+    fn id(&self, field: &str) -> Result<String, Broken> {
+        text(self.data, field).ok_or_else(|| format!("form: {} has no `{field}`: {}", self.name, self.data))
+    }
+
+    fn sum(&self, field: &str) -> Result<i64, Broken> {
+        let sum = self.data[field].as_i64();
+        sum.ok_or_else(|| format!("form: {} has no `{field}`: {}", self.name, self.data))
+    }
+
+    fn actor(&self) -> &str {
+        self.line["actor"].as_str().unwrap_or_default()
+    }
+}
+
+pub(crate) fn text(value: &Value, field: &str) -> Option<String> {
+    value[field].as_str().map(str::to_owned)
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Worker {
+    pub(crate) person: String,
+    pub(crate) market: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PostingIs {
+    Reviewed,
+    Open,
+    Filled,
+    Over,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Posting {
+    pub(crate) terms: Value,
+    pub(crate) is: PostingIs,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) end: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HireIs {
+    Agreed,
+    Started,
+    Ended,
+    Void,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Hire {
+    pub(crate) terms: Value,
+    pub(crate) is: HireIs,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Attendance {
+    pub(crate) signed_in: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Wage {
+    pub(crate) hire: String,
+    pub(crate) worker: String,
+    pub(crate) employer: String,
+    pub(crate) date: String,
+    pub(crate) amount: i64,
+    pub(crate) outstanding: i64,
+    pub(crate) last_payment: Option<String>,
+    is_overdue: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Cover {
+    pub(crate) is: &'static str,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) worker: String,
+    pub(crate) is_open: bool,
+    pub(crate) case: Option<String>,
+}
+
+/// Where a deadline of a case stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runs {
+    Running,
+    Met,
+    Lapsed,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) claims: Vec<String>,
+    pub(crate) is_open: bool,
+    pub(crate) is_filed: bool,
+    pub(crate) filing_by: Option<String>,
+    pub(crate) reopening_by: Option<String>,
+    pub(crate) last_event: String,
+    deadlines: BTreeMap<(String, String), Runs>,
+}
+
+impl Case {
+    pub(crate) fn running_rule(&self) -> Option<String> {
+        let running = self.deadlines.iter().find(|(_, it)| **it == Runs::Running);
+        running.map(|((rule, _), _)| rule.clone())
+    }
+}
+
+/// A command as its events in the log show it.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) digest: String,
+}
+
+/// Everything the log says so far.
+#[derive(Default)]
+pub(crate) struct Oracle {
+    /// Every line that holds this is printed as it is read.
+    trace: Option<String>,
+    head: Option<Head>,
+    pub(crate) commands: BTreeMap<String, Recorded>,
+    pub(crate) lines: Vec<Vec<u8>>,
+    pub(crate) seen_types: BTreeSet<String>,
+    versions: BTreeMap<String, u64>,
+    ids: BTreeSet<String>,
+    time: Option<Timestamp>,
+    tree: Tree,
+    checkpoints: Vec<(usize, Digest)>,
+    pub(crate) offices: Vec<String>,
+    pub(crate) markets: Vec<String>,
+    pub(crate) grants: BTreeMap<(ActorId, Role), (OfficeId, Grant)>,
+    pub(crate) proposed: Vec<(String, Grant, String)>,
+    granted: BTreeSet<(String, String)>,
+    pub(crate) workers: BTreeMap<String, Worker>,
+    pub(crate) employers: BTreeSet<String>,
+    pub(crate) postings: BTreeMap<String, Posting>,
+    pub(crate) offers: BTreeMap<String, Offer>,
+    pub(crate) hires: BTreeMap<String, Hire>,
+    pub(crate) attendances: BTreeMap<String, Attendance>,
+    pub(crate) wages: BTreeMap<String, Wage>,
+    pub(crate) covers: BTreeMap<String, Cover>,
+    pub(crate) claims: BTreeMap<String, Claim>,
+    pub(crate) cases: BTreeMap<String, Case>,
+    pub(crate) series: BTreeSet<String>,
+    pub(crate) keys: BTreeMap<String, (String, String, String)>,
+}
+
+impl Oracle {
+    pub(crate) fn tracing(trace: Option<String>) -> Oracle {
+        Oracle { trace, ..Oracle::default() }
+    }
+
+    /// Reads one commit that has become durable.
+    pub(crate) fn read(&mut self, commit: &Commit) -> Holds {
+        self.i03_positions_versions_and_times_run_on(commit)?;
+        self.i20_commits_and_events_have_bounds(commit)?;
+        i16_nothing_personal_stands_in_clear(commit.bytes())?;
+        for line in commit.lines() {
+            let value: Value = serde_json::from_slice(line).map_err(|error| format!("3: {error}"))?;
+            let full = value["type"].as_str().unwrap_or_default();
+            let short = full.strip_prefix("cn.linggong.").unwrap_or(full);
+            let name = short.rsplit_once(".v").map_or(short, |(name, _)| name);
+            let time: Timestamp = value["time"]
+                .as_str()
+                .and_then(|it| it.parse().ok())
+                .ok_or_else(|| format!("3: no time: {value}"))?;
+            let fact = Fact { name, line: &value, data: &value["data"], time };
+            self.seen_types.insert(name.to_owned());
+            if self.trace.as_ref().is_some_and(|it| String::from_utf8_lossy(line).contains(it)) {
+                println!("{} {} {name} {}", value["position"], time.local(), value["data"]);
+            }
+            self.tree.push(line);
+            self.lines.push(line.to_vec());
+            self.i03_one_event(&fact)?;
+            self.i01_a_command_has_its_events_once(&fact)?;
+            self.i04_every_event_has_its_cause_and_its_authority(&fact)?;
+            self.i15_no_worker_pays_to_work(&fact)?;
+            self.learn(&fact)?;
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, fact: &Fact<'_>) -> Holds {
+        match fact.name.split_once('.').map_or("", |(kind, _)| kind) {
+            "market" => self.learn_market(fact),
+            "office" | "person" => self.i17_roles_and_keys_take_two(fact),
+            "worker" | "employer" => self.learn_people(fact),
+            "posting" => self.learn_posting(fact),
+            "offer" => self.i08_every_offer_ends_once(fact),
+            "match" => i14_a_ranking_is_by_its_scores(fact),
+            "hire" => self.i09_nobody_is_in_two_places(fact),
+            "attendance" => self.learn_attendance(fact),
+            "wage" => self.i10_every_fen_is_accounted_for(fact),
+            "insurance" => self.i13_cover_is_taken_out_once(fact),
+            "claim" => self.learn_claim(fact),
+            "case" => {
+                self.i12_a_closed_case_stays_closed(fact)?;
+                self.i11_a_deadline_ends_one_way(fact)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// 3. Positions are dense, commits chain, epochs never fall.
+    fn i03_positions_versions_and_times_run_on(&mut self, commit: &Commit) -> Holds {
+        let header = commit.header();
+        let before = self.head.unwrap_or(Head::EMPTY);
+        if header.epoch < before.epoch {
+            return Err(format!("3: epoch {} after {}", header.epoch, before.epoch));
+        }
+        self.head = Some(before.after(commit).map_err(|error| format!("3: {error}"))?);
+        Ok(())
+    }
+
+    fn i03_one_event(&mut self, fact: &Fact<'_>) -> Holds {
+        let position = self.lines.len() as u64;
+        if fact.line["position"].as_str() != Some(&position.to_string()) {
+            return Err(format!("3: position {} at {position}", fact.line["position"]));
+        }
+        let subject = text(fact.line, "subject").unwrap_or_default();
+        let version = self.versions.entry(subject.clone()).or_default();
+        *version += 1;
+        if fact.line["version"].as_str() != Some(&version.to_string()) {
+            return Err(format!("3: version {} of {subject} where {version} is next", fact.line["version"]));
+        }
+        if self.time.is_some_and(|before| fact.time < before) {
+            return Err(format!("3: time runs back at {position}"));
+        }
+        self.time = Some(fact.time);
+        Ok(())
+    }
+
+    /// 1. The events of a command are contiguous and there once, all of one content.
+    fn i01_a_command_has_its_events_once(&mut self, fact: &Fact<'_>) -> Holds {
+        let Some(command) = text(fact.line, "commandid") else { return Ok(()) };
+        let digest = text(fact.line, "commanddigest").unwrap_or_default();
+        let position = self.lines.len() as u64;
+        match self.commands.get_mut(&command) {
+            None => {
+                self.commands.insert(command, Recorded { first: position, last: position, digest });
+            }
+            Some(known) if known.last + 1 == position && known.digest == digest => known.last = position,
+            Some(known) => {
+                return Err(format!(
+                    "1: command {command} had its events at {}..{} and has another at {position}",
+                    known.first, known.last
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// 4. What caused an event stands before it; who commanded it held the role.
+    fn i04_every_event_has_its_cause_and_its_authority(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = text(fact.line, "id").unwrap_or_default();
+        if let Some(cause) = text(fact.line, "causation").filter(|cause| !self.ids.contains(cause)) {
+            return Err(format!("4: {} is caused by {cause}, which is not there", fact.name));
+        }
+        if !self.ids.insert(id.clone()) {
+            return Err(format!("1: the event {id} ({}) is there twice", fact.name));
+        }
+        let role = text(fact.line, "role").unwrap_or_default();
+        let by_command = fact.line.get("commandid").is_some();
+        let held = self.granted.contains(&(fact.actor().to_owned(), role.clone()));
+        if by_command && !held {
+            return Err(format!("4: {} by {} who never was {role}", fact.name, fact.actor()));
+        }
+        if !by_command && role != "engine" {
+            return Err(format!("4: {} by a {role} without a command", fact.name));
+        }
+        Ok(())
+    }
+
+    /// 7. Every root ever stated is the root of that many events, by the other way of reckoning it.
+    pub(crate) fn i07_every_root_is_reproduced(&self) -> Holds {
+        let leaves: Vec<Digest> = self.lines.iter().map(|line| leaf_hash(line)).collect();
+        for (size, root) in &self.checkpoints {
+            if root_of(&leaves[..*size]) != *root {
+                return Err(format!("7: the root of {size} events was stated as {root}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// States a root, to be held against the log later.
+    pub(crate) fn state_root(&mut self) {
+        self.checkpoints.push((self.lines.len(), self.tree.root()));
+    }
+
+    /// 8. An offer is accepted, declined, expired or withdrawn: one of them, once.
+    fn i08_every_offer_ends_once(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("offer")?;
+        if fact.name == "offer.made" {
+            let offer = Offer { end: None };
+            return match self.offers.insert(id.clone(), offer) {
+                None => Ok(()),
+                Some(_) => Err(format!("8: the offer {id} was made twice")),
+            };
+        }
+        let offer = self.offers.get_mut(&id).ok_or_else(|| format!("8: {} of no offer {id}", fact.name))?;
+        match offer.end.replace(fact.name.to_owned()) {
+            None => Ok(()),
+            Some(before) => Err(format!("8: the offer {id} ended by {before} and by {}", fact.name)),
+        }
+    }
+
+    /// 9. Nobody is hired twice for the same minutes, no posting takes more than it has places, and one that
+    /// is over takes nobody.
+    fn i09_nobody_is_in_two_places(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("hire")?;
+        match fact.name {
+            "hire.agreed" => {
+                let terms = fact.data["terms"].clone();
+                self.check_engagement(&id, &terms)?;
+                let posting = text(&terms, "posting").unwrap_or_default();
+                let taken = |it: &&Hire| it.is != HireIs::Void && it.terms["posting"] == terms["posting"];
+                let taken = self.hires.values().filter(taken).count() as i64 + 1;
+                let known = self.postings.get(&posting).ok_or_else(|| format!("9: no posting {posting}"))?;
+                if known.terms["headcount"].as_i64() < Some(taken) {
+                    return Err(format!("9: {taken} hired for {posting} of {}", known.terms["headcount"]));
+                }
+                if matches!(known.is, PostingIs::Over | PostingIs::Reviewed) {
+                    return Err(format!("9: a hire for {posting}, which is {:?}", known.is));
+                }
+                self.hires.insert(id, Hire { terms, is: HireIs::Agreed });
+                return Ok(());
+            }
+            "hire.changed" => {
+                let terms = fact.data["terms"].clone();
+                self.check_engagement(&id, &terms)?;
+                let hire = self.hires.get_mut(&id).ok_or_else(|| format!("9: no hire {id}"))?;
+                hire.terms = terms;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let hire = self.hires.get_mut(&id).ok_or_else(|| format!("9: {} of no hire {id}", fact.name))?;
+        match fact.name {
+            "hire.started" => hire.is = HireIs::Started,
+            "hire.ended" => hire.is = HireIs::Ended,
+            "hire.cancelled" | "hire.no_show" | "hire.sent_home" | "hire.replaced" => {
+                if hire.is == HireIs::Void {
+                    return Err(format!("9: {} of {id}, which was void already", fact.name));
+                }
+                hire.is = HireIs::Void;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check_engagement(&self, id: &str, terms: &Value) -> Holds {
+        let engaged = |it: &Hire| matches!(it.is, HireIs::Agreed | HireIs::Started);
+        for (other, hire) in self.hires.iter().filter(|(other, it)| *other != id && engaged(it)) {
+            if hire.terms["worker"] == terms["worker"] && overlap(&hire.terms, terms) {
+                return Err(format!("9: {} is hired by {other} and {id} at once", terms["worker"]));
+            }
+        }
+        Ok(())
+    }
+
+    /// 10. What is outstanding follows from what was due and what was paid; it is never negative.
+    fn i10_every_fen_is_accounted_for(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("wage")?;
+        if matches!(fact.name, "wage.due" | "wage.presumed_due") {
+            let (amount, outstanding) = (fact.sum("amount")?, fact.sum("outstanding")?);
+            if amount < 0 || outstanding != amount {
+                return Err(format!("10: due {amount}, outstanding {outstanding} of {id}"));
+            }
+            let wage = Wage {
+                hire: fact.id("hire")?,
+                worker: fact.id("worker")?,
+                employer: fact.id("employer")?,
+                date: fact.id("date")?,
+                amount,
+                outstanding,
+                last_payment: None,
+                is_overdue: false,
+            };
+            // A presumption gives way to what is known: the same wage may be due with another amount.
+            self.wages.insert(id, wage);
+            return Ok(());
+        }
+        let event = text(fact.line, "id");
+        let wage = self.wages.get_mut(&id).ok_or_else(|| format!("10: {} of no wage {id}", fact.name))?;
+        let before = wage.outstanding;
+        let now = fact.data["outstanding"].as_i64().unwrap_or(before);
+        let wrong = match fact.name {
+            // Money of before the worker's word on all that came may be part of it already.
+            "wage.paid" => now > before || now < before - fact.sum("amount")?,
+            "wage.paid_to_third" => now > before,
+            "wage.receipt_confirmed" | "wage.corrected" => {
+                wage.is_overdue = false;
+                false
+            }
+            "wage.payment_contradicted" => {
+                wage.is_overdue = false;
+                now < before
+            }
+            "wage.payment_determined" => {
+                wage.is_overdue = false;
+                now != (wage.amount - fact.sum("paid")?).max(0)
+            }
+            "wage.overdue" => {
+                let twice = std::mem::replace(&mut wage.is_overdue, true);
+                twice || now != before || now <= 0 || fact.time < end_of(&fact.id("due_on")?)?
+            }
+            "wage.adjusted" => {
+                let (was, is) = (wage.amount, fact.sum("amount")?);
+                (wage.amount, wage.is_overdue) = (is, false);
+                let left = (is - was + before).max(0);
+                // Who was overpaid owes less of a raise.
+                if before > 0 { now != left } else { now > left }
+            }
+            "wage.demanded" => fact.sum("amount")? != before,
+            _ => now != before,
+        };
+        if wrong || now < 0 || now > wage.amount {
+            return Err(format!("10: {} takes {id} of {} from {before} to {now}", fact.name, wage.amount));
+        }
+        if fact.name == "wage.paid" {
+            wage.last_payment = event;
+        }
+        wage.outstanding = now;
+        Ok(())
+    }
+
+    /// 11. A deadline runs until it is met or lapses, never both; what was missed is never met.
+    fn i11_a_deadline_ends_one_way(&mut self, fact: &Fact<'_>) -> Holds {
+        let Some(case) = self.cases.get_mut(&fact.id("case")?) else { return Ok(()) };
+        let given = fact.data["deadlines"].as_array().into_iter().flatten().chain(fact.data.get("deadline"));
+        for deadline in given {
+            let (rule, day) = (text(deadline, "rule"), text(deadline, "last_day"));
+            let key = (rule.unwrap_or_default(), day.unwrap_or_default());
+            if let Some(superseded) = text(fact.data, "supersedes") {
+                case.deadlines.remove(&(key.0.clone(), superseded));
+            }
+            case.deadlines.insert(key, Runs::Running);
+        }
+        if !fact.name.starts_with("case.deadline_") {
+            return Ok(());
+        }
+        let (rule, day) = (fact.id("rule")?, fact.id("last_day")?);
+        let state = case.deadlines.entry((rule.clone(), day.clone())).or_insert(Runs::Running);
+        let next = match fact.name {
+            "case.deadline_met" => Runs::Met,
+            "case.deadline_lapsed" => Runs::Lapsed,
+            _ => Runs::Running,
+        };
+        if *state != Runs::Running {
+            return Err(format!("11: the deadline {rule} of {day} was {state:?} and is {next:?}"));
+        }
+        if next == Runs::Lapsed && fact.time < end_of(&day)? {
+            return Err(format!("11: the deadline {rule} of {day} lapsed at {}", fact.time));
+        }
+        *state = next;
+        Ok(())
+    }
+
+    /// 12. A closed case changes by a correction or by reopening, which takes two; so does filing.
+    fn i12_a_closed_case_stays_closed(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("case")?;
+        let event = text(fact.line, "id").unwrap_or_default();
+        if fact.name == "case.accepted" {
+            let claims: Vec<String> = serde_json::from_value(fact.data["claims"].clone())
+                .map_err(|error| format!("form: {error}"))?;
+            for claim in &claims {
+                if let Some(claim) = self.claims.get_mut(claim) {
+                    claim.case = Some(id.clone());
+                }
+            }
+            let case = Case {
+                claims,
+                is_open: true,
+                is_filed: false,
+                filing_by: None,
+                reopening_by: None,
+                last_event: event,
+                deadlines: BTreeMap::new(),
+            };
+            self.cases.insert(id, case);
+            return Ok(());
+        }
+        let Some(case) = self.cases.get_mut(&id) else { return Ok(()) };
+        let may_follow = matches!(
+            fact.name,
+            "case.corrected" | "case.reopen_proposed" | "case.reopened" | "case.payment_seen"
+        );
+        if !case.is_open && !may_follow {
+            return Err(format!("12: {} of {id}, which is closed", fact.name));
+        }
+        case.last_event = event;
+        let alone = |by: &Option<String>| by.as_deref() == Some(fact.actor()) || by.is_none();
+        match fact.name {
+            "case.filing_proposed" => case.filing_by = Some(fact.actor().to_owned()),
+            "case.reopen_proposed" => case.reopening_by = Some(fact.actor().to_owned()),
+            "case.filed" => {
+                if alone(&case.filing_by) {
+                    return Err(format!("12: {id} was filed by one officer alone"));
+                }
+                case.is_filed = true;
+            }
+            "case.reopened" => {
+                if alone(&case.reopening_by) {
+                    return Err(format!("12: {id} was reopened by one officer alone"));
+                }
+                (case.is_open, case.reopening_by) = (true, None);
+            }
+            "case.closed" => case.is_open = false,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// 13. A cover is applied for once per hire and product, decided once, ended once.
+    fn i13_cover_is_taken_out_once(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("insurance")?;
+        let is = match fact.name {
+            "insurance.check_planned" => "planned",
+            "insurance.applied" => "applied",
+            "insurance.confirmed" => "confirmed",
+            "insurance.rejected" => "rejected",
+            "insurance.refused_by_worker" => "refused",
+            "insurance.ended" => "ended",
+            _ => return Ok(()),
+        };
+        let before = self.covers.get(&id).map_or("none", |it| it.is);
+        let lawful = match is {
+            "confirmed" | "rejected" => before == "applied",
+            "ended" => matches!(before, "applied" | "confirmed"),
+            "applied" => before == "none",
+            _ => true,
+        };
+        if !lawful {
+            return Err(format!("13: cover {id} was {before} and is {is}"));
+        }
+        self.covers.insert(id, Cover { is });
+        Ok(())
+    }
+
+    /// 15. Nothing that happens charges a worker for finding or having work.
+    fn i15_no_worker_pays_to_work(&self, fact: &Fact<'_>) -> Holds {
+        fn charges(value: &Value) -> Option<&String> {
+            match value {
+                Value::Object(fields) => fields
+                    .iter()
+                    .find(|(name, _)| {
+                        ["fee", "charge", "deduct", "deposit"].iter().any(|it| name.contains(it))
+                    })
+                    .map(|(name, _)| name)
+                    .or_else(|| fields.values().find_map(charges)),
+                Value::Array(items) => items.iter().find_map(charges),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+            }
+        }
+        match charges(fact.data) {
+            None => Ok(()),
+            Some(field) => Err(format!("15: {} has `{field}`", fact.name)),
+        }
+    }
+
+    /// 17. A key is destroyed by a second officer after a first sealed it, and never while a claim is open; a
+    /// role is given by two.
+    fn i17_roles_and_keys_take_two(&mut self, fact: &Fact<'_>) -> Holds {
+        match fact.name {
+            "office.registered" => self.offices.push(fact.id("office")?),
+            "office.series_opened" => {
+                self.series.insert(format!("{} {}", fact.id("office")?, fact.id("series")?));
+            }
+            "office.role_proposed" => {
+                let by = fact.actor().to_owned();
+                self.proposed.push((fact.id("office")?, grant_in(fact)?, by));
+            }
+            "office.role_granted" => {
+                let (office, grant) = (fact.id("office")?, grant_in(fact)?);
+                let proposal = |(at, it, _): &(String, Grant, String)| *at == office && *it == grant;
+                let founding = fact.line["role"] == "engine";
+                match self.proposed.iter().rposition(proposal) {
+                    Some(nth) => {
+                        let (_, _, by) = self.proposed.remove(nth);
+                        if by == fact.actor() || grant.actor.0.to_string() == fact.actor() {
+                            return Err(format!("17: {} gave a role alone", fact.actor()));
+                        }
+                    }
+                    None if founding => {}
+                    None => return Err("17: a role was given that nobody proposed".into()),
+                }
+                let role = fact.data["grant"]["role"].as_str().unwrap_or_default().to_owned();
+                self.granted.insert((grant.actor.0.to_string(), role));
+                let office: OfficeId = read(&fact.data["office"])?;
+                self.grants.insert((grant.actor, grant.role), (office, grant));
+            }
+            "office.role_revoked" => {
+                let (actor, role): (ActorId, Role) = (read(&fact.data["actor"])?, read(&fact.data["role"])?);
+                self.grants.remove(&(actor, role));
+            }
+            "person.key_state_changed" => {
+                let (person, key, state) = (fact.id("person")?, fact.id("key")?, fact.id("state")?);
+                let before = self.keys.get(&person).cloned();
+                if state == "shredded" {
+                    let sealed_by_another =
+                        before.is_some_and(|(_, is, by)| is == "sealed" && by != fact.actor());
+                    let open = |it: &&Claim| {
+                        it.is_open && self.workers.get(&it.worker).is_some_and(|it| it.person == person)
+                    };
+                    if !sealed_by_another || self.claims.values().find(open).is_some() {
+                        return Err(format!("17: the key of {person} was destroyed out of order"));
+                    }
+                }
+                self.keys.insert(person, (key, state, fact.actor().to_owned()));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// 20. Lines, commits and their numbers of events have bounds.
+    fn i20_commits_and_events_have_bounds(&self, commit: &Commit) -> Holds {
+        let too_many = commit.lines().len() > MAX_COMMIT_EVENTS as usize;
+        let too_long = commit.lines().any(|line| line.len() > 60 * 1024);
+        if too_many || too_long || commit.bytes().len() > MAX_COMMIT_BYTES {
+            return Err(format!("20: commit {} is too large", commit.header().commit));
+        }
+        Ok(())
+    }
+
+    fn learn_market(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("market")?;
+        match fact.name {
+            "market.registered" => self.markets.push(id),
+            "market.closed" => self.markets.retain(|it| *it != id),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn learn_people(&mut self, fact: &Fact<'_>) -> Holds {
+        match fact.name {
+            "employer.registered" => {
+                self.employers.insert(fact.id("employer")?);
+            }
+            "worker.registered" => {
+                let worker = Worker { person: fact.id("person")?, market: None };
+                self.workers.insert(fact.id("worker")?, worker);
+            }
+            "worker.arrived" | "worker.left" | "worker.went_home_unhired" => {
+                let market = fact.id("market")?;
+                if let Some(worker) = self.workers.get_mut(&fact.id("worker")?) {
+                    worker.market = (fact.name == "worker.arrived").then_some(market);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn learn_posting(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("posting")?;
+        let is = match fact.name {
+            "posting.published" | "posting.review_requested" => {
+                let is = if fact.name == "posting.published" { PostingIs::Open } else { PostingIs::Reviewed };
+                self.postings.insert(id, Posting { terms: fact.data["terms"].clone(), is });
+                return Ok(());
+            }
+            "posting.changed" => None,
+            "posting.approved" | "posting.reopened" => Some(PostingIs::Open),
+            "posting.filled" => Some(PostingIs::Filled),
+            _ => Some(PostingIs::Over),
+        };
+        let Some(posting) = self.postings.get_mut(&id) else {
+            return Err(format!("9: {} of no posting {id}", fact.name));
+        };
+        match is {
+            Some(is) => posting.is = is,
+            None => posting.terms = fact.data["terms"].clone(),
+        }
+        Ok(())
+    }
+
+    fn learn_attendance(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("attendance")?;
+        if fact.name == "attendance.signed_in" {
+            let signed_in = text(fact.line, "id").unwrap_or_default();
+            self.attendances.entry(id).or_insert(Attendance { signed_in });
+        }
+        Ok(())
+    }
+
+    fn learn_claim(&mut self, fact: &Fact<'_>) -> Holds {
+        let id = fact.id("claim")?;
+        match fact.name {
+            "claim.registered" => {
+                let claim = Claim { worker: fact.id("worker")?, is_open: true, case: None };
+                self.claims.insert(id, claim);
+            }
+            "claim.closed" | "claim.withdrawn" => {
+                if let Some(claim) = self.claims.get_mut(&id) {
+                    claim.is_open = false;
+                }
+            }
+            "claim.amount_changed" => {
+                let (total, outstanding) = (fact.sum("total")?, fact.sum("outstanding")?);
+                if outstanding < 0 || outstanding > total {
+                    return Err(format!("10: {outstanding} of {total} outstanding in the claim {id}"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the role may give the command, by the registry.
+    pub(crate) fn i04_the_role_may(name: &str, role: Role) -> Holds {
+        match Command::find(name) {
+            Some(entry) if entry.roles.contains(&role) => Ok(()),
+            _ => Err(format!("4: {name} was accepted from a {role:?}")),
+        }
+    }
+}
+
+/// 14. Candidates stand in the order of their scores.
+fn i14_a_ranking_is_by_its_scores(fact: &Fact<'_>) -> Holds {
+    let scores: Vec<i64> = fact.data["candidates"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|it| it["score"].as_i64())
+        .collect();
+    if scores.is_sorted_by(|one, next| one >= next) { Ok(()) } else { Err(format!("14: ranked {scores:?}")) }
+}
+
+/// 16. What the vault seals stands nowhere in clear.
+pub(crate) fn i16_nothing_personal_stands_in_clear(bytes: &[u8]) -> Holds {
+    let needle = CANARY.as_bytes();
+    if bytes.windows(needle.len()).any(|it| it == needle) {
+        return Err("16: a name stands in clear".into());
+    }
+    Ok(())
+}
+
+fn overlap(one: &Value, other: &Value) -> bool {
+    let shifts = |terms: &Value| -> Vec<(Timestamp, Timestamp)> {
+        let at = |shift: &Value, end: &str| shift[end].as_str().and_then(|it| it.parse().ok());
+        let shifts = terms["shifts"].as_array().into_iter().flatten();
+        shifts.filter_map(|it| Some((at(it, "start")?, at(it, "end")?))).collect()
+    };
+    let (one, other) = (shifts(one), shifts(other));
+    one.iter().any(|a| other.iter().any(|b| a.0 < b.1 && b.0 < a.1))
+}
+
+fn end_of(day: &str) -> Result<Timestamp, Broken> {
+    let day: Date = day.parse().map_err(|_| format!("form: `{day}` is no day"))?;
+    Ok(day.end())
+}
+
+fn grant_in(fact: &Fact<'_>) -> Result<Grant, Broken> {
+    read(&fact.data["grant"])
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, Broken> {
+    serde_json::from_value(value.clone()).map_err(|error| format!("form: {error}"))
+}

@@ -1,0 +1,717 @@
+//! What clients ask for: lawful more often than not, over all kinds, about things that they know of.
+
+use linggong_events::commit::Digest;
+use linggong_events::id::ActorId;
+use linggong_events::office::Role;
+use linggong_events::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::oracle::{CANARY, HireIs, Oracle, PostingIs};
+use crate::random::Random;
+
+/// The county in which everything happens.
+pub(crate) const COUNTY: &str = "370102";
+
+/// Something to be asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) actor: ActorId,
+    pub(crate) role: Role,
+    pub(crate) name: &'static str,
+    pub(crate) body: Value,
+    pub(crate) about: Value,
+}
+
+/// Where a wish comes from.
+pub(crate) struct Desk<'a> {
+    pub(crate) knows: &'a Oracle,
+    pub(crate) random: &'a mut Random,
+    pub(crate) now: Timestamp,
+    /// The digests of packs that are stored and may be adopted.
+    pub(crate) packs: &'a [(&'static str, &'static str, Digest)],
+}
+
+/// The commands by how often they are wished for.
+const WISHES: &[(u64, &str)] = &[
+    (2, "market.register"),
+    (1, "market.reclassify"),
+    (1, "market.close"),
+    (6, "office.role_grant.propose"),
+    (8, "office.role_grant.confirm"),
+    (1, "office.revoke_role"),
+    (3, "office.open_series"),
+    (1, "office.void_number"),
+    (3, "office.confirm_clock"),
+    (1, "office.register"),
+    (1, "person.link"),
+    (1, "person.unlink"),
+    (2, "person.set_key_state"),
+    (12, "worker.register"),
+    (2, "worker.change_profile"),
+    (25, "worker.arrive"),
+    (2, "worker.call"),
+    (3, "worker.leave"),
+    (1, "worker.attest_bar"),
+    (5, "employer.register"),
+    (1, "employer.restrict"),
+    (1, "employer.lift_restriction"),
+    (25, "posting.submit"),
+    (6, "posting.approve"),
+    (2, "posting.reject"),
+    (3, "posting.change"),
+    (3, "posting.withdraw"),
+    (5, "posting.match"),
+    (10, "offer.make"),
+    (20, "offer.grab"),
+    (25, "offer.accept"),
+    (6, "offer.decline"),
+    (3, "offer.withdraw"),
+    (4, "hire.register_on_site"),
+    (4, "hire.sign_agreement"),
+    (6, "hire.start"),
+    (3, "hire.change"),
+    (3, "hire.decide_insurance"),
+    (5, "hire.cancel"),
+    (3, "hire.report_no_show"),
+    (3, "hire.report_sent_home"),
+    (4, "hire.replace"),
+    (5, "hire.end"),
+    (3, "hire.follow_up"),
+    (2, "hire.report_injury"),
+    (25, "attendance.sign_in"),
+    (25, "attendance.sign_out"),
+    (4, "attendance.correct"),
+    (6, "wage.state_due"),
+    (6, "wage.adjust"),
+    (12, "wage.record_payment"),
+    (3, "wage.record_payment_to_third"),
+    (6, "wage.confirm_receipt"),
+    (4, "wage.demand"),
+    (2, "wage.record_owed_note"),
+    (3, "wage.correct"),
+    (3, "wage.contradict_payment"),
+    (2, "wage.determine_payment"),
+    (5, "insurance.apply"),
+    (6, "insurance.confirm"),
+    (2, "insurance.reject"),
+    (2, "insurance.refuse"),
+    (2, "insurance.end"),
+    (14, "claim.register"),
+    (3, "claim.add_evidence"),
+    (1, "claim.link"),
+    (2, "claim.refer"),
+    (2, "claim.withdraw"),
+    (2, "claim.close"),
+    (2, "claim.follow_up"),
+    (12, "case.accept"),
+    (2, "case.refuse"),
+    (3, "case.ask_supplement"),
+    (2, "case.direct_elsewhere"),
+    (6, "case.file.propose"),
+    (6, "case.file.confirm"),
+    (3, "case.assign"),
+    (4, "case.issue_document"),
+    (3, "case.extend"),
+    (4, "case.meet_deadline"),
+    (4, "case.mediate"),
+    (2, "case.fail_mediation"),
+    (6, "case.close"),
+    (4, "case.reopen.propose"),
+    (4, "case.reopen.confirm"),
+    (3, "case.correct"),
+    (2, "rules.adopt"),
+];
+
+impl Desk<'_> {
+    /// A wish, where one of a few tries finds what it needs.
+    pub(crate) fn wish(&mut self) -> Option<Wish> {
+        let all: u64 = WISHES.iter().map(|(weight, _)| weight).sum();
+        for _ in 0..12 {
+            let mut at = self.random.next() % all;
+            let (_, name) = WISHES.iter().find(|(weight, _)| {
+                let found = at < *weight;
+                at = at.saturating_sub(*weight);
+                found
+            })?;
+            if let Some(body) = self.body(name) {
+                return self.by_somebody(name, body);
+            }
+        }
+        None
+    }
+
+    /// Every command that clients wish for.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        WISHES.iter().map(|(_, name)| *name)
+    }
+
+    /// By whoever may, most of the time; a tenth of all wishes has something wrong.
+    fn by_somebody(&mut self, name: &'static str, mut body: Value) -> Option<Wish> {
+        let roles = linggong_engine::command::Command::find(name)?.roles;
+        let wrong_role = self.random.one_in_thousand(30);
+        let fits = |role: &Role| wrong_role || roles.contains(role);
+        let staff: Vec<(ActorId, Role)> =
+            self.knows.grants.keys().filter(|it| fits(&it.1)).copied().collect();
+        let (actor, role) = self.random.pick(&staff)?;
+        let mut about = json!({});
+        if self.random.one_in_thousand(30) {
+            self.go_wrong(&mut body);
+        }
+        match self.random.below(30) {
+            0 => about["if_version"] = json!(self.random.between(1, 4).to_string()),
+            1 => about["occurred_at"] = json!(self.now.plus_ms(-self.random.between(0, 3 * HOUR_MS))),
+            2 => about["occurred_at"] = json!(self.now.plus_ms(self.random.between(0, 2 * DAY_MS))),
+            3..=5 => {
+                let people: Vec<String> = self.knows.workers.values().map(|it| it.person.clone()).collect();
+                about["on_behalf_of"] = json!(self.random.pick(&people)?);
+            }
+            _ => {}
+        }
+        if name.starts_with("wage.confirm") || name.starts_with("claim.register") {
+            let worker = match text(&body, "worker") {
+                Some(worker) => Some(worker),
+                None => text(&body, "wage").and_then(|it| Some(self.knows.wages.get(&it)?.worker.clone())),
+            };
+            let person = worker.and_then(|it| Some(self.knows.workers.get(&it)?.person.clone()));
+            if let Some(person) = person {
+                about["on_behalf_of"] = json!(person);
+            }
+        }
+        Some(Wish { actor, role, name, body, about })
+    }
+
+    /// Puts a thing of another kind, or none at all, where one was named.
+    fn go_wrong(&mut self, body: &mut Value) {
+        let Some(fields) = body.as_object_mut() else { return };
+        let named: Vec<String> = fields
+            .iter()
+            .filter(|(_, it)| it.as_str().is_some_and(|it| Uuid::parse_str(it).is_ok()))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let Some(name) = self.random.pick(&named) else { return };
+        let others: Vec<String> = self.knows.workers.keys().chain(self.knows.hires.keys()).cloned().collect();
+        let nobody = Uuid::from_u128(u128::from(self.random.next())).to_string();
+        let other = self.random.pick(&others).unwrap_or(nobody);
+        fields.insert(name, json!(other));
+    }
+
+    fn body(&mut self, name: &str) -> Option<Value> {
+        let (kind, _) = name.split_once('.')?;
+        match kind {
+            "market" | "office" | "person" | "rules" => self.of_the_office(name),
+            "worker" | "employer" => self.of_people(name),
+            "posting" | "offer" => self.of_work(name),
+            "hire" | "insurance" => self.of_hires(name),
+            "attendance" | "wage" => self.of_money(name),
+            _ => self.of_disputes(name),
+        }
+    }
+
+    fn of_the_office(&mut self, name: &str) -> Option<Value> {
+        let office = self.random.pick(&self.knows.offices)?;
+        let kinds = ["public_benefit", "commercial", "spontaneous"].map(str::to_owned);
+        Some(match name {
+            "market.register" if self.knows.markets.len() < 3 => json!({
+                "name": "东站零工市场", "region": COUNTY, "place": self.place(), "market_kind": self.random.pick(&kinds)?,
+            }),
+            "market.reclassify" => json!({
+                "market": self.random.pick(&self.knows.markets)?, "market_kind": self.random.pick(&kinds)?, "reason": "重新认定",
+            }),
+            "market.close" if self.knows.markets.len() > 1 => {
+                json!({ "market": self.random.pick(&self.knows.markets)?, "reason": "搬迁" })
+            }
+            "office.register" if self.knows.offices.len() < 3 => {
+                json!({ "name": "历下区劳动监察大队", "region": COUNTY, "department": "hrss" })
+            }
+            "office.role_grant.propose" => self.grant(office)?,
+            "office.role_grant.confirm" => {
+                let (office, grant, _) = self.random.pick(&self.knows.proposed)?;
+                json!({ "office": office, "holder": grant.actor, "role": grant.role, "basis": "任命书" })
+            }
+            "office.revoke_role" => {
+                // Those of the founding stay, so that a run does not end for want of officers.
+                let later: Vec<_> = self
+                    .knows
+                    .grants
+                    .values()
+                    .filter(|(_, it)| it.worker.is_some() || it.employer.is_some())
+                    .cloned()
+                    .collect();
+                let (office, grant) = self.random.pick(&later)?;
+                json!({ "office": office, "holder": grant.actor, "role": grant.role, "reason": "离岗" })
+            }
+            "office.open_series" => {
+                let series = self.random.pick(&["acceptance", "refusal", "filing"])?;
+                json!({ "office": office, "series": series, "year": 2026, "prefix": "历下受", "next": 1 })
+            }
+            "office.void_number" => {
+                json!({ "office": office, "series": "acceptance", "year": 2026, "reason": "打印错误" })
+            }
+            "office.confirm_clock" => json!({ "office": office, "reason": "已核对时钟" }),
+            "person.link" | "person.unlink" => {
+                json!({ "person": self.person()?, "other": self.person()?, "basis": "核对证件" })
+            }
+            "person.set_key_state" => {
+                let person = self.person()?;
+                let state = self.random.pick(&["active", "sealed", "shredded"])?;
+                json!({ "person": person, "key": key_of(&person), "key_state": state, "basis": "注销申请" })
+            }
+            "rules.adopt" => {
+                let (name, pack_kind, digest) = self.random.pick(self.packs)?;
+                json!({ "name": name, "pack_kind": pack_kind, "digest": digest.to_string(), "reason": "新规则" })
+            }
+            _ => return None,
+        })
+    }
+
+    fn grant(&mut self, office: String) -> Option<Value> {
+        let for_worker = self.random.coin();
+        let worker = self.worker();
+        let employer = self.employer();
+        let of = if for_worker { worker.clone()? } else { employer.clone()? };
+        let actor = Uuid::parse_str(&of).ok()?.as_u128() ^ 0xAC;
+        let mut grant = json!({
+            "actor": Uuid::from_u128(actor), "role": if for_worker { "worker" } else { "employer" }, "regions": [COUNTY],
+        });
+        if for_worker {
+            grant["person"] = json!(self.knows.workers.get(&of)?.person);
+            grant["worker"] = json!(of);
+        } else {
+            grant["employer"] = json!(of);
+        }
+        Some(json!({ "office": office, "grant": grant, "reason": "开通账号" }))
+    }
+
+    fn of_people(&mut self, name: &str) -> Option<Value> {
+        let until = self.now.date().plus_days(self.random.between(0, 4));
+        Some(match name {
+            "worker.register" if self.knows.workers.len() < 12 => {
+                json!({ "person": self.known_person(), "profile": self.profile() })
+            }
+            "worker.change_profile" => json!({ "worker": self.worker()?, "profile": self.profile() }),
+            "worker.arrive" => {
+                let means = self.random.pick(&["card", "desk"])?;
+                json!({ "worker": self.worker()?, "market": self.random.pick(&self.knows.markets)?, "means": means })
+            }
+            "worker.call" | "worker.leave" => {
+                let present =
+                    |(id, it): (&String, &crate::oracle::Worker)| Some((id.clone(), it.market.clone()?));
+                let present: Vec<_> = self.knows.workers.iter().filter_map(present).collect();
+                let (worker, market) = self.random.pick(&present)?;
+                json!({ "worker": worker, "market": market })
+            }
+            "worker.attest_bar" => json!({
+                "worker": self.worker()?, "occupations": ["loader"], "until": until, "basis": "体检",
+            }),
+            "employer.register" if self.knows.employers.len() < 5 => match self.random.below(3) {
+                0 => json!({ "employer_kind": "household", "region": COUNTY, "person": self.known_person() }),
+                1 => {
+                    json!({ "employer_kind": "unlicensed", "region": COUNTY, "name": "王记装卸", "person": self.known_person() })
+                }
+                _ => json!({
+                    "employer_kind": "enterprise", "region": COUNTY, "name": "顺达装卸有限公司",
+                    "code": self.random.pick(&["91370102MA3LDCHX0R", "91350100M000100Y43"])?,
+                }),
+            },
+            "employer.restrict" => json!({
+                "employer": self.employer()?, "authority": "人社局", "basis": "拖欠工资", "until": until,
+            }),
+            "employer.lift_restriction" => json!({ "employer": self.employer()?, "basis": "已整改" }),
+            _ => return None,
+        })
+    }
+
+    fn of_work(&mut self, name: &str) -> Option<Value> {
+        let open: Vec<String> = self.postings(|it| it == PostingIs::Open);
+        Some(match name {
+            "posting.submit" if open.len() < 12 => {
+                let mode = self.random.pick(&["grab", "grab", "dispatch", "dispatch", "named"])?;
+                json!({ "terms": self.terms(mode)? })
+            }
+            "posting.approve" | "posting.reject" => {
+                let reviewed = self.postings(|it| it == PostingIs::Reviewed);
+                json!({ "posting": self.random.pick(&reviewed)?, "reason": "已核" })
+            }
+            "posting.change" => {
+                let posting = self.random.pick(&open)?;
+                let mut terms = self.knows.postings.get(&posting)?.terms.clone();
+                let headcount = terms["headcount"].as_i64()? + self.random.between(-1, 2);
+                terms["headcount"] = json!(headcount.max(1));
+                if self.random.coin() {
+                    terms["pay"]["rate"] = json!(terms["pay"]["rate"].as_i64()? + 1000);
+                }
+                json!({ "posting": posting, "terms": terms })
+            }
+            "posting.withdraw" => json!({ "posting": self.random.pick(&open)?, "reason": "不需要了" }),
+            "posting.match" => json!({ "posting": self.random.pick(&open)? }),
+            "offer.make" => {
+                let mut body = json!({ "posting": self.random.pick(&open)?, "worker": self.worker()? });
+                if self.random.coin() {
+                    body["override_reason"] = json!("雇主点名");
+                }
+                body
+            }
+            "offer.grab" => json!({ "posting": self.random.pick(&open)?, "worker": self.worker()? }),
+            "offer.accept" | "offer.decline" | "offer.withdraw" => {
+                let live: Vec<String> = self
+                    .knows
+                    .offers
+                    .iter()
+                    .filter(|(_, it)| it.end.is_none())
+                    .map(|(id, _)| id.clone())
+                    .collect();
+                let any: Vec<String> = self.knows.offers.keys().cloned().collect();
+                let from = if self.random.one_in_thousand(100) { any } else { live };
+                json!({ "offer": self.random.pick(&from)? })
+            }
+            _ => return None,
+        })
+    }
+
+    fn of_hires(&mut self, name: &str) -> Option<Value> {
+        if name == "hire.register_on_site" {
+            let workers: Vec<String> = self.worker().into_iter().chain(self.worker()).collect();
+            let mut terms = self.terms("on_site")?;
+            terms["headcount"] = json!(workers.len());
+            let insurance = self.random.pick(&["by_employer", "by_worker", "refused_by_worker", "open"])?;
+            return Some(json!({ "terms": terms, "workers": workers, "insurance": insurance }));
+        }
+        let from = self.now.plus_ms(self.random.between(-DAY_MS, DAY_MS));
+        if matches!(name, "insurance.confirm" | "insurance.reject" | "insurance.end") {
+            let covers: Vec<String> = self
+                .knows
+                .covers
+                .iter()
+                .filter(|(_, it)| it.is != "ended")
+                .map(|(id, _)| id.clone())
+                .collect();
+            let insurance = self.random.pick(&covers)?;
+            return Some(match name {
+                "insurance.confirm" => json!({
+                    "insurance": insurance, "policy": "PICC-1", "effective_from": from, "effective_until": from.plus_ms(DAY_MS),
+                }),
+                "insurance.reject" => json!({ "insurance": insurance, "reason": "超龄" }),
+                _ => json!({ "insurance": insurance, "at": self.lately(), "reason": "退保" }),
+            });
+        }
+        let live: Vec<String> = self.hires(|it| matches!(it, HireIs::Agreed | HireIs::Started));
+        let hire = self.random.pick(&live)?;
+        let terms = self.knows.hires.get(&hire)?.terms.clone();
+        let insurance = self.random.pick(&["by_employer", "refused_by_worker", "open"])?;
+        Some(match name {
+            "hire.sign_agreement" => {
+                json!({ "hire": hire, "template": "用工协议", "document": digest("协议") })
+            }
+            "hire.start" | "hire.report_sent_home" | "hire.report_injury" => {
+                json!({ "hire": hire, "at": self.lately() })
+            }
+            "hire.change" => {
+                let mut shifts = terms["shifts"].clone();
+                if self.random.coin() {
+                    shifts = self.shifts();
+                }
+                json!({ "hire": hire, "shifts": shifts, "pay": terms["pay"], "region": terms["region"], "reason": "改期" })
+            }
+            "hire.decide_insurance" => json!({ "hire": hire, "insurance": insurance }),
+            "hire.cancel" => {
+                json!({ "hire": hire, "reason": self.random.pick(&["weather", "employer", "worker"])? })
+            }
+            "hire.report_no_show" => json!({ "hire": hire }),
+            "hire.replace" => json!({ "hire": hire, "by": self.worker()? }),
+            "hire.end" => json!({ "hire": hire, "date": self.now.date(), "basis": "完工" }),
+            "hire.follow_up" => {
+                json!({ "hire": hire, "worked": self.random.coin(), "paid": self.random.coin() })
+            }
+            "insurance.apply" => json!({
+                "hire": hire, "insurer": "某财险", "product": "日险", "premium": 300,
+                "payer": self.random.pick(&["employer", "subsidy", "worker"])?,
+            }),
+            "insurance.refuse" => json!({ "hire": hire }),
+            _ => return None,
+        })
+    }
+
+    fn of_money(&mut self, name: &str) -> Option<Value> {
+        match name {
+            "attendance.sign_in" | "attendance.sign_out" | "wage.state_due" => {
+                let begun = |terms: &Value| {
+                    let start =
+                        terms["shifts"][0]["start"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
+                    start.is_some_and(|it| it.ms() < self.now.ms() + 2 * HOUR_MS)
+                };
+                let hires = self.knows.hires.iter();
+                let hires: Vec<String> = hires
+                    .filter(|(_, it)| it.is != HireIs::Void && begun(&it.terms))
+                    .map(|(id, _)| id.clone())
+                    .collect();
+                let hire = self.random.pick(&hires)?;
+                return Some(match name {
+                    "attendance.sign_in" => json!({ "hire": hire }),
+                    "attendance.sign_out" => {
+                        let mut body = json!({ "hire": hire, "break_minutes": self.random.between(0, 60) });
+                        if self.knows.hires.get(&hire)?.terms["pay"]["pay_kind"] == "piece" {
+                            body["pieces"] = json!(self.random.between(1, 50));
+                        }
+                        body
+                    }
+                    _ => {
+                        json!({ "hire": hire, "amount": self.random.between(5_000, 40_000), "basis": "wage_sheet" })
+                    }
+                });
+            }
+            "attendance.correct" => {
+                let all: Vec<_> = self
+                    .knows
+                    .attendances
+                    .iter()
+                    .map(|(id, it)| (id.clone(), it.signed_in.clone()))
+                    .collect();
+                let (attendance, corrects) = self.random.pick(&all)?;
+                return Some(json!({
+                    "attendance": attendance, "corrects": corrects, "at": self.lately(), "reason": "记错了",
+                }));
+            }
+            _ => {}
+        }
+        let wages: Vec<String> = self.knows.wages.keys().cloned().collect();
+        let id = self.random.pick(&wages)?;
+        let wage = self.knows.wages.get(&id)?.clone();
+        let part =
+            if self.random.coin() { wage.outstanding } else { self.random.between(1, wage.amount.max(2)) };
+        Some(match name {
+            "wage.adjust" => json!({
+                "wage": id, "amount": self.random.between(1_000, 50_000), "reason": "核对工资表",
+                "basis": self.random.pick(&["wage_sheet", "worker_assertion"])?,
+            }),
+            "wage.record_payment" => json!({
+                "wage": id, "amount": part, "means": self.random.pick(&["bank", "cash"])?, "at": self.lately(),
+                "evidence": digest("回单"),
+            }),
+            "wage.record_payment_to_third" => {
+                json!({ "wage": id, "amount": part, "to": "foreman", "at": self.lately() })
+            }
+            "wage.confirm_receipt" => json!({ "wage": id, "amount": part }),
+            "wage.demand" => json!({ "wage": id, "means": "phone" }),
+            "wage.record_owed_note" => json!({ "wage": id, "amount": part, "evidence": digest("欠条") }),
+            "wage.contradict_payment" => {
+                json!({ "wage": id, "payment": wage.last_payment?, "received": self.random.between(0, wage.amount.max(2)) })
+            }
+            "wage.determine_payment" => {
+                let of_case = |it: &crate::oracle::Claim| it.worker == wage.worker && it.is_open;
+                let case = self.knows.claims.values().find(|it| of_case(it)).and_then(|it| it.case.clone());
+                let mut body = json!({ "wage": id, "paid": part, "basis": "核对流水" });
+                if let Some(case) = case {
+                    body["case"] = json!(case);
+                }
+                body
+            }
+            "wage.correct" => json!({
+                "wage": id, "corrects": wage.last_payment?, "amount": self.random.between(1, wage.amount.max(2)), "reason": "录入错误",
+            }),
+            _ => return None,
+        })
+    }
+
+    fn of_disputes(&mut self, name: &str) -> Option<Value> {
+        let office = self.random.pick(&self.knows.offices)?;
+        if name == "claim.register" {
+            let wages: Vec<_> = self.knows.wages.iter().filter(|(_, it)| it.outstanding > 0).collect();
+            let (id, wage) = *wages.get(self.random.below(wages.len().max(1)))?;
+            return Some(json!({
+                "worker": wage.worker, "employer": wage.employer,
+                "items": [{ "wage": id, "hire": wage.hire, "amount": wage.outstanding, "from": wage.date, "until": wage.date }],
+            }));
+        }
+        let by_claim = name.starts_with("claim.")
+            || matches!(
+                name,
+                "case.accept" | "case.refuse" | "case.ask_supplement" | "case.direct_elsewhere"
+            );
+        if by_claim {
+            let claims: Vec<String> = self
+                .knows
+                .claims
+                .iter()
+                .filter(|(_, it)| name.starts_with("claim.f") || it.is_open)
+                .map(|(id, _)| id.clone())
+                .collect();
+            let claim = self.random.pick(&claims)?;
+            let due = self.now.date().plus_days(self.random.between(0, 6));
+            return Some(match name {
+                "claim.add_evidence" => json!({
+                    "claim": claim, "digest": digest("照片"), "media_type": "image/jpeg", "bytes": 100, "label": "考勤照片",
+                }),
+                "claim.link" => {
+                    json!({ "claim": claim, "other": self.random.pick(&claims)?, "reason": "同一事项" })
+                }
+                "claim.refer" => json!({ "claim": claim, "to": office, "reason": "管辖" }),
+                "claim.withdraw" => json!({ "claim": claim, "reason": "已解决" }),
+                "claim.close" => {
+                    json!({ "claim": claim, "outcome": self.random.pick(&["paid", "settled", "withdrawn"])? })
+                }
+                "claim.follow_up" => json!({ "claim": claim, "satisfied": self.random.coin() }),
+                "case.accept" => json!({
+                    "claims": [claim], "track": self.random.pick(&["supervision", "supervision", "mediation", "arbitration"])?,
+                }),
+                "case.refuse" => json!({ "claim": claim, "reason": "不属管辖" }),
+                "case.ask_supplement" => json!({ "claim": claim, "missing": "身份证明", "due": due }),
+                "case.direct_elsewhere" => json!({ "claim": claim, "to": "人民法院", "reason": "民事纠纷" }),
+                _ => return None,
+            });
+        }
+        let wants_closed = name.starts_with("case.reopen") || self.random.one_in_thousand(50);
+        let cases: Vec<String> = self
+            .knows
+            .cases
+            .iter()
+            .filter(|(_, it)| it.is_open != wants_closed || name == "case.correct")
+            .map(|(id, _)| id.clone())
+            .collect();
+        let id = self.random.pick(&cases)?;
+        let case = self.knows.cases.get(&id)?.clone();
+        let due = self.now.date().plus_days(self.random.between(0, 8));
+        Some(match name {
+            "case.file.propose" if !case.is_filed => json!({ "case": id, "reason": "拟立案" }),
+            "case.file.confirm" | "case.reopen.confirm" => json!({ "case": id }),
+            "case.reopen.propose" | "case.fail_mediation" => json!({ "case": id, "reason": "新证据" }),
+            "case.assign" => {
+                let officers: Vec<ActorId> =
+                    self.knows.grants.keys().filter(|it| it.1 == Role::CaseOfficer).map(|it| it.0).collect();
+                json!({ "case": id, "officer": self.random.pick(&officers)?, "reason": "分办" })
+            }
+            "case.issue_document" => {
+                let mut body = json!({
+                    "case": id, "document": "限期改正指令书", "number": format!("令{}号", self.random.below(50)),
+                    "digest": digest("指令书"), "served": "direct", "served_at": self.lately(),
+                });
+                if self.random.coin() {
+                    body["due"] = json!(due);
+                }
+                body
+            }
+            "case.extend" => json!({ "case": id, "rule": case.running_rule()?, "reason": "情况复杂" }),
+            "case.meet_deadline" => json!({ "case": id, "rule": case.running_rule()? }),
+            "case.mediate" => json!({
+                "case": id, "claim": self.random.pick(&case.claims)?, "amount": self.random.between(1_000, 30_000),
+                "pay_by": due, "paper": "mediation_agreement", "document": digest("调解协议"),
+            }),
+            "case.close" => json!({
+                "case": id, "conclusion": self.random.pick(&["paid", "settled", "withdrawn", "unfounded"])?, "reason": "办结",
+            }),
+            "case.correct" => json!({
+                "case": id, "corrects": case.last_event, "was": "旧", "is": "新", "reason": "笔误",
+            }),
+            _ => return None,
+        })
+    }
+
+    fn terms(&mut self, mode: &str) -> Option<Value> {
+        let pay = match self.random.below(5) {
+            0 => json!({ "pay_kind": "hour", "rate": 3_000, "due": { "when": "on_completion" } }),
+            1 => {
+                json!({ "pay_kind": "piece", "rate": 450, "unit": "袋", "usual_day": 22_000, "due": { "when": "on_completion" } })
+            }
+            2 => {
+                json!({ "pay_kind": "day", "rate": 25_000, "due": { "when": "within_days", "days": self.random.between(0, 3) } })
+            }
+            _ => json!({ "pay_kind": "day", "rate": 24_000, "due": { "when": "on_completion" } }),
+        };
+        let mut terms = json!({
+            "employer": self.employer()?, "occupation": self.random.pick(&["loader", "cleaner"])?, "text": "装卸小工",
+            "region": COUNTY, "place": self.place(), "address": "历下区仓库", "shifts": self.shifts(),
+            "headcount": self.random.between(1, 4), "pay": pay,
+            "requirements": { "level": "helper", "certificates": [] }, "mode": mode,
+        });
+        if let Some(market) = self.random.pick(&self.knows.markets) {
+            terms["market"] = json!(market);
+        }
+        Some(terms)
+    }
+
+    /// One shift or two, from soon to tomorrow.
+    fn shifts(&mut self) -> Value {
+        let day = self.now.date().plus_days(self.random.between(0, 2));
+        let soon = self.now.plus_ms(self.random.between(1, 240) * MINUTE_MS);
+        let morning = day.at_minute(self.random.between(24, 60) as u16 * 15);
+        let start = if self.random.coin() { soon } else { morning.max(soon) };
+        let start = start.plus_ms(-start.ms().rem_euclid(MINUTE_MS));
+        let hours = self.random.between(2, 10) * HOUR_MS;
+        let first = json!({ "start": start, "end": start.plus_ms(hours) });
+        if self.random.one_in_thousand(150) {
+            let next = start.plus_ms(DAY_MS);
+            return json!([first, { "start": next, "end": next.plus_ms(hours) }]);
+        }
+        json!([first])
+    }
+
+    fn profile(&mut self) -> Value {
+        json!({
+            "skills": [
+                { "occupation": "loader", "level": self.random.pick(&["helper", "skilled"]) },
+                { "occupation": "cleaner", "level": "helper" },
+            ],
+            "certificates": [], "reach": 20_000, "expectation": self.random.pick(&[0, 15_000, 23_000]),
+            "available": [], "declines_ranking": self.random.one_in_thousand(100), "place": self.place(),
+        })
+    }
+
+    /// What a vault tells of a human: the same human always with the same key.
+    fn known_person(&mut self) -> Value {
+        let person = Uuid::from_u128(u128::from(self.random.next()) | 1 << 96);
+        let key = key_of(&person.to_string());
+        let sealed = Digest::of(format!("{key}{CANARY}").as_bytes()).to_string();
+        json!({
+            "person": person, "document_verified": self.random.one_in_thousand(950),
+            "age": { "band": "from18_to59" },
+            "sealed": { "name": { "person": person, "key": key, "box": sealed } }, "tokens": {},
+        })
+    }
+
+    fn place(&mut self) -> Value {
+        json!({ "lat_e6": 36_670_000 + self.random.between(0, 5_000), "lon_e6": 117_050_000 })
+    }
+
+    /// An instant of the last two hours, to the minute.
+    fn lately(&mut self) -> Timestamp {
+        self.now.plus_ms(-self.random.between(0, 2 * HOUR_MS))
+    }
+
+    fn worker(&mut self) -> Option<String> {
+        let all: Vec<String> = self.knows.workers.keys().cloned().collect();
+        self.random.pick(&all)
+    }
+
+    fn employer(&mut self) -> Option<String> {
+        let all: Vec<String> = self.knows.employers.iter().cloned().collect();
+        self.random.pick(&all)
+    }
+
+    fn person(&mut self) -> Option<String> {
+        let worker = self.worker()?;
+        Some(self.knows.workers.get(&worker)?.person.clone())
+    }
+
+    fn postings(&self, are: impl Fn(PostingIs) -> bool) -> Vec<String> {
+        self.knows.postings.iter().filter(|(_, it)| are(it.is)).map(|(id, _)| id.clone()).collect()
+    }
+
+    fn hires(&self, are: impl Fn(HireIs) -> bool) -> Vec<String> {
+        self.knows.hires.iter().filter(|(_, it)| are(it.is)).map(|(id, _)| id.clone()).collect()
+    }
+}
+
+/// The key of a person in a simulated vault.
+fn key_of(person: &str) -> String {
+    Uuid::parse_str(person)
+        .map_or_else(|_| String::new(), |it| Uuid::from_u128(it.as_u128() ^ 0x6B).to_string())
+}
+
+fn digest(of: &str) -> String {
+    Digest::of(of.as_bytes()).to_string()
+}
+
+fn text(body: &Value, field: &str) -> Option<String> {
+    let fields: &Map<String, Value> = body.as_object()?;
+    fields.get(field)?.as_str().map(str::to_owned)
+}

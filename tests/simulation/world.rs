@@ -1,0 +1,1071 @@
+//! Two partitions with their logs, views, vaults and clients in one thread: every step is drawn from the seed.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use linggong_engine::command::{Actor, Command, Request};
+use linggong_engine::pack::{DEFAULT_PACKS, Pack};
+use linggong_engine::partition::{Input, Output, Packs, Partition, Receipt, Setting, Ticket};
+use linggong_engine::rules::rules_id;
+use linggong_events::audience::Department;
+use linggong_events::commit::{Commit, Digest, Head};
+use linggong_events::envelope::Recorded;
+use linggong_events::event::Event;
+use linggong_events::id::{ActorId, OfficeId, command_id};
+use linggong_events::log::simulated::{Fault, FaultPlan, SimulatedLog, SimulatedStore};
+use linggong_events::log::{AppendError, Author, EventLog, LogReader, Resolution};
+use linggong_events::office::{Grant, Registered, Role, RoleGranted};
+use linggong_events::rules::{Adopted, PackKind};
+use linggong_events::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
+use linggong_projections::InMemory;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::oracle::{Broken, Holds, Oracle, i16_nothing_personal_stands_in_clear};
+use crate::random::Random;
+use crate::work::{COUNTY, Desk, Wish};
+
+/// How many lines of its history a broken run shows.
+const SHOWN: usize = 20;
+/// Steps of the first phase; faults happen in it.
+const STEPS: u32 = 900;
+/// Rounds within which everything must have settled once faults have stopped.
+const SETTLING: u32 = 400;
+
+/// What happened in a run: its last lines, and a digest of all of them.
+#[derive(Default)]
+pub(crate) struct History {
+    pub(crate) last: VecDeque<String>,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) step: u32,
+}
+
+impl History {
+    fn note(&mut self, line: String) {
+        let before = self.digest.map(|it| it.to_string()).unwrap_or_default();
+        self.digest = Some(Digest::of(format!("{before}{line}").as_bytes()));
+        if self.last.len() == SHOWN {
+            self.last.pop_front();
+        }
+        self.last.push_back(format!("{:>5} {line}", self.step));
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) history: Option<Digest>,
+    pub(crate) events: usize,
+    pub(crate) types: std::collections::BTreeSet<String>,
+    /// How often each command was accepted, and refused.
+    pub(crate) commands: BTreeMap<&'static str, (u64, u64)>,
+    pub(crate) faults: BTreeMap<&'static str, u64>,
+}
+
+/// Which faults a seed switches on: a random half of them.
+#[derive(Clone, Copy, Debug)]
+struct Faults {
+    lost_acks: bool,
+    full_disks: bool,
+    poison: bool,
+    duplicates: bool,
+    other_content: bool,
+    lost_messages: bool,
+    crashes: bool,
+    rivals: bool,
+    clock_jumps: bool,
+    slow_readers: bool,
+    upgrades: bool,
+    rot: bool,
+    long_pauses: bool,
+}
+
+impl Faults {
+    fn of(random: &mut Random) -> Faults {
+        Faults {
+            lost_acks: random.coin(),
+            full_disks: random.coin(),
+            poison: random.coin(),
+            duplicates: random.coin(),
+            other_content: random.coin(),
+            lost_messages: random.coin(),
+            crashes: random.coin(),
+            rivals: random.coin(),
+            clock_jumps: random.coin(),
+            slow_readers: random.coin(),
+            upgrades: random.coin(),
+            rot: random.coin(),
+            long_pauses: random.one_in_thousand(250),
+        }
+    }
+
+    const NONE: Faults = Faults {
+        lost_acks: false,
+        full_disks: false,
+        poison: false,
+        duplicates: false,
+        other_content: false,
+        lost_messages: false,
+        crashes: false,
+        rivals: false,
+        clock_jumps: false,
+        slow_readers: false,
+        upgrades: false,
+        rot: false,
+        long_pauses: false,
+    };
+
+    /// What goes wrong with the appends of one writer.
+    fn plan(self, random: &mut Random) -> FaultPlan {
+        let mut kinds = Vec::new();
+        if self.lost_acks {
+            kinds.extend([Fault::LostAck, Fault::LostCommit, Fault::LandsLate, Fault::Duplicated]);
+        }
+        if self.full_disks {
+            kinds.push(Fault::Refused);
+        }
+        if self.poison {
+            kinds.extend([Fault::PoisonedAfter, Fault::PoisonedBefore]);
+        }
+        let mut plan = FaultPlan::new();
+        // The first append is the epoch record, which goes wrong too.
+        for nth in 1..400 {
+            if random.one_in_thousand(40)
+                && let Some(fault) = random.pick(&kinds)
+            {
+                plan.insert(nth, fault);
+            }
+        }
+        plan
+    }
+}
+
+/// A command that a client gave, until it has its answer.
+struct Call {
+    site: usize,
+    wish: Wish,
+    key: Uuid,
+    /// The same key with other content, where the client is a careless one.
+    other: Option<Value>,
+    answered: bool,
+    sent: u32,
+}
+
+/// Who waits for an answer of an engine.
+#[derive(Clone, Copy)]
+struct Asked {
+    call: usize,
+    is_other: bool,
+    /// Whether the command was in the log when the request came.
+    was_in_log: bool,
+}
+
+/// On its way between client and engine, in no order.
+enum Message {
+    Request { call: usize, is_other: bool },
+    Reply { call: usize, is_other: bool, answer: Result<Receipt, &'static str> },
+}
+
+/// One engine of a partition. A partition may for a while have two: one of them is deposed and does not know.
+struct Engine {
+    partition: Partition,
+    log: SimulatedLog,
+    in_flight: Option<Commit>,
+    unknown: bool,
+    tickets: BTreeMap<Ticket, Asked>,
+    next_ticket: u64,
+    /// How far its clock is wrong.
+    skew_ms: i64,
+    software: &'static str,
+}
+
+struct Site {
+    number: u16,
+    store: SimulatedStore,
+    engines: Vec<Engine>,
+    oracle: Oracle,
+    read: u64,
+    /// What is durable, decoded once for all that read it.
+    events: Vec<Recorded>,
+    views: Vec<InMemory>,
+    subscriber: Vec<Vec<u8>>,
+    subscribed: u64,
+    upgrades: u32,
+    /// How often the engine answered each command: accepted, refused, never.
+    answers: BTreeMap<String, (u32, u32, u32)>,
+    accepted: BTreeMap<String, (u64, u64)>,
+    keys: BTreeMap<String, String>,
+}
+
+impl Site {
+    /// Whether this engine is the one writer, not a deposed one that has not noticed.
+    fn writes(&self, engine: &Engine) -> bool {
+        engine.partition.head().epoch == self.store.head().epoch
+    }
+}
+
+pub(crate) struct World {
+    random: Random,
+    faults: Faults,
+    now: Timestamp,
+    sites: Vec<Site>,
+    calls: Vec<Call>,
+    messages: Vec<Message>,
+    packs: Packs,
+    adoptable: Vec<(&'static str, &'static str, Digest)>,
+    keys: u32,
+    history: Rc<RefCell<History>>,
+    outcome: Outcome,
+    /// Runs whose every step is checked against a replay are rare: they are slow.
+    is_thorough: bool,
+}
+
+/// The packs of every run, read once: those shipped, and a second policy to be adopted in mid-run.
+pub(crate) struct Library {
+    packs: Packs,
+    shipped: Vec<(&'static str, PackKind, Digest)>,
+    adoptable: Vec<(&'static str, &'static str, Digest)>,
+}
+
+impl Library {
+    pub(crate) fn read() -> Library {
+        let mut packs = Packs::new();
+        let mut shipped = Vec::new();
+        let mut adoptable = Vec::new();
+        for (name, kind, text) in DEFAULT_PACKS {
+            let pack = Arc::new(Pack::parse(*kind, text.as_bytes()).unwrap());
+            shipped.push((*name, *kind, pack.digest()));
+            packs.insert(pack.digest(), pack);
+            let renewed = match kind {
+                PackKind::Policy => {
+                    text.replace("reliability_of_newcomers = 90", "reliability_of_newcomers = 60")
+                }
+                PackKind::Statutes => format!("{text}\n# 重印\n"),
+                PackKind::Calendar => continue,
+            };
+            let pack = Arc::new(Pack::parse(*kind, renewed.as_bytes()).unwrap());
+            adoptable.push((
+                *name,
+                if *kind == PackKind::Policy { "policy" } else { "statutes" },
+                pack.digest(),
+            ));
+            packs.insert(pack.digest(), pack);
+        }
+        Library { packs, shipped, adoptable }
+    }
+}
+
+/// Runs one seed to its end.
+pub(crate) fn run(seed: u64, library: &Library, history: &Rc<RefCell<History>>) -> Result<Outcome, Broken> {
+    let mut random = Random::new(seed);
+    let faults = Faults::of(&mut random);
+    let mut world = World {
+        faults,
+        now: "2026-03-02T05:00:00+08:00".parse().unwrap(),
+        sites: Vec::new(),
+        calls: Vec::new(),
+        messages: Vec::new(),
+        packs: library.packs.clone(),
+        adoptable: library.adoptable.clone(),
+        keys: 0,
+        history: history.clone(),
+        outcome: Outcome::default(),
+        is_thorough: random.one_in_thousand(30),
+        random,
+    };
+    world.note(|| format!("{faults:?}"));
+    for number in 0..2 {
+        let site = world.found(number, library)?;
+        world.sites.push(site);
+    }
+    for step in 0..STEPS {
+        history.borrow_mut().step = step;
+        world.step()?;
+        world.look()?;
+    }
+    world.settle()?;
+    world.last_look()?;
+    for site in &world.sites {
+        world.outcome.events += site.oracle.lines.len();
+        world.outcome.types.extend(site.oracle.seen_types.iter().cloned());
+    }
+    world.outcome.history = history.borrow().digest;
+    Ok(world.outcome)
+}
+
+fn author(number: u16, software: &str) -> Author {
+    Author { log: format!("lg-{number}"), partition: number, software: software.into() }
+}
+
+fn broke(what: &'static str) -> impl Fn(linggong_engine::partition::Fault) -> Broken {
+    move |fault| format!("engine: {what}: {}", linggong_gateway::chain(&fault))
+}
+
+impl World {
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        self.history.borrow_mut().note(line());
+    }
+
+    fn count(&mut self, fault: &'static str) {
+        *self.outcome.faults.entry(fault).or_default() += 1;
+    }
+
+    /// Begins a log: its genesis, then its office, staff and rules.
+    fn found(&mut self, number: u16, library: &Library) -> Result<Site, Broken> {
+        let store = SimulatedStore::default();
+        let mut log = store.writer(FaultPlan::new());
+        let genesis = author(number, "1").genesis(true).map_err(|error| error.to_string())?;
+        log.append(&genesis).map_err(|error| error.to_string())?;
+        let mut site = Site {
+            number,
+            store,
+            engines: Vec::new(),
+            oracle: Oracle::tracing(std::env::var("TRACE").ok()),
+            read: 0,
+            events: Vec::new(),
+            views: linggong_projections::in_memory(),
+            subscriber: Vec::new(),
+            subscribed: 0,
+            upgrades: 0,
+            answers: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        };
+        let mut engine =
+            self.start(&site, Faults::NONE)?.ok_or("engine: a sound log does not take the epoch")?;
+        engine.partition.found(founding(number, library), self.now).map_err(broke("founding"))?;
+        site.engines.push(engine);
+        Ok(site)
+    }
+
+    /// Starts an engine as the gateway does: replay, then the epoch record.
+    fn start(&mut self, site: &Site, faults: Faults) -> Result<Option<Engine>, Broken> {
+        let software = ["1", "2", "3"][site.upgrades.min(2) as usize];
+        let author = author(site.number, software);
+        let setting = Setting {
+            log: author.log.clone(),
+            partition: site.number,
+            software: software.into(),
+            region: "370000".parse().unwrap(),
+        };
+        let mut partition = Partition::new(setting, self.packs.clone());
+        for commit in site.store.commits(1) {
+            partition.replay(&commit.map_err(|error| error.to_string())?).map_err(broke("replay"))?;
+        }
+        let mut log = site.store.writer(faults.plan(&mut self.random));
+        let takeover = author.takeover(&log.head(), 0).map_err(|error| error.to_string())?;
+        let mut outcome = log.append(&takeover);
+        if let Err(AppendError::Unknown { .. }) = outcome {
+            outcome = match log.resolve(&takeover) {
+                Ok(Resolution::Landed(head)) => Ok(head),
+                Ok(Resolution::Absent) => log.append(&takeover),
+                Ok(Resolution::Deposed) => Err(AppendError::Deposed),
+                Err(error) => Err(error),
+            };
+        }
+        if outcome.is_err() {
+            return Ok(None);
+        }
+        partition.replay(&takeover).map_err(broke("epoch"))?;
+        Ok(Some(Engine {
+            partition,
+            log,
+            in_flight: None,
+            unknown: false,
+            tickets: BTreeMap::new(),
+            next_ticket: 0,
+            skew_ms: 0,
+            software,
+        }))
+    }
+
+    fn step(&mut self) -> Holds {
+        let at = self.random.below(2);
+        self.now = self.now.plus_ms(self.random.between(50, 40_000));
+        match self.random.below(100) {
+            0..22 => self.wish(at),
+            22..52 => self.deliver(),
+            52..76 => self.write(at),
+            76..84 => self.tick(at)?,
+            84..90 => self.read_on(at)?,
+            90..94 => self.retry(),
+            94 => self.pass_time(),
+            95 => self.crash(at),
+            96 => self.rival(at)?,
+            97 => self.jump_clock(at),
+            98 => self.upgrade(at),
+            _ => self.rot(at)?,
+        }
+        if self.sites[at].engines.is_empty() && self.random.one_in_thousand(300) {
+            self.restart(at)?;
+        }
+        Ok(())
+    }
+
+    /// A client makes up its mind.
+    fn wish(&mut self, at: usize) {
+        let open = self.calls.iter().filter(|it| !it.answered).count();
+        if open > 40 {
+            return;
+        }
+        let (now, adoptable) = (self.now, self.adoptable.clone());
+        let mut desk =
+            Desk { knows: &self.sites[at].oracle, random: &mut self.random, now, packs: &adoptable };
+        let Some(wish) = desk.wish() else { return };
+        let key = self.new_key();
+        let careless = self.faults.other_content && self.random.one_in_thousand(100);
+        let other = careless.then(|| {
+            Desk { knows: &self.sites[at].oracle, random: &mut self.random, now, packs: &adoptable }.wish()
+        });
+        let other =
+            other.flatten().filter(|it| it.name == wish.name && it.body != wish.body).map(|it| it.body);
+        let call = self.calls.len();
+        self.note(|| format!("p{at} call {call}: {} {} {}", wish.name, wish.body, wish.about));
+        self.calls.push(Call { site: at, wish, key, other, answered: false, sent: 0 });
+        self.send(call);
+    }
+
+    fn send(&mut self, call: usize) {
+        self.calls[call].sent += 1;
+        self.messages.push(Message::Request { call, is_other: false });
+        if self.calls[call].other.is_some() && self.random.coin() {
+            self.messages.push(Message::Request { call, is_other: true });
+            self.count("other content");
+        }
+        if self.faults.duplicates && self.random.one_in_thousand(150) {
+            self.messages.push(Message::Request { call, is_other: false });
+            self.count("duplicate");
+        }
+    }
+
+    /// A client that has waited long enough asks again under the same key.
+    fn retry(&mut self) {
+        let waiting: Vec<usize> =
+            self.calls.iter().enumerate().filter(|(_, it)| !it.answered).map(|(nth, _)| nth).collect();
+        if let Some(call) = self.random.pick(&waiting) {
+            self.send(call);
+        }
+    }
+
+    /// Some message arrives; which one is chance, so that all of them may be late or overtaken.
+    fn deliver(&mut self) {
+        if self.messages.is_empty() {
+            return;
+        }
+        let nth = self.random.below(self.messages.len());
+        let message = self.messages.swap_remove(nth);
+        if self.faults.lost_messages && self.random.one_in_thousand(60) {
+            self.count("lost message");
+            return;
+        }
+        match message {
+            Message::Request { call, is_other } => self.arrive(call, is_other),
+            Message::Reply { call, is_other, answer } => self.hear(call, is_other, answer),
+        }
+    }
+
+    /// A request reaches an engine: the gateway says who asks, by the grants that are durable.
+    fn arrive(&mut self, nth: usize, is_other: bool) {
+        let call = &self.calls[nth];
+        let at = call.site;
+        let Some((office, grant)) = self.sites[at].oracle.grants.get(&(call.wish.actor, call.wish.role))
+        else {
+            self.messages.push(Message::Reply { call: nth, is_other, answer: Err("no_role") });
+            return;
+        };
+        let body = call.other.as_ref().filter(|_| is_other).unwrap_or(&call.wish.body).clone();
+        let digest = Digest::of(format!("{} {body} {}", call.wish.name, call.wish.about).as_bytes());
+        let command = match Command::decode(call.wish.name, body) {
+            Ok(command) => command,
+            Err(error) => panic!("harness: {}: {}", call.wish.name, linggong_gateway::chain(&error)),
+        };
+        let about = serde_json::from_value(call.wish.about.clone()).expect("harness: about");
+        let (key, actor) = (call.key, Actor::holding(grant, *office));
+        let was_in_log =
+            self.sites[at].oracle.commands.contains_key(&command_id(actor.id, key).0.to_string());
+        let engines = self.sites[at].engines.len();
+        if engines == 0 {
+            return;
+        }
+        let chosen = self.random.below(engines);
+        let now = self.now;
+        let engine = &mut self.sites[at].engines[chosen];
+        let now = now.plus_ms(engine.skew_ms);
+        let ticket = Ticket(engine.next_ticket);
+        engine.next_ticket += 1;
+        engine.tickets.insert(ticket, Asked { call: nth, is_other, was_in_log });
+        let request = Request { key, digest: digest.to_string(), actor, about, received_at: now, command };
+        let handled = engine.partition.handle(Input::Command(ticket, Box::new(request)), now);
+        if let Err(fault) = handled {
+            panic!("engine: {}: {}", self.calls[nth].wish.name, linggong_gateway::chain(&fault));
+        }
+        self.carry_out(at, chosen);
+    }
+
+    fn carry_out(&mut self, at: usize, chosen: usize) {
+        while let Some(output) = self.sites[at].engines[chosen].partition.poll_output() {
+            match output {
+                Output::Append(commit) => {
+                    let engine = &mut self.sites[at].engines[chosen];
+                    assert!(engine.in_flight.is_none(), "20: two commits are in flight");
+                    engine.in_flight = Some(commit);
+                }
+                Output::Reply(ticket, answer) => self.answer(at, chosen, ticket, answer),
+            }
+        }
+    }
+
+    /// The engine lets an answer go: from here on it must hold.
+    fn answer(
+        &mut self,
+        at: usize,
+        chosen: usize,
+        ticket: Ticket,
+        answer: Result<Receipt, linggong_engine::refusal::Refusal>,
+    ) {
+        if let Err(broken) = self.see(at) {
+            panic!("{broken}");
+        }
+        let Some(Asked { call: nth, is_other, was_in_log }) =
+            self.sites[at].engines[chosen].tickets.remove(&ticket)
+        else {
+            panic!("1: ticket {ticket:?} is answered twice");
+        };
+        let call = &self.calls[nth];
+        let command = command_id(call.wish.actor, call.key).0.to_string();
+        let site = &mut self.sites[at];
+        let tally = site.answers.entry(command.clone()).or_default();
+        let in_log = site.oracle.commands.get(&command);
+        match &answer {
+            Ok(receipt) => {
+                tally.0 += 1;
+                i01_an_acknowledged_command_is_durable(receipt, in_log, site.store.head());
+                if let Err(broken) = Oracle::i04_the_role_may(call.wish.name, call.wish.role) {
+                    panic!("{broken}");
+                }
+            }
+            Err(refusal) => {
+                tally.1 += 1;
+                // A deposed engine answers from what it knew; what it refuses may since have happened.
+                let is_current = site.engines.get(chosen).is_some_and(|it| site.writes(it));
+                if is_current && was_in_log && refusal.code() != "key_reused" {
+                    panic!("2: {} was refused as {} and is in the log", call.wish.name, refusal.code());
+                }
+            }
+        }
+        let count = self.outcome.commands.entry(call.wish.name).or_default();
+        let answer = match answer {
+            Ok(receipt) => {
+                count.0 += 1;
+                Ok(receipt)
+            }
+            Err(refusal) => {
+                count.1 += 1;
+                Err(refusal.code())
+            }
+        };
+        self.note(|| format!("p{at} answers call {nth}: {answer:?}"));
+        self.messages.push(Message::Reply { call: nth, is_other, answer });
+    }
+
+    /// The client hears its answer. The same key gets the same receipt, however often it asks.
+    fn hear(&mut self, nth: usize, is_other: bool, answer: Result<Receipt, &'static str>) {
+        let call = &mut self.calls[nth];
+        call.answered |= !is_other;
+        let Ok(receipt) = answer else { return };
+        if receipt.unchanged {
+            return;
+        }
+        let said = (receipt.first.0, receipt.position.0);
+        let site = &mut self.sites[call.site];
+        let before = *site.accepted.entry(receipt.command.0.to_string()).or_insert(said);
+        if before != said {
+            panic!("1: call {nth} was told {before:?} and then {said:?}");
+        }
+    }
+
+    /// The log takes the commit in flight, or does not.
+    fn write(&mut self, at: usize) {
+        let engines = self.sites[at].engines.len();
+        if engines == 0 {
+            return;
+        }
+        let chosen = self.random.below(engines);
+        let now = self.now;
+        let engine = &mut self.sites[at].engines[chosen];
+        let Some(commit) = engine.in_flight.clone() else { return };
+        let outcome = match engine.unknown {
+            false => engine.log.append(&commit),
+            true => match engine.log.resolve(&commit) {
+                Ok(Resolution::Landed(head)) => Ok(head),
+                Ok(Resolution::Absent) => engine.log.append(&commit),
+                Ok(Resolution::Deposed) => Err(AppendError::Deposed),
+                Err(error) => Err(error),
+            },
+        };
+        engine.unknown = false;
+        match outcome {
+            Ok(_) => {
+                engine.in_flight = None;
+                let now = now.plus_ms(engine.skew_ms);
+                if let Err(fault) = engine.partition.handle(Input::Committed, now) {
+                    panic!("engine: committed: {}", linggong_gateway::chain(&fault));
+                }
+                let number = commit.header().commit;
+                self.note(|| format!("p{at} commit {number} is durable"));
+                self.carry_out(at, chosen);
+            }
+            Err(AppendError::Unknown { .. }) => {
+                engine.unknown = true;
+                self.count("unknown outcome");
+            }
+            Err(AppendError::Full { .. }) => self.count("disk full"),
+            Err(AppendError::NotNext(error)) => panic!("3: the engine's commit is not the next: {error}"),
+            Err(AppendError::Deposed) => {
+                self.count("deposed");
+                self.drop_engine(at, chosen, "is deposed");
+            }
+            Err(AppendError::Poisoned { .. }) => {
+                self.count("poisoned");
+                self.drop_engine(at, chosen, "is poisoned");
+            }
+        }
+    }
+
+    fn drop_engine(&mut self, at: usize, chosen: usize, why: &str) {
+        let engine = self.sites[at].engines.remove(chosen);
+        for asked in engine.tickets.values() {
+            let call = &self.calls[asked.call];
+            let command = command_id(call.wish.actor, call.key).0.to_string();
+            self.sites[at].answers.entry(command).or_default().2 += 1;
+        }
+        self.note(|| format!("p{at} an engine {why}"));
+    }
+
+    fn tick(&mut self, at: usize) -> Holds {
+        for chosen in 0..self.sites[at].engines.len() {
+            let engine = &mut self.sites[at].engines[chosen];
+            let now = self.now.plus_ms(engine.skew_ms);
+            engine.partition.handle(Input::Tick, now).map_err(broke("tick"))?;
+            self.carry_out(at, chosen);
+        }
+        Ok(())
+    }
+
+    /// Views and subscribers take what they get round to.
+    fn read_on(&mut self, at: usize) -> Holds {
+        let slow = self.faults.slow_readers;
+        let site = &mut self.sites[at];
+        for view in &mut site.views {
+            if slow && !self.random.one_in_thousand(150) {
+                continue;
+            }
+            let had = view.position().0 as usize;
+            let most = if slow { 1 + self.random.below(5) } else { 200 };
+            // Now and then it is given again what it has: it skips that.
+            let from = had.saturating_sub(self.random.below(3));
+            let until = (had + most).min(site.events.len());
+            view.apply_batch(&site.events[from..until])
+                .map_err(|error| format!("6: {}: {error}", view.name()))?;
+            if view.position() > site.store.head().position {
+                return Err(format!("6: the view {} is ahead of the log", view.name()));
+            }
+        }
+        let from = site.subscribed + 1;
+        for position in from..from + if slow { 3 } else { 100 } {
+            let line = site.store.line(linggong_events::measure::Position(position));
+            let Some(line) = line.map_err(|error| error.to_string())? else { break };
+            site.subscriber.push(line);
+            site.subscribed = position;
+        }
+        Ok(())
+    }
+
+    fn pass_time(&mut self) {
+        let most = if self.faults.long_pauses { 9 * DAY_MS } else { 40 * HOUR_MS };
+        let ms = match self.random.below(4) {
+            0 => self.random.between(HOUR_MS, most),
+            _ => self.random.between(MINUTE_MS, 5 * HOUR_MS),
+        };
+        self.now = self.now.plus_ms(ms);
+        let now = self.now;
+        self.note(|| format!("it is {now}"));
+    }
+
+    /// The process ends between two steps; what was in flight may still have been written, or be torn.
+    fn crash(&mut self, at: usize) {
+        let engines = self.sites[at].engines.len();
+        if !self.faults.crashes || engines == 0 {
+            return;
+        }
+        let chosen = self.random.below(engines);
+        let lands = self.random.coin();
+        let engine = &mut self.sites[at].engines[chosen];
+        if let Some(commit) = engine.in_flight.clone().filter(|_| lands) {
+            let _ = engine.log.append(&commit);
+        }
+        self.count("crash");
+        self.drop_engine(at, chosen, "crashes");
+    }
+
+    fn restart(&mut self, at: usize) -> Holds {
+        let faults = self.faults;
+        let placeholder = std::mem::take(&mut self.sites[at].engines);
+        assert!(placeholder.is_empty(), "harness: an engine is there");
+        let site = self.sites.remove(at);
+        let started = self.start(&site, faults);
+        self.sites.insert(at, site);
+        if let Some(engine) = started? {
+            self.sites[at].engines.push(engine);
+            self.reconcile(at);
+            self.note(|| format!("p{at} starts"));
+        }
+        Ok(())
+    }
+
+    /// A second engine takes the partition over while the first still believes that it writes.
+    fn rival(&mut self, at: usize) -> Holds {
+        if !self.faults.rivals || self.sites[at].engines.len() != 1 {
+            return Ok(());
+        }
+        let faults = self.faults;
+        let site = self.sites.remove(at);
+        let started = self.start(&site, faults);
+        self.sites.insert(at, site);
+        if let Some(engine) = started? {
+            self.sites[at].engines.push(engine);
+            self.count("rival");
+            self.note(|| format!("p{at} has a rival"));
+        }
+        Ok(())
+    }
+
+    /// The clock of an engine jumps up to a day; the shell notices, as the gateway's does, and holds deadlines.
+    fn jump_clock(&mut self, at: usize) {
+        if !self.faults.clock_jumps {
+            return;
+        }
+        let ms = if self.random.coin() { self.random.between(-DAY_MS, DAY_MS) } else { 0 };
+        for engine in &mut self.sites[at].engines {
+            engine.skew_ms = ms;
+            engine.partition.set_clock_offset(ms);
+            engine.partition.hold_deadlines();
+        }
+        self.count("clock jump");
+        self.note(|| format!("p{at} clocks jump to {ms} ms"));
+    }
+
+    fn upgrade(&mut self, at: usize) {
+        if !self.faults.upgrades || self.sites[at].engines.len() != 1 {
+            return;
+        }
+        self.sites[at].upgrades += 1;
+        self.count("upgrade");
+        self.drop_engine(at, 0, "makes way for new software");
+    }
+
+    /// Something writes over the log: a flip, a lost, doubled or misplaced commit, a cut. It must be seen.
+    fn rot(&mut self, at: usize) -> Holds {
+        if !self.faults.rot {
+            return Ok(());
+        }
+        let store = &self.sites[at].store;
+        let head = store.head();
+        let mut commits: Vec<Vec<u8>> = store.commits(1).map(|it| it.unwrap().bytes().to_vec()).collect();
+        let nth = self.random.below(commits.len());
+        let other = self.random.below(commits.len());
+        let what = match self.random.below(5) {
+            0 => {
+                let byte = self.random.below(commits[nth].len());
+                commits[nth][byte] ^= 1 << self.random.below(8);
+                "a flip"
+            }
+            1 => {
+                commits.remove(nth);
+                "a commit lost"
+            }
+            2 => {
+                let copy = commits[nth].clone();
+                commits.insert(other, copy);
+                "a commit twice"
+            }
+            3 => {
+                commits[nth] = commits[other].clone();
+                if nth == other {
+                    commits.truncate(nth);
+                }
+                "a commit misplaced"
+            }
+            _ => {
+                let keep = self.random.below(commits[nth].len());
+                commits[nth].truncate(keep);
+                "a commit cut"
+            }
+        };
+        self.count("rot");
+        if is_sound(commits, head) {
+            return Err(format!("3: {what} at commit {} goes unseen", nth + 1));
+        }
+        Ok(())
+    }
+
+    /// The vault learns what the log says of its keys, as at every start.
+    fn reconcile(&mut self, at: usize) {
+        let site = &mut self.sites[at];
+        for (person, (_, state, _)) in &site.oracle.keys {
+            site.keys.insert(person.clone(), state.clone());
+        }
+    }
+
+    /// Reads what has become durable; every invariant of single events is looked at here.
+    fn see(&mut self, at: usize) -> Holds {
+        let site = &mut self.sites[at];
+        let head = site.store.head().commit;
+        if head == site.read {
+            return Ok(());
+        }
+        let commits: Vec<Commit> =
+            site.store.commits(site.read + 1).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        for commit in commits {
+            site.oracle.read(&commit)?;
+            site.read = commit.header().commit;
+            for event in commit.events() {
+                site.events.push(event.map_err(|error| error.to_string())?);
+            }
+        }
+        if self.random.one_in_thousand(50) {
+            site.oracle.state_root();
+        }
+        self.reconcile(at);
+        Ok(())
+    }
+
+    fn look(&mut self) -> Holds {
+        for at in 0..self.sites.len() {
+            self.see(at)?;
+            let often = if self.is_thorough { 200 } else { 4 };
+            if self.random.one_in_thousand(often) {
+                self.i05_a_replay_comes_to_the_same(at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// 5. Replaying the log gives the state that the engine has, bit by bit.
+    fn i05_a_replay_comes_to_the_same(&mut self, at: usize) -> Holds {
+        let site = &self.sites[at];
+        let Some(engine) = site.engines.last().filter(|it| it.partition.is_idle() && site.writes(it)) else {
+            return Ok(());
+        };
+        let setting = Setting {
+            log: format!("lg-{}", site.number),
+            partition: site.number,
+            software: engine.software.into(),
+            region: "370000".parse().unwrap(),
+        };
+        let mut replayed = Partition::new(setting, self.packs.clone());
+        for commit in site.store.commits(1) {
+            replayed.replay(&commit.unwrap()).map_err(broke("replay"))?;
+        }
+        if replayed.head() != engine.partition.head() {
+            return Err("5: the engine stands elsewhere than its log".into());
+        }
+        if replayed.state().digest() != engine.partition.state().digest() {
+            return Err("5: a replay comes to another state".into());
+        }
+        Ok(())
+    }
+
+    /// Faults stop: everything that was asked is answered, everything that is due happens, all views arrive.
+    fn settle(&mut self) -> Holds {
+        self.faults = Faults::NONE;
+        let now = self.now;
+        self.note(|| format!("faults stop at {now}"));
+        for at in 0..self.sites.len() {
+            // Writers keep their plans: new ones have none.
+            while !self.sites[at].engines.is_empty() {
+                self.drop_engine(at, 0, "is stopped");
+            }
+            self.restart(at)?;
+        }
+        for round in 0..SETTLING {
+            self.history.borrow_mut().step = STEPS + round;
+            self.now = self.now.plus_ms(1000);
+            for call in 0..self.calls.len() {
+                if !self.calls[call].answered && round % 8 == 0 {
+                    self.send(call);
+                }
+            }
+            while !self.messages.is_empty() {
+                self.deliver();
+            }
+            for at in 0..self.sites.len() {
+                self.write(at);
+                self.tick(at)?;
+                self.read_on(at)?;
+            }
+            self.look()?;
+            if self.is_settled() {
+                return Ok(());
+            }
+        }
+        let unanswered = self.calls.iter().filter(|it| !it.answered).count();
+        Err(format!("liveness: {unanswered} commands have no answer, or something due has not happened"))
+    }
+
+    fn is_settled(&self) -> bool {
+        let due = |site: &Site| {
+            let partition = site.engines.first().map(|it| &it.partition);
+            partition.is_none_or(|it| {
+                !it.is_idle()
+                    || !it.deadlines_held() && it.state().next_deadline().is_some_and(|at| at <= self.now)
+            })
+        };
+        let behind =
+            |site: &Site| site.views.iter().any(|view| view.position() != site.store.head().position);
+        self.calls.iter().all(|it| it.answered)
+            && self.messages.is_empty()
+            && !self.sites.iter().any(|site| due(site) || behind(site))
+    }
+
+    /// What is looked at once everything has settled.
+    fn last_look(&mut self) -> Holds {
+        for at in 0..self.sites.len() {
+            self.i05_a_replay_comes_to_the_same(at)?;
+            let site = &self.sites[at];
+            site.oracle.i07_every_root_is_reproduced()?;
+            i02_whatever_is_in_the_log_was_accepted(site)?;
+            i06_every_view_is_what_a_rebuild_gives(site)?;
+            i19_a_subscriber_got_every_line_once(site)?;
+            for view in &site.views {
+                for row in view.rows() {
+                    i16_nothing_personal_stands_in_clear(row)?;
+                }
+            }
+            for (person, (_, state, _)) in &site.oracle.keys {
+                if site.keys.get(person) != Some(state) {
+                    return Err(format!("17: the vault's key of {person} is not {state}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A key as clients make them: by their clock, which is right, and a number.
+    fn new_key(&mut self) -> Uuid {
+        self.keys += 1;
+        let mut bytes = [0; 10];
+        bytes[6..].copy_from_slice(&self.keys.to_be_bytes());
+        let ms = u64::try_from(self.now.ms()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(ms, &bytes).into_uuid()
+    }
+}
+
+/// 1. What is acknowledged is durable, at the positions that the receipt says.
+fn i01_an_acknowledged_command_is_durable(
+    receipt: &Receipt,
+    in_log: Option<&crate::oracle::Recorded>,
+    head: Head,
+) {
+    assert!(receipt.position <= head.position, "1: acknowledged before it is durable: {receipt:?}");
+    if receipt.unchanged {
+        return;
+    }
+    let said = Some((receipt.first.0, receipt.position.0));
+    let is = in_log.map(|it| (it.first, it.last));
+    assert!(is == said, "1: the receipt says {said:?}, the log has {is:?}");
+}
+
+/// 2. No command is in the log that was only ever refused.
+fn i02_whatever_is_in_the_log_was_accepted(site: &Site) -> Holds {
+    for command in site.oracle.commands.keys() {
+        let (accepted, refused, never) = site.answers.get(command).copied().unwrap_or_default();
+        if accepted == 0 && never == 0 {
+            return Err(format!("2: command {command} was refused {refused} times and is in the log"));
+        }
+    }
+    Ok(())
+}
+
+/// 6. Each view is, row by row, what folding the whole log at once gives.
+fn i06_every_view_is_what_a_rebuild_gives(site: &Site) -> Holds {
+    for (view, mut rebuilt) in site.views.iter().zip(linggong_projections::in_memory()) {
+        rebuilt.apply_batch(&site.events).map_err(|error| format!("6: {error}"))?;
+        if rebuilt.digest() != view.digest() {
+            return Err(format!("6: the view {} is not what a rebuild gives", view.name()));
+        }
+    }
+    Ok(())
+}
+
+/// 19. A subscriber has the lines of the log, each once, in order, byte by byte.
+fn i19_a_subscriber_got_every_line_once(site: &Site) -> Holds {
+    let had = site.subscriber.len();
+    if site.oracle.lines.get(..had) == Some(&site.subscriber) {
+        return Ok(());
+    }
+    Err(format!("19: a subscriber's {had} lines are not the log's"))
+}
+
+/// Whether commits read from a damaged store pass for the log that ended at `head`.
+fn is_sound(commits: Vec<Vec<u8>>, head: Head) -> bool {
+    let mut at = Head::EMPTY;
+    for bytes in commits {
+        let Ok(next) = Commit::parse(bytes).and_then(|commit| at.after(&commit)) else { return false };
+        at = next;
+    }
+    at == head
+}
+
+/// One of each role at one office, and a second where two must act.
+fn founding(number: u16, library: &Library) -> Vec<Event> {
+    let office = OfficeId(Uuid::from_u128(0x0F00 + u128::from(number)));
+    let region = COUNTY.parse().unwrap();
+    let name = "历下区人社局".to_owned();
+    let mut events: Vec<Event> =
+        vec![Registered { office, name, region, department: Department::Hrss }.into()];
+    let staff = [
+        Role::Keeper,
+        Role::Keeper,
+        Role::Clerk,
+        Role::Clerk,
+        Role::Dispatcher,
+        Role::Reviewer,
+        Role::MarketManager,
+        Role::CrewLeader,
+        Role::Gate,
+        Role::Insurer,
+        Role::CaseOfficer,
+        Role::CaseOfficer,
+        Role::CaseLead,
+        Role::Mediator,
+        Role::PrivacyOfficer,
+        Role::PrivacyOfficer,
+    ];
+    for (nth, role) in staff.into_iter().enumerate() {
+        let grant = Grant {
+            actor: ActorId(Uuid::from_u128(0xA000 + nth as u128)),
+            role,
+            regions: vec![region],
+            person: None,
+            worker: None,
+            employer: None,
+            market: None,
+            department: None,
+        };
+        events.push(RoleGranted { office, grant, basis: "建库时设立".into() }.into());
+    }
+    for (name, pack_kind, digest) in &library.shipped {
+        let adopted = Adopted {
+            rules: rules_id(*pack_kind, name),
+            name: (*name).to_owned(),
+            pack_kind: *pack_kind,
+            digest: digest.to_string(),
+            reason: "建库时采用".into(),
+        };
+        events.push(adopted.into());
+    }
+    events
+}
