@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "it tells how long its steps took")]
 
 mod schemathesis;
+mod simulation;
 mod street;
 mod tidy;
 mod tools;
@@ -45,6 +46,8 @@ const STEPS: &[Step] = &[
     Step { name: "tidy", quick: false, run: |ci| done(tidy::check(&ci.root)) },
     Step { name: "clippy", quick: true, run: clippy },
     Step { name: "tests", quick: false, run: tests },
+    Step { name: "simulation", quick: false, run: simulation::seeds },
+    Step { name: "planted", quick: false, run: simulation::planted },
     Step { name: "docs", quick: false, run: docs },
     Step { name: "street", quick: false, run: |ci| done(street::check(&ci.root)) },
     Step { name: "deny", quick: false, run: |ci| deny(ci, &["check", "bans", "licenses", "sources"]) },

@@ -171,6 +171,8 @@ pub(crate) struct Oracle {
     pub(crate) postings: BTreeMap<String, Posting>,
     pub(crate) offers: BTreeMap<String, Offer>,
     pub(crate) hires: BTreeMap<String, Hire>,
+    /// Hires that take the place of another.
+    replacements: BTreeSet<String>,
     pub(crate) attendances: BTreeMap<String, Attendance>,
     pub(crate) wages: BTreeMap<String, Wage>,
     pub(crate) covers: BTreeMap<String, Cover>,
@@ -240,10 +242,14 @@ impl Oracle {
     fn i03_positions_versions_and_times_run_on(&mut self, commit: &Commit) -> Holds {
         let header = commit.header();
         let before = self.head.unwrap_or(Head::EMPTY);
-        if header.epoch < before.epoch {
-            return Err(format!("3: epoch {} after {}", header.epoch, before.epoch));
+        let is_next = header.commit == before.commit + 1 && header.first == before.position.0 + 1;
+        // Who takes over writes a record of it: an epoch begins with a commit of no events.
+        let is_fenced = header.epoch == before.epoch || header.epoch == before.epoch + 1 && header.count == 0;
+        if !is_next || !is_fenced || header.prev != before.digest {
+            return Err(format!("3: commit {header:?} after {before:?}"));
         }
-        self.head = Some(before.after(commit).map_err(|error| format!("3: {error}"))?);
+        let (epoch, position) = (header.epoch, commit.last());
+        self.head = Some(Head { commit: header.commit, epoch, position, digest: Digest::of(commit.bytes()) });
         Ok(())
     }
 
@@ -354,7 +360,9 @@ impl Oracle {
                 if known.terms["headcount"].as_i64() < Some(taken) {
                     return Err(format!("9: {taken} hired for {posting} of {}", known.terms["headcount"]));
                 }
-                if matches!(known.is, PostingIs::Over | PostingIs::Reviewed) {
+                // Who replaces somebody takes a place that was taken already, also where the posting is over.
+                let replaces = self.replacements.contains(&id);
+                if !replaces && matches!(known.is, PostingIs::Over | PostingIs::Reviewed) {
                     return Err(format!("9: a hire for {posting}, which is {:?}", known.is));
                 }
                 self.hires.insert(id, Hire { terms, is: HireIs::Agreed });
@@ -378,6 +386,7 @@ impl Oracle {
                     return Err(format!("9: {} of {id}, which was void already", fact.name));
                 }
                 hire.is = HireIs::Void;
+                self.replacements.extend(text(fact.data, "by"));
             }
             _ => {}
         }

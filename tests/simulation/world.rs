@@ -132,7 +132,7 @@ impl Faults {
         let mut plan = FaultPlan::new();
         // The first append is the epoch record, which goes wrong too.
         for nth in 1..400 {
-            if random.one_in_thousand(40)
+            if random.one_in_thousand(100)
                 && let Some(fault) = random.pick(&kinds)
             {
                 plan.insert(nth, fault);
