@@ -49,7 +49,10 @@ pub(crate) fn planted(ci: &Ci) -> Verdict {
     let mut unseen = Vec::new();
     for patch in &patches {
         copy_sources(ci, &copy)?;
-        tools::run(ci.command("git").current_dir(&copy).args(["apply", "--unidiff-zero"]).arg(patch))?;
+        // Git looks no further up than the copy: else it would take the patch to be about the repository around it.
+        let mut apply = ci.command("git");
+        apply.current_dir(&copy).env("GIT_CEILING_DIRECTORIES", ci.root.join("target/planted"));
+        tools::run(apply.arg("apply").arg(patch))?;
         let mut command = ci.command("cargo");
         command
             .current_dir(&copy)

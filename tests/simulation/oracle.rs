@@ -238,7 +238,7 @@ impl Oracle {
         }
     }
 
-    /// 3. Positions are dense, commits chain, epochs never fall.
+    /// Invariant 3: Positions are dense, commits chain, epochs never fall.
     fn i03_positions_versions_and_times_run_on(&mut self, commit: &Commit) -> Holds {
         let header = commit.header();
         let before = self.head.unwrap_or(Head::EMPTY);
@@ -271,7 +271,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 1. The events of a command are contiguous and there once, all of one content.
+    /// Invariant 1: The events of a command are contiguous and there once, all of one content.
     fn i01_a_command_has_its_events_once(&mut self, fact: &Fact<'_>) -> Holds {
         let Some(command) = text(fact.line, "commandid") else { return Ok(()) };
         let digest = text(fact.line, "commanddigest").unwrap_or_default();
@@ -291,7 +291,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 4. What caused an event stands before it; who commanded it held the role.
+    /// Invariant 4: What caused an event stands before it; who commanded it held the role.
     fn i04_every_event_has_its_cause_and_its_authority(&mut self, fact: &Fact<'_>) -> Holds {
         let id = text(fact.line, "id").unwrap_or_default();
         if let Some(cause) = text(fact.line, "causation").filter(|cause| !self.ids.contains(cause)) {
@@ -312,7 +312,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 7. Every root ever stated is the root of that many events, by the other way of reckoning it.
+    /// Invariant 7: Every root ever stated is the root of that many events, by the other way of reckoning it.
     pub(crate) fn i07_every_root_is_reproduced(&self) -> Holds {
         let leaves: Vec<Digest> = self.lines.iter().map(|line| leaf_hash(line)).collect();
         for (size, root) in &self.checkpoints {
@@ -328,7 +328,7 @@ impl Oracle {
         self.checkpoints.push((self.lines.len(), self.tree.root()));
     }
 
-    /// 8. An offer is accepted, declined, expired or withdrawn: one of them, once.
+    /// Invariant 8: An offer is accepted, declined, expired or withdrawn: one of them, once.
     fn i08_every_offer_ends_once(&mut self, fact: &Fact<'_>) -> Holds {
         let id = fact.id("offer")?;
         if fact.name == "offer.made" {
@@ -345,7 +345,7 @@ impl Oracle {
         }
     }
 
-    /// 9. Nobody is hired twice for the same minutes, no posting takes more than it has places, and one that
+    /// Invariant 9: Nobody is hired twice for the same minutes, no posting takes more than it has places, and one that
     /// is over takes nobody.
     fn i09_nobody_is_in_two_places(&mut self, fact: &Fact<'_>) -> Holds {
         let id = fact.id("hire")?;
@@ -403,7 +403,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 10. What is outstanding follows from what was due and what was paid; it is never negative.
+    /// Invariant 10: What is outstanding follows from what was due and what was paid; it is never negative.
     fn i10_every_fen_is_accounted_for(&mut self, fact: &Fact<'_>) -> Holds {
         let id = fact.id("wage")?;
         if matches!(fact.name, "wage.due" | "wage.presumed_due") {
@@ -469,7 +469,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 11. A deadline runs until it is met or lapses, never both; what was missed is never met.
+    /// Invariant 11: A deadline runs until it is met or lapses, never both; what was missed is never met.
     fn i11_a_deadline_ends_one_way(&mut self, fact: &Fact<'_>) -> Holds {
         let Some(case) = self.cases.get_mut(&fact.id("case")?) else { return Ok(()) };
         let given = fact.data["deadlines"].as_array().into_iter().flatten().chain(fact.data.get("deadline"));
@@ -501,7 +501,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 12. A closed case changes by a correction or by reopening, which takes two; so does filing.
+    /// Invariant 12: A closed case changes by a correction or by reopening, which takes two; so does filing.
     fn i12_a_closed_case_stays_closed(&mut self, fact: &Fact<'_>) -> Holds {
         let id = fact.id("case")?;
         let event = text(fact.line, "id").unwrap_or_default();
@@ -556,7 +556,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 13. A cover is applied for once per hire and product, decided once, ended once.
+    /// Invariant 13: A cover is applied for once per hire and product, decided once, ended once.
     fn i13_cover_is_taken_out_once(&mut self, fact: &Fact<'_>) -> Holds {
         let id = fact.id("insurance")?;
         let is = match fact.name {
@@ -582,7 +582,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 15. Nothing that happens charges a worker for finding or having work.
+    /// Invariant 15: Nothing that happens charges a worker for finding or having work.
     fn i15_no_worker_pays_to_work(&self, fact: &Fact<'_>) -> Holds {
         fn charges(value: &Value) -> Option<&String> {
             match value {
@@ -603,7 +603,7 @@ impl Oracle {
         }
     }
 
-    /// 17. A key is destroyed by a second officer after a first sealed it, and never while a claim is open; a
+    /// Invariant 17: A key is destroyed by a second officer after a first sealed it, and never while a claim is open; a
     /// role is given by two.
     fn i17_roles_and_keys_take_two(&mut self, fact: &Fact<'_>) -> Holds {
         match fact.name {
@@ -658,7 +658,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// 20. Lines, commits and their numbers of events have bounds.
+    /// Invariant 20: Lines, commits and their numbers of events have bounds.
     fn i20_commits_and_events_have_bounds(&self, commit: &Commit) -> Holds {
         let too_many = commit.lines().len() > MAX_COMMIT_EVENTS as usize;
         let too_long = commit.lines().any(|line| line.len() > 60 * 1024);
@@ -762,7 +762,7 @@ impl Oracle {
     }
 }
 
-/// 14. Candidates stand in the order of their scores.
+/// Invariant 14: Candidates stand in the order of their scores.
 fn i14_a_ranking_is_by_its_scores(fact: &Fact<'_>) -> Holds {
     let scores: Vec<i64> = fact.data["candidates"]
         .as_array()
@@ -773,7 +773,7 @@ fn i14_a_ranking_is_by_its_scores(fact: &Fact<'_>) -> Holds {
     if scores.is_sorted_by(|one, next| one >= next) { Ok(()) } else { Err(format!("14: ranked {scores:?}")) }
 }
 
-/// 16. What the vault seals stands nowhere in clear.
+/// Invariant 16: What the vault seals stands nowhere in clear.
 pub(crate) fn i16_nothing_personal_stands_in_clear(bytes: &[u8]) -> Holds {
     let needle = CANARY.as_bytes();
     if bytes.windows(needle.len()).any(|it| it == needle) {

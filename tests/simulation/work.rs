@@ -126,6 +126,17 @@ const WISHES: &[(u64, &str)] = &[
 impl Desk<'_> {
     /// A wish, where one of a few tries finds what it needs.
     pub(crate) fn wish(&mut self) -> Option<Wish> {
+        if let Some(name) = self.what_is_missing().filter(|_| self.random.one_in_thousand(600)) {
+            let body = self.body(name)?;
+            return self.by_somebody(name, body);
+        }
+        let deep: Vec<&'static str> = WISHES.iter().map(|(_, name)| *name).filter(|it| is_deep(it)).collect();
+        for _ in 0..if self.random.coin() { 20 } else { 0 } {
+            let name = self.random.pick(&deep)?;
+            if let Some(body) = self.body(name) {
+                return self.by_somebody(name, body);
+            }
+        }
         let all: u64 = WISHES.iter().map(|(weight, _)| weight).sum();
         for _ in 0..12 {
             let mut at = self.random.next() % all;
@@ -137,6 +148,33 @@ impl Desk<'_> {
             if let Some(body) = self.body(name) {
                 return self.by_somebody(name, body);
             }
+        }
+        None
+    }
+
+    /// What nothing can happen without.
+    fn what_is_missing(&mut self) -> Option<&'static str> {
+        let knows = self.knows;
+        if knows.markets.is_empty() {
+            return Some("market.register");
+        }
+        if knows.employers.len() < 2 {
+            return Some("employer.register");
+        }
+        if knows.workers.len() < 5 {
+            return Some("worker.register");
+        }
+        if knows.series.len() < 3 {
+            return Some("office.open_series");
+        }
+        let hired = knows.hires.values().filter(|it| it.is != HireIs::Void).count();
+        if hired < 3 && self.random.coin() {
+            return self.random.pick(&[
+                "posting.submit",
+                "offer.grab",
+                "offer.accept",
+                "hire.register_on_site",
+            ]);
         }
         None
     }
@@ -699,6 +737,12 @@ impl Desk<'_> {
     fn hires(&self, are: impl Fn(HireIs) -> bool) -> Vec<String> {
         self.knows.hires.iter().filter(|(_, it)| are(it.is)).map(|(id, _)| id.clone()).collect()
     }
+}
+
+/// What comes late in the life of a hire, and so would be rare.
+fn is_deep(name: &str) -> bool {
+    let kind = name.split_once('.').map_or("", |(kind, _)| kind);
+    matches!(kind, "attendance" | "wage" | "claim" | "case" | "insurance")
 }
 
 /// The key of a person in a simulated vault.

@@ -853,7 +853,7 @@ impl World {
         Ok(())
     }
 
-    /// 5. Replaying the log gives the state that the engine has, bit by bit.
+    /// Invariant 5: Replaying the log gives the state that the engine has, bit by bit.
     fn i05_a_replay_comes_to_the_same(&mut self, at: usize) -> Holds {
         let site = &self.sites[at];
         let Some(engine) = site.engines.last().filter(|it| it.partition.is_idle() && site.writes(it)) else {
@@ -963,7 +963,7 @@ impl World {
     }
 }
 
-/// 1. What is acknowledged is durable, at the positions that the receipt says.
+/// Invariant 1: What is acknowledged is durable, at the positions that the receipt says.
 fn i01_an_acknowledged_command_is_durable(
     receipt: &Receipt,
     in_log: Option<&crate::oracle::Recorded>,
@@ -978,7 +978,7 @@ fn i01_an_acknowledged_command_is_durable(
     assert!(is == said, "1: the receipt says {said:?}, the log has {is:?}");
 }
 
-/// 2. No command is in the log that was only ever refused.
+/// Invariant 2: No command is in the log that was only ever refused.
 fn i02_whatever_is_in_the_log_was_accepted(site: &Site) -> Holds {
     for command in site.oracle.commands.keys() {
         let (accepted, refused, never) = site.answers.get(command).copied().unwrap_or_default();
@@ -989,7 +989,7 @@ fn i02_whatever_is_in_the_log_was_accepted(site: &Site) -> Holds {
     Ok(())
 }
 
-/// 6. Each view is, row by row, what folding the whole log at once gives.
+/// Invariant 6: Each view is, row by row, what folding the whole log at once gives.
 fn i06_every_view_is_what_a_rebuild_gives(site: &Site) -> Holds {
     for (view, mut rebuilt) in site.views.iter().zip(linggong_projections::in_memory()) {
         rebuilt.apply_batch(&site.events).map_err(|error| format!("6: {error}"))?;
@@ -1000,7 +1000,7 @@ fn i06_every_view_is_what_a_rebuild_gives(site: &Site) -> Holds {
     Ok(())
 }
 
-/// 19. A subscriber has the lines of the log, each once, in order, byte by byte.
+/// Invariant 19: A subscriber has the lines of the log, each once, in order, byte by byte.
 fn i19_a_subscriber_got_every_line_once(site: &Site) -> Holds {
     let had = site.subscriber.len();
     if site.oracle.lines.get(..had) == Some(&site.subscriber) {
