@@ -165,11 +165,12 @@ fn small_log() -> (tempfile::TempDir, Vec<Commit>) {
 }
 
 /// The segment of a small log, with and without what was preallocated.
-fn frames(_: &Path) -> Vec<Vec<u8>> {
-    let (folder, _) = small_log();
-    let whole = corpus(&folder.path().join("segments")).remove(0);
+fn frames(folder: &Path) -> Vec<Vec<u8>> {
+    let (log, _) = small_log();
+    let whole = corpus(&log.path().join("segments")).remove(0);
     let used = whole.iter().rposition(|it| *it != 0).map_or(0, |it| it + 1);
-    vec![whole[..used].to_vec(), whole[..used.next_multiple_of(32)].to_vec(), whole]
+    let own = vec![whole[..used].to_vec(), whole[..used.next_multiple_of(32)].to_vec(), whole];
+    [own, corpus(&folder.join("frame"))].concat()
 }
 
 fn commits(_: &Path) -> Vec<Vec<u8>> {
