@@ -196,7 +196,7 @@ fn profile() -> Profile {
 pub(crate) fn evidence(claim: ClaimId, nth: u64) -> claim::AddEvidence {
     claim::AddEvidence {
         claim,
-        digest: Digest::of(&[claim.0.as_bytes().as_slice(), &nth.to_le_bytes()].concat()).to_string(),
+        digest: Digest::of(&[claim.0.as_bytes().as_slice(), &nth.to_le_bytes()].concat()).into(),
         media_type: "image/jpeg".into(),
         bytes: 100_000 + nth,
         label: format!("photo-{nth:08}"),
