@@ -791,7 +791,7 @@ mod tests {
             amount: Fen(28_000),
             means: linggong_events::wage::PayMeans::Cash,
             at: at("2026-11-22 17:00"),
-            evidence: DIGEST.into(),
+            evidence: DIGEST,
             signature: None,
         };
         let given = given.and(paid).when_time_is("2026-11-23 11:59").then_nothing();

@@ -818,7 +818,7 @@ mod tests {
 
     #[test]
     fn what_the_worker_signed_for_goes_on_counting_and_only_a_desk_says_that_it_was_signed() {
-        let signed = RecordPayment { signature: Some(DIGEST.into()), ..pay_out(28_000) };
+        let signed = RecordPayment { signature: Some(DIGEST), ..pay_out(28_000) };
         let given = due().when(signed.clone()).then_refused("bad_field");
         let paid = given.by(clerk()).when(signed);
         let contradict = contradict(&paid, 0);

@@ -260,7 +260,7 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         Verb::Log(log::LogVerb::SealDay { date, data: None }) => {
             log::seal_day(*date, &client(global, clock, out)?, out)
         }
-        Verb::Token(verb) => token::run(verb, out),
+        Verb::Token(verb) => token::run(verb, clock, out),
         Verb::Projection(verb) => projection::run(verb, &client(global, clock, out)?, out),
         Verb::Command(args) => command::run(args, &client(global, clock, out)?, out),
         Verb::Evidence(verb) => evidence::run(verb, &client(global, clock, out)?, out),

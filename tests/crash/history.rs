@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use linggong_events::log::LogReader as _;
 use linggong_events::log::embedded::EmbeddedLog;
+use linggong_gateway::clock::Clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -38,14 +39,14 @@ impl History {
     pub(crate) fn load<T>(&mut self, server: Server, enough: usize, then: impl FnOnce(Server) -> T) -> T {
         let (acknowledged, acks) = mpsc::channel();
         let (over, seen) = (AtomicBool::new(false), Mutex::new(Vec::new()));
-        let (address, token) = (server.address.clone(), server.token("keeper1"));
+        let (address, token, clock) = (server.address.clone(), server.token("keeper1"), Clock::wall());
         let done = std::thread::scope(|scope| {
             for _ in 0..4 {
                 let acknowledged = acknowledged.clone();
-                let (over, seen, address, token) = (&over, &seen, &address, &token);
+                let (over, seen, address, token, clock) = (&over, &seen, &address, &token, &clock);
                 scope.spawn(move || {
                     while !over.load(Ordering::Relaxed) {
-                        let key = Uuid::now_v7();
+                        let key = clock.new_key();
                         let outcome = give(address, token, key);
                         let open = outcome == Outcome::Unknown;
                         let _ = acknowledged.send(matches!(outcome, Outcome::Acknowledged(_)));
@@ -118,7 +119,7 @@ impl History {
             let found = written.get(&name(*key)).cloned().unwrap_or_default();
             known.insert(name(*key));
             match outcome {
-                Outcome::Acknowledged(position) => assert_eq!(&found, &[position.clone()], "{key}"),
+                Outcome::Acknowledged(position) => assert_eq!(found, std::slice::from_ref(position), "{key}"),
                 Outcome::Refused(status) => assert!(found.is_empty(), "{key} was refused with {status}"),
                 Outcome::Unknown => assert!(found.len() <= 1, "{key} is written twice"),
             }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::exit::{Failure, Stop};
 use super::output::{Column, Out, Show, column};
 use crate::chain;
+use crate::clock::Clock;
 use crate::identity::{TokenError, TokenList};
 
 /// What can be done with tokens.
@@ -64,9 +65,11 @@ impl Place {
 pub(super) const TOKENS: &[Column] =
     &[column("name", "name", Show::Text), column("actor", "actor", Show::Text)];
 
-pub(super) fn run(verb: &TokenVerb, out: &mut Out<'_>) -> Result<(), Stop> {
+pub(super) fn run(verb: &TokenVerb, clock: &Clock, out: &mut Out<'_>) -> Result<(), Stop> {
     match verb {
-        TokenVerb::Issue { name, actor, place } => issue(name, *actor, place, out),
+        TokenVerb::Issue { name, actor, place } => {
+            issue(name, actor.unwrap_or_else(|| clock.new_key()), place, out)
+        }
         TokenVerb::List { place } => {
             let list = TokenList::read(&place.list()).map_err(|error| failed(&error, out))?;
             let items: Vec<Value> =
@@ -84,13 +87,13 @@ pub(super) fn run(verb: &TokenVerb, out: &mut Out<'_>) -> Result<(), Stop> {
     }
 }
 
-fn issue(name: &str, actor: Option<Uuid>, place: &Place, out: &mut Out<'_>) -> Result<(), Stop> {
+fn issue(name: &str, actor: Uuid, place: &Place, out: &mut Out<'_>) -> Result<(), Stop> {
     let is_plain = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '_';
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
         return Err(Failure::local(out.lang, "bad_token_name", name).into());
     }
     let mut list = TokenList::read(&place.list()).map_err(|error| failed(&error, out))?;
-    let actor = ActorId(actor.unwrap_or_else(Uuid::now_v7));
+    let actor = ActorId(actor);
     let file = place.data.join("tokens").join(format!("{name}.token"));
     list.issue(name, actor, &file).map_err(|error| failed(&error, out))?;
     list.write(&place.list()).map_err(|error| failed(&error, out))?;
