@@ -234,9 +234,8 @@ fn a_view_that_is_being_built_answers_nothing_and_what_a_reader_finds_broken_is_
     let (ledger, dir) = (morning(), tempdir().unwrap());
     let mut views = views(dir.path());
     catch_up(&mut views, &ledger.events);
-    let (reader, ledger_view) =
-        (views.readers.hiring_ledger.clone(), |it: &&Box<dyn AnyProjection>| it.name() == "hiring_ledger");
-    let view = views.projections.iter().find(ledger_view).unwrap();
+    let reader = views.readers.hiring_ledger.clone();
+    let view = views.projections.iter().find(|it| it.name() == "hiring_ledger").unwrap();
     view.withhold();
     assert!(matches!(reader.hire(testing::hire(1)), Err(StoreError::Building { .. })));
     view.show();
