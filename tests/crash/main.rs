@@ -151,7 +151,11 @@ fn a_sync_that_fails_ends_the_writer_and_nothing_it_held_is_acknowledged() {
                 let ended = history.load(server, usize::MAX, Server::ends);
                 assert!(!ended.success(), "it says that it broke");
             }
-            Err(said) => assert!(said.contains("linggong ends"), "it says why: {said}"),
+            // A disk that fails under the views while they open ends the process before it can say more.
+            Err(said) => assert!(
+                said.contains("linggong ends") || said.contains("Input/output error"),
+                "it says why: {said}"
+            ),
         }
         history.check(&data);
         let server = Server::start(&data);

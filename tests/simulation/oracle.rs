@@ -49,6 +49,7 @@ pub(crate) fn text(value: &Value, field: &str) -> Option<String> {
 pub(crate) struct Worker {
     pub(crate) person: String,
     pub(crate) market: Option<String>,
+    declines_ranking: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +225,7 @@ impl Oracle {
             "worker" | "employer" => self.learn_people(fact),
             "posting" => self.learn_posting(fact),
             "offer" => self.i08_every_offer_ends_once(fact),
-            "match" => i14_a_ranking_is_by_its_scores(fact),
+            "match" => self.i14_a_ranking_is_by_its_scores(fact),
             "hire" => self.i09_nobody_is_in_two_places(fact),
             "attendance" => self.learn_attendance(fact),
             "wage" => self.i10_every_fen_is_accounted_for(fact),
@@ -443,7 +444,8 @@ impl Oracle {
             }
             "wage.payment_determined" => {
                 wage.is_overdue = false;
-                now != (wage.amount - fact.sum("paid")?).max(0)
+                // What was paid, or said to have come, after the instant that the finding is about adds to it.
+                now > (wage.amount - fact.sum("paid")?).max(0)
             }
             "wage.overdue" => {
                 let twice = std::mem::replace(&mut wage.is_overdue, true);
@@ -684,8 +686,14 @@ impl Oracle {
                 self.employers.insert(fact.id("employer")?);
             }
             "worker.registered" => {
-                let worker = Worker { person: fact.id("person")?, market: None };
+                let declines_ranking = fact.data["profile"]["declines_ranking"] == true;
+                let worker = Worker { person: fact.id("person")?, market: None, declines_ranking };
                 self.workers.insert(fact.id("worker")?, worker);
+            }
+            "worker.profile_changed" => {
+                if let Some(worker) = self.workers.get_mut(&fact.id("worker")?) {
+                    worker.declines_ranking = fact.data["profile"]["declines_ranking"] == true;
+                }
             }
             "worker.arrived" | "worker.left" | "worker.went_home_unhired" => {
                 let market = fact.id("market")?;
@@ -753,6 +761,21 @@ impl Oracle {
         Ok(())
     }
 
+    /// Invariant 14: Candidates stand in the order of their scores; who declines ranking keeps the place of arrival.
+    fn i14_a_ranking_is_by_its_scores(&self, fact: &Fact<'_>) -> Holds {
+        let candidates = fact.data["candidates"].as_array().into_iter().flatten();
+        let ranked = candidates.filter(|it| {
+            let worker = it["worker"].as_str().and_then(|it| self.workers.get(it));
+            worker.is_some_and(|it| !it.declines_ranking)
+        });
+        let scores: Vec<i64> = ranked.filter_map(|it| it["score"].as_i64()).collect();
+        if scores.is_sorted_by(|one, next| one >= next) {
+            Ok(())
+        } else {
+            Err(format!("14: ranked {scores:?}"))
+        }
+    }
+
     /// Whether the role may give the command, by the registry.
     pub(crate) fn i04_the_role_may(name: &str, role: Role) -> Holds {
         match Command::find(name) {
@@ -760,17 +783,6 @@ impl Oracle {
             _ => Err(format!("4: {name} was accepted from a {role:?}")),
         }
     }
-}
-
-/// Invariant 14: Candidates stand in the order of their scores.
-fn i14_a_ranking_is_by_its_scores(fact: &Fact<'_>) -> Holds {
-    let scores: Vec<i64> = fact.data["candidates"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|it| it["score"].as_i64())
-        .collect();
-    if scores.is_sorted_by(|one, next| one >= next) { Ok(()) } else { Err(format!("14: ranked {scores:?}")) }
 }
 
 /// Invariant 16: What the vault seals stands nowhere in clear.
