@@ -9,7 +9,6 @@ use linggong_events::hire::{
     HireTerms, InjuryReported, InsuranceDecision, NoShow, Presumed, Replaced, SentHome, Started, Withdrawn,
 };
 use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
-use linggong_events::office::Role;
 use linggong_events::person::{AgeBand, SealedText};
 use linggong_events::posting::{FillMode, Filled, PayTerms, PostingTerms, Reopened};
 use linggong_events::region::Region;
@@ -145,9 +144,7 @@ fn own_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&
     let hire = state.hire(id)?;
     context.actor.check_worker(hire.terms.worker)?;
     context.actor.check_employer(hire.terms.employer)?;
-    if context.actor.is_staff() || context.actor.role == Role::CrewLeader {
-        context.actor.check_region(hire.terms.region)?;
-    }
+    context.actor.check_desk(hire.terms.region)?;
     Ok(hire)
 }
 

@@ -153,6 +153,18 @@ pub(crate) fn decide(
             if worker.profile == it.profile {
                 return Ok(Vec::new());
             }
+            // Nobody certifies themselves: papers are shown at a desk, and what one is able to do is seen there.
+            if context.actor.role == Role::Worker {
+                if it.profile.certificates != worker.profile.certificates {
+                    return Err(Refusal::bad_field(
+                        "profile.certificates",
+                        "are entered by a desk that sees them",
+                    ));
+                }
+                if it.profile.skills != worker.profile.skills {
+                    return Err(Refusal::bad_field("profile.skills", "are entered by a desk"));
+                }
+            }
             Ok(vec![ProfileChanged { worker: it.worker, profile: it.profile.clone() }.into()])
         }
         WorkerCommand::Arrive(it) => arrive(state, it, context),

@@ -140,7 +140,7 @@ pub struct Asserted {
     /// The instant.
     pub at: Timestamp,
     /// Who says so.
-    pub by: AssertedBy,
+    pub asserted_by: AssertedBy,
 }
 
 /// How a hire ended.
@@ -154,7 +154,7 @@ pub enum HireEnd {
         /// By what.
         basis: String,
         /// Who says so.
-        by: AssertedBy,
+        asserted_by: AssertedBy,
     },
     /// It did not take place.
     Cancelled {
@@ -164,14 +164,14 @@ pub enum HireEnd {
     /// The worker did not come.
     NoShow {
         /// Who says so.
-        by: AssertedBy,
+        asserted_by: AssertedBy,
     },
     /// The worker came and there was no work.
     SentHome {
         /// When.
         at: Timestamp,
         /// Who says so.
-        by: AssertedBy,
+        asserted_by: AssertedBy,
     },
     /// Somebody else worked instead.
     Replaced {
@@ -290,7 +290,7 @@ fn lists(row: &HireRow) -> Option<[Key<()>; 3]> {
 
 impl View for HiringLedger {
     const NAME: &'static str = "hiring_ledger";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
@@ -348,7 +348,7 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
             row.agreement = Some(Agreement { template, document, signed_at: meta.occurred_at });
         }),
         HireEvent::Started(it) => change(rows, meta, it.hire, |row| {
-            row.started = Some(Asserted { at: it.at, by: it.asserted_by });
+            row.started = Some(Asserted { at: it.at, asserted_by: it.asserted_by });
             if row.state == HireState::Agreed {
                 row.state = HireState::Started;
             }
@@ -367,17 +367,17 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
             finish(rows, meta, it.hire, HireState::Cancelled, end);
         }
         HireEvent::NoShow(it) => {
-            finish(rows, meta, it.hire, HireState::NoShow, HireEnd::NoShow { by: it.asserted_by });
+            finish(rows, meta, it.hire, HireState::NoShow, HireEnd::NoShow { asserted_by: it.asserted_by });
         }
         HireEvent::SentHome(it) => {
-            let end = HireEnd::SentHome { at: it.at, by: it.asserted_by };
+            let end = HireEnd::SentHome { at: it.at, asserted_by: it.asserted_by };
             finish(rows, meta, it.hire, HireState::SentHome, end);
         }
         HireEvent::Replaced(it) => {
             finish(rows, meta, it.hire, HireState::Replaced, HireEnd::Replaced { by: it.by });
         }
         HireEvent::Ended(it) => {
-            let end = HireEnd::Ended { date: it.date, basis: it.basis.clone(), by: it.asserted_by };
+            let end = HireEnd::Ended { date: it.date, basis: it.basis.clone(), asserted_by: it.asserted_by };
             finish(rows, meta, it.hire, HireState::Ended, end);
         }
         HireEvent::FollowedUp(it) => change(rows, meta, it.hire, |row| {
@@ -559,7 +559,7 @@ mod tests {
         });
         let row = row(&ledger);
         assert_eq!(row.state, HireState::Ended);
-        assert_eq!(row.end, Some(HireEnd::Ended { date: date(DAY), basis, by }));
+        assert_eq!(row.end, Some(HireEnd::Ended { date: date(DAY), basis, asserted_by: by }));
     }
 
     #[test]
