@@ -9,6 +9,7 @@ use linggong_events::hire::{
     HireTerms, InjuryReported, InsuranceDecision, NoShow, Presumed, Replaced, SentHome, Started, Withdrawn,
 };
 use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
+use linggong_events::office::Role;
 use linggong_events::person::{AgeBand, SealedText};
 use linggong_events::posting::{FillMode, Filled, PayTerms, PostingTerms, Reopened};
 use linggong_events::region::Region;
@@ -38,8 +39,9 @@ commands! {
         SignAgreement = "sign_agreement", [Clerk, Dispatcher, Employer, Worker] => { hire: HireId, template: String, document: EvidenceDigest }
         /// 上工.
         Start = "start", [Worker, Employer, Gate, Clerk, Dispatcher, CrewLeader] => { hire: HireId, at: Timestamp }
-        /// States changed terms: pay, shifts or the place of work; both sides must have agreed.
-        Change = "change", [Clerk, Dispatcher, Employer] => { hire: HireId, shifts: Vec<Shift>, pay: PayTerms, region: Region, reason: String }
+        /// States changed terms: pay, shifts or the place of work. Both sides must have agreed, so that a desk that
+        /// has heard both records it: neither side changes alone what both had agreed.
+        Change = "change", [Clerk, Dispatcher] => { hire: HireId, shifts: Vec<Shift>, pay: PayTerms, region: Region, reason: String }
         /// Records what was decided about cover.
         DecideInsurance = "decide_insurance", [Clerk, Dispatcher, Employer, Worker] => { hire: HireId, insurance: InsuranceDecision }
         /// It will not take place.
@@ -239,6 +241,12 @@ pub(crate) fn decide(
             check_unpaid_for(state, it.hire, hire)?;
             if attendance::was_worked(state, it.hire) {
                 return Err(Refusal::not_possible(it.hire, "signed out of: what was worked stays worked"));
+            }
+            // Whoever owes the wage does not undo by a word the day of somebody who is there.
+            let owes = matches!(context.actor.role, Role::Employer | Role::CrewLeader);
+            if owes && attendance::was_there(state, it.hire) {
+                let way = "signed in to: sign the worker out, or let the worker or the desk say so";
+                return Err(Refusal::not_possible(it.hire, way));
             }
             let (revision, supersedes, terms) = hire.stated();
             let (hire, at, asserted_by) = (it.hire, it.at, asserted_by(context.actor));

@@ -332,6 +332,11 @@ fn state_due(state: &State, it: &StateDue, context: &Context<'_>) -> Result<Vec<
     if state.wages.contains_key(&wage) {
         return Err(Refusal::not_possible(wage, "on the books already: adjust it"));
     }
+    // As with `adjust`: a debtor may admit more than was agreed, never decide alone that it is less.
+    let agreed = by_terms(&terms.pay, known.shift);
+    if context.actor.role == Role::Employer && agreed.is_none_or(|agreed| it.amount < agreed) {
+        return Err(Refusal::RoleNotAllowed);
+    }
     let date = match (terms.pay.pay_kind, hire.stage) {
         (PayKind::Task, Stage::Ended { on }) => on,
         (PayKind::Task, Stage::Agreed | Stage::Started { .. } | Stage::Void(_)) => context.now.date(),
