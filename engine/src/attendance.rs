@@ -95,16 +95,19 @@ pub fn attendance_id(hire: HireId, shift: u32) -> AttendanceId {
 
 /// Whether anybody said that the worker was there.
 pub(crate) fn was_there(state: &State, hire: HireId) -> bool {
-    let shifts = state.hires.get(&hire).map_or(0, |it| it.terms.shifts.len());
-    let words = (0..).take(shifts).filter_map(|n| state.attendances.get(&attendance_id(hire, n)));
-    words.flat_map(|it| it.said.values()).any(|said| said.signed_in.is_some() || said.signed_out.is_some())
+    words_about(state, hire).any(|said| said.signed_in.is_some() || said.signed_out.is_some())
 }
 
 /// Whether anybody said that the worker left after working.
 pub(crate) fn was_worked(state: &State, hire: HireId) -> bool {
+    words_about(state, hire).any(|said| said.signed_out.is_some())
+}
+
+/// What anybody said about any shift of a hire.
+fn words_about(state: &State, hire: HireId) -> impl Iterator<Item = &Said> {
     let shifts = state.hires.get(&hire).map_or(0, |it| it.terms.shifts.len());
-    let words = (0..).take(shifts).filter_map(|n| state.attendances.get(&attendance_id(hire, n)));
-    words.flat_map(|it| it.said.values()).any(|said| said.signed_out.is_some())
+    let known = (0..).take(shifts).filter_map(move |n| state.attendances.get(&attendance_id(hire, n)));
+    known.flat_map(|it| it.said.values())
 }
 
 /// Refuses whoever has no relation to a hire: worker and employer act on their own, others in their regions.

@@ -259,6 +259,29 @@ pub struct Actor {
     pub department: Option<Department>,
 }
 
+/// Whether a role is one of a desk or office.
+pub(crate) fn is_staff(role: Role) -> bool {
+    match role {
+        Role::Clerk
+        | Role::Dispatcher
+        | Role::Reviewer
+        | Role::MarketManager
+        | Role::CaseOfficer
+        | Role::CaseLead
+        | Role::Mediator
+        | Role::PrivacyOfficer
+        | Role::Keeper
+        | Role::Engine => true,
+        Role::Worker
+        | Role::Employer
+        | Role::CrewLeader
+        | Role::Gate
+        | Role::Insurer
+        | Role::Auditor
+        | Role::Subscriber => false,
+    }
+}
+
 impl Actor {
     /// The engine itself, for facts that time alone makes true.
     pub fn engine() -> Actor {
@@ -292,25 +315,7 @@ impl Actor {
 
     /// Whether the actor works at a desk or office, and so may act for others.
     pub fn is_staff(&self) -> bool {
-        match self.role {
-            Role::Clerk
-            | Role::Dispatcher
-            | Role::Reviewer
-            | Role::MarketManager
-            | Role::CaseOfficer
-            | Role::CaseLead
-            | Role::Mediator
-            | Role::PrivacyOfficer
-            | Role::Keeper
-            | Role::Engine => true,
-            Role::Worker
-            | Role::Employer
-            | Role::CrewLeader
-            | Role::Gate
-            | Role::Insurer
-            | Role::Auditor
-            | Role::Subscriber => false,
-        }
+        is_staff(self.role)
     }
 
     /// The ways in which a command of this actor may have reached us; the first is meant where none is named.

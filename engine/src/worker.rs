@@ -18,7 +18,7 @@ use linggong_events::worker::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Actor, Context, commands};
+use crate::command::{Actor, Context, commands, is_staff};
 use crate::hire::Stage;
 use crate::refusal::Refusal;
 use crate::rules::RuleBook;
@@ -281,45 +281,17 @@ fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event
 
 /// How each role tells that somebody is there: a card is read at the gate or the desk, never from home.
 fn is_means_of(role: Role, means: ArrivalMeans) -> bool {
-    match role {
-        Role::Worker => means == ArrivalMeans::Online,
-        Role::CrewLeader => means == ArrivalMeans::CrewLeader,
-        Role::Gate => means == ArrivalMeans::Card,
-        Role::Clerk
-        | Role::Dispatcher
-        | Role::Reviewer
-        | Role::MarketManager
-        | Role::CaseOfficer
-        | Role::CaseLead
-        | Role::Mediator
-        | Role::PrivacyOfficer
-        | Role::Keeper
-        | Role::Engine => true,
-        Role::Employer | Role::Insurer | Role::Auditor | Role::Subscriber => false,
-    }
+    let own = [
+        (Role::Worker, ArrivalMeans::Online),
+        (Role::CrewLeader, ArrivalMeans::CrewLeader),
+        (Role::Gate, ArrivalMeans::Card),
+    ];
+    is_staff(role) || own.contains(&(role, means))
 }
 
 /// Whether a desk or a device saw it; what people tell of themselves counts from when they tell it.
 fn is_seen(role: Role) -> bool {
-    match role {
-        Role::Gate
-        | Role::Clerk
-        | Role::Dispatcher
-        | Role::Reviewer
-        | Role::MarketManager
-        | Role::CaseOfficer
-        | Role::CaseLead
-        | Role::Mediator
-        | Role::PrivacyOfficer
-        | Role::Keeper
-        | Role::Engine => true,
-        Role::Worker
-        | Role::CrewLeader
-        | Role::Employer
-        | Role::Insurer
-        | Role::Auditor
-        | Role::Subscriber => false,
-    }
+    is_staff(role) || role == Role::Gate
 }
 
 /// The instant that counts for presence, and so for the order of waiting.

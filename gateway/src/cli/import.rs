@@ -37,8 +37,7 @@ pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
             for note in &imported.notes {
                 out.note(&format!("{name}: {note}"))?;
             }
-            let mut asked = Asked::of(&client);
-            asked.progress = Some(Progress::new(out.terminal));
+            let mut asked = Asked::of(&client, Progress::new(out.terminal));
             let summary =
                 import::run(&imported, now, &recorded, &mut known, &mut asked).map_err(|error| {
                     // Not every failure is a server out of reach: a role may be missing.
@@ -145,15 +144,15 @@ fn is_lawful(failure: &Failure) -> bool {
 pub struct Asked<'a> {
     client: &'a Client<'a>,
     last: Option<String>,
-    progress: Option<Progress>,
+    progress: Progress,
     /// The last failure that was no answer about a row.
     failure: Option<Failure>,
 }
 
 impl<'a> Asked<'a> {
     /// Nothing sent yet.
-    pub fn of(client: &'a Client<'a>) -> Asked<'a> {
-        Asked { client, last: None, progress: None, failure: None }
+    fn of(client: &'a Client<'a>, progress: Progress) -> Asked<'a> {
+        Asked { client, last: None, progress, failure: None }
     }
 
     fn at_least(&self) -> Vec<(&'static str, String)> {
@@ -178,9 +177,7 @@ impl import::Registry for Asked<'_> {
     }
 
     fn comes_to(&mut self, done: usize, all: usize) {
-        if let Some(progress) = &mut self.progress {
-            progress.at(done as u64, all as u64);
-        }
+        self.progress.at(done as u64, all as u64);
     }
 
     fn person_of(&mut self, worker: WorkerId) -> Result<Option<PersonId>, SendError> {
