@@ -87,6 +87,7 @@ faults! {
     BAD_PHONE = "bad_phone", "电话号码不是5到15位数字", "the phone number is not one of 5 to 15 digits";
     BAD_DATE = "bad_date", "看不懂的日期", "no date can be read";
     DATE_RANGE = "date_range", "日期离今天太远, 可能写错", "the date lies too far from today";
+    DATE_ROUNDED = "date_rounded", "电子表格把3.10存成3.1, 分不清是1日还是10日, 请写成3月1日", "a spreadsheet keeps 3.10 as 3.1: write the date out, as 3月1日";
     BAD_TIME = "bad_time", "看不懂的时间", "no time of day can be read";
     BAD_HOURS = "bad_hours", "看不懂的起止时间, 或一班超过16小时", "no stretch of hours can be read, or it is longer than 16 hours";
     BAD_PAY = "bad_pay", "看不懂的工价", "no pay can be read";
@@ -169,9 +170,18 @@ pub(crate) fn phone(text: &str) -> Result<Option<String>, Fault> {
 
 /// A date as forms write it; a serial of a spreadsheet counts days from 1899-12-30.
 pub(crate) fn date(text: &str, year: i16, today: Date) -> Result<Date, Fault> {
+    if is_rounded(text) {
+        return Err(DATE_ROUNDED);
+    }
     let date = read_date(text, year).ok_or(BAD_DATE)?;
     let away = date.days() - today.days();
     if (-15 * 366..=2 * 366).contains(&away) { Ok(date) } else { Err(DATE_RANGE) }
+}
+
+/// Whether the text is a month and a day that may have lost its nought: `3.10` is the number 3.1.
+fn is_rounded(text: &str) -> bool {
+    let month = |it: &str| it.parse::<u8>().is_ok_and(|it| (1..=12).contains(&it));
+    text.split_once('.').is_some_and(|(before, day)| month(before) && matches!(day, "1" | "2" | "3"))
 }
 
 fn read_date(text: &str, year: i16) -> Option<Date> {
@@ -208,12 +218,27 @@ fn read_date(text: &str, year: i16) -> Option<Date> {
 
 /// Minutes after midnight: `6:30`, `早6点半`, `晚上8点`, `0.25` of a day.
 pub(crate) fn time(text: &str) -> Result<u16, Fault> {
-    point_in_time(text).map(|it| it.minute).filter(|minute| *minute < 1440).ok_or(BAD_TIME)
+    point_in_time(text).map(|it| it.minute).filter(|minute| *minute < DAY_MINUTES).ok_or(BAD_TIME)
+}
+
+pub(crate) const DAY_MINUTES: u16 = 1440;
+
+/// How people say that something is on the day after.
+const NEXT_DAY: &[&str] = &["次日", "第二天", "翌日", "隔天", "转天"];
+
+/// Minutes after midnight of the day on which the work began: `次日6:00` stands on the day after.
+pub(crate) fn time_of_end(text: &str) -> Result<u16, Fault> {
+    match NEXT_DAY.iter().find_map(|it| text.strip_prefix(it)) {
+        Some(rest) => time(rest).map(|minute| minute + DAY_MINUTES),
+        None => time(text),
+    }
 }
 
 struct PointInTime {
     minute: u16,
-    /// Morning or evening was said, or it is after noon by the clock of 24 hours.
+    /// Morning, noon or evening was said.
+    said: bool,
+    /// The next day was said, or it is after noon by the clock of 24 hours: no other hour can be meant.
     certain: bool,
 }
 
@@ -224,22 +249,17 @@ fn point_in_time(text: &str) -> Option<PointInTime> {
         let digits: String = fraction.chars().take(6).collect();
         let scale = 10_u64.checked_pow(u32::try_from(digits.len()).ok()?)?;
         let minute = (digits.parse::<u64>().ok()? * 1440 + scale / 2) / scale;
-        return Some(PointInTime { minute: u16::try_from(minute).ok()?, certain: true });
+        return Some(PointInTime { minute: u16::try_from(minute).ok()?, said: false, certain: true });
     }
-    let next_day = ["次日", "第二天", "翌日", "隔天", "转天"].iter().find_map(|it| text.strip_prefix(it));
+    let next_day = NEXT_DAY.iter().find_map(|it| text.strip_prefix(it));
     let rest = next_day.unwrap_or(&text);
-    let strip = |words: &[&str]| words.iter().find_map(|it| rest.strip_prefix(it));
-    let (rest, evening) = match (
-        strip(&["早上", "上午", "早晨", "清晨", "凌晨", "早"]),
-        strip(&["晚上", "下午", "傍晚", "夜里", "夜间", "晚"]),
-        strip(&["中午"]),
-    ) {
-        (Some(rest), _, _) => (rest, Some(false)),
-        (_, Some(rest), _) => (rest, Some(true)),
-        (_, _, Some("")) => return Some(PointInTime { minute: 720, certain: true }),
-        (_, _, Some(rest)) => (rest, None),
-        (None, None, None) => (rest, None),
-    };
+    let said = PARTS.iter().find_map(|(words, part)| {
+        words.iter().find_map(|word| rest.strip_prefix(word)).map(|rest| (rest, *part))
+    });
+    let (rest, part) = said.map_or((rest, None), |(rest, part)| (rest, Some(part)));
+    if rest.is_empty() && part == Some(PartOfDay::Noon) {
+        return Some(PointInTime { minute: 720, said: true, certain: true });
+    }
     let rest = rest.replace("点半", ":30").replace("点钟", ":00").replace(['点', '时'], ":");
     let rest = rest.trim_end_matches('分');
     let (hour, minute) = rest.split_once(':').unwrap_or((rest, "0"));
@@ -248,14 +268,34 @@ fn point_in_time(text: &str) -> Option<PointInTime> {
     if hour > 24 || minute > 59 {
         return None;
     }
-    let hour = match evening {
-        Some(true) if hour < 12 => hour + 12,
-        Some(false) if hour == 12 => 0,
+    let certain = next_day.is_some() || hour > 12;
+    let hour = match part {
+        Some(PartOfDay::Morning) if hour == 12 => 0,
+        // 中午11点 is before noon, 中午1点 after it.
+        Some(PartOfDay::Noon) if hour < 10 => hour + 12,
+        Some(PartOfDay::Afternoon | PartOfDay::Evening) if hour < 12 => hour + 12,
+        // 下午12点 is noon, 晚上12点 midnight.
+        Some(PartOfDay::Evening) if hour == 12 => 24,
         Some(_) | None => hour,
     };
-    let days = if next_day.is_some() { 1440 } else { 0 };
-    let certain = evening.is_some() || next_day.is_some() || hour > 12;
-    Some(PointInTime { minute: days + hour * 60 + minute, certain })
+    let days = if next_day.is_some() { DAY_MINUTES } else { 0 };
+    Some(PointInTime { minute: days + hour * 60 + minute, said: part.is_some(), certain })
+}
+
+/// The words for each part of the day.
+const PARTS: &[(&[&str], PartOfDay)] = &[
+    (&["早上", "上午", "早晨", "清晨", "凌晨", "早"], PartOfDay::Morning),
+    (&["中午"], PartOfDay::Noon),
+    (&["下午"], PartOfDay::Afternoon),
+    (&["晚上", "傍晚", "夜里", "夜间", "晚"], PartOfDay::Evening),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PartOfDay {
+    Morning,
+    Noon,
+    Afternoon,
+    Evening,
 }
 
 /// Start and end in minutes after midnight of the work date; the end may lie on the next day.
@@ -264,20 +304,27 @@ pub(crate) fn hours(text: &str) -> Result<(u16, u16), Fault> {
     let text = text.replace(['至', '到', '~', '—', '–', '－', '―', '～'], "-").replace("--", "-");
     let (from, until) = text.split_once('-').ok_or(BAD_HOURS)?;
     let (from, until) = (point_in_time(from).ok_or(BAD_HOURS)?, point_in_time(until).ok_or(BAD_HOURS)?);
+    if from.minute >= DAY_MINUTES {
+        return Err(BAD_HOURS);
+    }
     let mut end = until.minute;
-    if end <= from.minute {
+    if from.said && !until.said && !until.certain {
+        // 下午1点到5点, 晚8点到12点: the next time at which a clock of 12 hours shows it.
+        end = [0, 720, 1440].iter().map(|more| end + more).find(|end| *end > from.minute).ok_or(BAD_HOURS)?;
+    } else if end <= from.minute {
         // 18:00-6:00 is a night; 8:00-5:00 is nobody knows what.
-        if !(from.certain || until.certain) || from.minute < 12 * 60 {
+        let known = from.said || from.certain || until.said || until.certain;
+        if !known || from.minute < 12 * 60 {
             return Err(BAD_HOURS);
         }
-        end += 1440;
+        end += DAY_MINUTES;
     }
     if end - from.minute > 16 * 60 { Err(BAD_HOURS) } else { Ok((from.minute, end)) }
 }
 
 /// The shift of those hours on `date`.
 pub(crate) fn shift(date: Date, (from, until): (u16, u16)) -> Option<Shift> {
-    let end = date.plus_days(i64::from(until / 1440)).at_minute(until % 1440);
+    let end = date.plus_days(i64::from(until / DAY_MINUTES)).at_minute(until % DAY_MINUTES);
     Shift::new(date.at_minute(from), end).ok()
 }
 
@@ -307,6 +354,10 @@ pub(crate) fn pay(text: &str, heading: &str) -> Result<Pay, Fault> {
 }
 
 fn pay_unit(text: &str) -> Option<(PayKind, Option<String>)> {
+    // When it is paid out is not by what it is reckoned: 1.5元/袋日结 is pay by the bag.
+    let text = ["当日结", "当天结", "日结", "天结", "日清", "周结", "月结", "现结"]
+        .iter()
+        .fold(text.to_owned(), |text, it| text.replace(it, ""));
     let has = |words: &[&str]| words.iter().any(|it| text.contains(it));
     if has(&["包活", "包干", "一口价", "全包", "整活", "总价", "包工"]) {
         return Some((PayKind::Task, None));
@@ -366,7 +417,7 @@ mod tests {
             "3/2",
             "3月2日",
             "3月2号",
-            "3.2",
+            "3.02",
             "20260302",
             "46083",
             "46083.25",
@@ -380,6 +431,10 @@ mod tests {
         for text in ["", "昨天", "2026-2-30", "13/40", "26.3.2", "3", "1e400", "2026-03-02至05"] {
             assert_eq!(date(text, 2026, today), Err(BAD_DATE), "{text}");
         }
+        for text in ["3.1", "10.2", "12.3"] {
+            assert_eq!(date(text, 2026, today), Err(DATE_ROUNDED), "{text} may be the 10th, 20th or 30th");
+        }
+        assert_eq!(date("3.4", 2026, today), Ok(day("2026-03-04")), "no month has 40 days");
         assert_eq!(date("2062-03-02", 2026, today), Err(DATE_RANGE));
     }
 
@@ -395,6 +450,14 @@ mod tests {
             ("6:30~11:00", (390, 660)),
             ("8-12", (480, 720)),
             ("12:00—14:00", (720, 840)),
+            ("晚上8点到晚上12点", (1200, 1440)),
+            ("晚上8点到12点", (1200, 1440)),
+            ("晚8点到2点", (1200, 1440 + 120)),
+            ("中午1点到5点", (780, 1020)),
+            ("下午1点到5点", (780, 1020)),
+            ("中午11点半到下午2点", (690, 840)),
+            ("早8点到5点", (480, 1020)),
+            ("晚6点到6点", (1080, 1440 + 360)),
         ] {
             assert_eq!(hours(text), Ok(expected), "{text}");
         }
@@ -403,6 +466,8 @@ mod tests {
         }
         assert_eq!(time("0.25"), Ok(360), "a time that lost its format");
         assert_eq!(time("晚上8点"), Ok(1200));
+        assert_eq!(time_of_end("隔天6点"), Ok(1440 + 360));
+        assert_eq!(time_of_end("6:00"), Ok(360));
     }
 
     #[test]
@@ -417,10 +482,15 @@ mod tests {
             ("22元一小时", of(PayKind::Hour, 2_200, None)),
             ("0.8元/斤", of(PayKind::Piece, 80, Some("斤"))),
             ("8毛/斤", of(PayKind::Piece, 80, Some("斤"))),
+            ("1.5元/袋 日结", of(PayKind::Piece, 150, Some("袋"))),
+            ("0.8元/斤(当日结)", of(PayKind::Piece, 80, Some("斤"))),
+            ("25元/小时,周结", of(PayKind::Hour, 2_500, None)),
+            ("200元/天,日结", of(PayKind::Day, 20_000, None)),
             ("1.5元一袋", of(PayKind::Piece, 150, Some("袋"))),
             ("包活600", of(PayKind::Task, 60_000, None)),
             ("1,200元包干", of(PayKind::Task, 120_000, None)),
             ("200", Err(PAY_UNIT)),
+            ("200日结", Err(PAY_UNIT)),
             ("200-220/天", Err(BAD_PAY)),
             ("面议", Err(BAD_PAY)),
             ("0元/天", Err(BAD_PAY)),

@@ -17,13 +17,12 @@ use linggong_events::worker::SkillLevel;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::cells::{self, Cell, Fault};
+use super::cells::{self, Cell, DAY_MINUTES, Fault};
 use super::sheet::Sheet;
 use super::{FormKind, Key, Options, Outcome, Reference, Row, RowProblem, Step};
 
 /// The most rows in which headings are looked for: titles and notes stand above them.
 const HEAD_ROWS: usize = 15;
-const DAY_MINUTES: u16 = 1440;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -817,12 +816,7 @@ fn attendance(row: &mut Reader<'_>, digest: &str) -> Option<Vec<Step>> {
     let person = row.person(Column::Name, Column::Document, Column::Phone);
     let date = row.needed_date(Column::Date);
     let begins = row.parsed(Column::SignIn, cells::time);
-    let ends = row.parsed(Column::SignOut, |text| {
-        // The end of a night stands on the next day.
-        let next = ["次日", "第二天", "翌日"].iter().any(|it| text.starts_with(it));
-        let text = ["次日", "第二天", "翌日"].iter().fold(text.to_owned(), |text, it| text.replace(it, ""));
-        cells::time(&text).map(|it| if next { it + DAY_MINUTES } else { it })
-    });
+    let ends = row.parsed(Column::SignOut, cells::time_of_end);
     let rest = row.parsed(Column::BreakMinutes, |text| {
         cells::count(text).and_then(|it| u16::try_from(it).map_err(|_| cells::BAD_COUNT))
     });
