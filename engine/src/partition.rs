@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::command::{About, Actor, Context, Request};
 use crate::matching;
-use crate::refusal::Refusal;
+use crate::refusal::{Class, Refusal};
 use crate::rules::{Pack, RuleBook};
 use crate::snapshot::{self, Replay};
 use crate::state::{KEY_WINDOW_MS, MAX_KEY_AHEAD_MS, State};
@@ -486,13 +486,6 @@ impl Partition {
             return Err(Refusal::bad_field("about.based_on", "is no position of this log yet"));
         }
         request.about.source()?;
-        if let Some(expected) = request.about.if_version {
-            let entity = request.command.versioned_entity().ok_or(Refusal::NoVersionedEntity)?;
-            let actual = self.state.version(entity);
-            if actual != expected {
-                return Err(Refusal::VersionConflict { entity, expected, actual });
-            }
-        }
         let context = Context {
             now: self.recording_time(now),
             command,
@@ -504,7 +497,18 @@ impl Partition {
             crate::rules::check_stored(adopt, &self.packs)?;
             self.check_whole_with(adopt)?;
         }
-        let events = request.command.decide(&self.state, &context)?;
+        let decided = request.command.decide(&self.state, &context);
+        // Who may not act on the thing is not told how often it changed.
+        let may_act =
+            !matches!(&decided, Err(it) if matches!(it.class(), Class::NotFound | Class::NotPermitted));
+        if let Some(expected) = request.about.if_version.filter(|_| may_act) {
+            let entity = request.command.versioned_entity().ok_or(Refusal::NoVersionedEntity)?;
+            let actual = self.state.version(entity);
+            if actual != expected {
+                return Err(Refusal::VersionConflict { entity, expected, actual });
+            }
+        }
+        let events = decided?;
         if events.is_empty() {
             // All of it is so already: the receipt points at the entity's last event.
             let entity = request.command.versioned_entity();

@@ -590,6 +590,12 @@ async fn an_employer_never_learns_who_complained() {
         assert!(answer.text.contains(&a.hire) || answer.text.contains(&a.employer), "{path} shows their own");
         seen.push_str(&answer.text);
     }
+    // Nor by what a conflict says has changed; and whoever has nothing to do with it learns not even its version.
+    let cancel = json!({ "hire": a.hire, "reason": "weather", "about": { "if_version": "1" } });
+    let conflict = server.command("employer_a", "hire.cancel", cancel.clone()).await;
+    assert!(conflict.text.contains("version_conflict"), "{}", conflict.text);
+    seen.push_str(&conflict.text);
+    server.command("employer_b", "hire.cancel", cancel).await.refused(403, "not_yours");
     for secret in [&a.claim, &cast.case, &a.person] {
         assert!(!seen.contains(secret.as_str()), "{secret}");
     }

@@ -563,4 +563,11 @@ async fn questions_out_of_range_or_of_two_minds_are_refused() {
             server.send("GET", "/v1/events/stream", Some(&token), &[("last-event-id", id)], None).await;
         answer.refused(400, "bad_request");
     }
+    let token = server.token("auditor");
+    let beyond =
+        server.send("GET", "/v1/events/stream", Some(&token), &[("last-event-id", "999999")], None).await;
+    beyond.refused(400, "ahead_of_log");
+    for ignored in ["limit=5", "at_least=1"] {
+        server.get("auditor", &format!("/v1/events/stream?{ignored}")).await.refused(400, "bad_request");
+    }
 }

@@ -11,9 +11,9 @@ use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::id::{CommandId, EventId, KeyId, PersonId, command_id};
+use linggong_events::id::{CommandId, EntityRef, EventId, KeyId, PersonId, command_id};
 use linggong_events::log::LogReader;
-use linggong_events::measure::Position;
+use linggong_events::measure::{Position, Version};
 use linggong_events::person::KeyState;
 use linggong_projections::timeline::Timeline;
 use linggong_projections::{Order, PageRequest, View};
@@ -56,7 +56,7 @@ struct ReceiptEvent {
     #[serde(rename = "type")]
     type_name: String,
     /// The entity it is about.
-    subject: linggong_events::id::EntityRef,
+    subject: EntityRef,
     /// Its position.
     position: Position,
     /// The hash of its line.
@@ -118,11 +118,12 @@ pub(super) async fn give(
     if let Some(change) = key_change {
         check_key_change(&app, change).await?;
     }
+    let asking = actor.clone();
     let request = Request { key, digest, actor, about, received_at, command };
     check_evidence(&app, command_id, request.evidence()?).await?;
     let receipt = match app.partition.command(request).await? {
         Ok(receipt) => receipt,
-        Err(refusal) => return Err(refused(&app, refusal)),
+        Err(refusal) => return Err(refused(&app, &asking, refusal)),
     };
     if let Some((person, key, _)) = key_change {
         // What the ledger says now, for this may be the receipt of an old command. The event is durable; a crash
@@ -140,20 +141,38 @@ pub(super) async fn give(
     answer(&app, receipt).map(Json)
 }
 
-/// A refusal; a conflict of versions says what changed since the actor looked, so that they can decide again.
-fn refused(app: &App, refusal: Refusal) -> Problem {
+/// The most changes that a conflict of versions tells.
+const CHANGES: usize = 50;
+
+/// A refusal; a conflict of versions says what changed since the actor looked, as far as they may see it, so that
+/// they can decide again.
+fn refused(app: &App, actor: &Actor, refusal: Refusal) -> Problem {
     let Refusal::VersionConflict { entity, expected, actual } = &refusal else { return refusal.into() };
-    let newest_first = PageRequest::first(50).order(Order::Down);
-    let Ok(found) = app.readers.timeline.touching(*entity, &newest_first) else { return refusal.into() };
-    let since = found.value.rows.iter().filter(|it| it.subject == *entity && it.version > *expected);
-    let changed: Vec<Value> = since
-        .map(|it| {
-            json!({ "version": it.version, "position": it.position, "type": it.type_name, "recorded_at": it.recorded_at,
-                    "actor": it.actor, "role": it.role })
-        })
-        .collect();
+    let Ok(changed) = changed_since(app, actor, *entity, *expected) else { return refusal.into() };
     let more = json!({ "entity": entity, "expected": expected, "actual": actual, "changed": changed });
     Problem::from(refusal).with(more)
+}
+
+/// The newest changes of `entity` after its version `since`, the newest first.
+fn changed_since(app: &App, actor: &Actor, entity: EntityRef, since: Version) -> Result<Vec<Value>, Problem> {
+    let mut changed = Vec::new();
+    let mut page = PageRequest::first(200).order(Order::Down);
+    loop {
+        let found = app.readers.timeline.touching(entity, &page)?.value;
+        for it in found.rows.iter().filter(|it| it.subject == entity) {
+            if it.version <= since || changed.len() == CHANGES {
+                return Ok(changed);
+            }
+            if super::events::visible(app, actor, it.position, "")?.is_some() {
+                changed.push(json!({
+                    "version": it.version, "position": it.position, "type": it.type_name,
+                    "recorded_at": it.recorded_at, "actor": it.actor, "role": it.role,
+                }));
+            }
+        }
+        let Some(next) = found.next else { return Ok(changed) };
+        page = page.at(Some(next));
+    }
 }
 
 /// Refuses a command that names evidence which does not lie in the vault: what an event says is proved can be

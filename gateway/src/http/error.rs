@@ -29,6 +29,7 @@ pub const CODES: &[&str] = &[
     "timed_out",
     "stopped",
     "not_yet",
+    "ahead_of_log",
     "view_unavailable",
     "evidence_refused",
     "opening_refused",

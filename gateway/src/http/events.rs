@@ -328,6 +328,11 @@ pub(super) async fn stream(
     if query.before.is_some() {
         return Err(Problem::bad_request("a stream goes forward only"));
     }
+    if query.limit.is_some() || query.at_least.is_some() {
+        return Err(Problem::bad_request(
+            "a stream has no `limit` and no `at_least`: it goes on as events come",
+        ));
+    }
     let last = headers.get("last-event-id").and_then(|it| it.to_str().ok());
     let last: Option<Position> = match last {
         Some(text) => {
@@ -336,7 +341,13 @@ pub(super) async fn stream(
         None => query.after,
     };
     let place = app.streams.open(actor.id)?;
-    let from = last.unwrap_or_else(|| app.partition.head.borrow().position);
+    let end = app.partition.head.borrow().position;
+    let from = last.unwrap_or(end);
+    if from > end {
+        // Whoever waits there would hear nothing for long, and then the events of another log.
+        let detail = format!("this log ends at {end}: position {from} is of another log, or of none");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "ahead_of_log", detail));
+    }
     let prefix = query.type_prefix.unwrap_or_default();
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
     let mut head = app.partition.head.clone();
