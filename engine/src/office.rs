@@ -14,7 +14,7 @@ use linggong_events::office::{
 use linggong_events::region::Region;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Actor, Context, commands};
+use crate::command::{Actor, Command, Context, commands};
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::text;
@@ -104,8 +104,9 @@ impl State {
     }
 }
 
-pub(crate) fn confirms_clock(event: &Event) -> bool {
-    matches!(event, Event::Office(OfficeEvent::ClockConfirmed(_)))
+/// Whether somebody vouches for the clock with this command.
+pub(crate) fn confirms_clock(command: &Command) -> bool {
+    matches!(command, Command::Office(OfficeCommand::ConfirmClock(_)))
 }
 
 pub(crate) fn decide(
@@ -313,6 +314,7 @@ pub(crate) fn evolve(state: &mut State, event: &OfficeEvent, meta: &Meta) {
             }
         }
         OfficeEvent::NumberVoided(it) => state.take_number(it.office, it.series, it.year),
-        OfficeEvent::ClockConfirmed(_) => {}
+        OfficeEvent::ClockHeld(it) => state.clock_doubt = Some(it.reason),
+        OfficeEvent::ClockConfirmed(_) => state.clock_doubt = None,
     }
 }

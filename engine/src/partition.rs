@@ -15,17 +15,18 @@ use linggong_events::envelope::{Channel, Envelope, EnvelopeError, Meta, Recorded
 use linggong_events::event::Event;
 use linggong_events::id::{ActorId, CommandId, EventId, command_id, deadline_id, new_id};
 use linggong_events::measure::Position;
+use linggong_events::office::{ClockDoubt, ClockHeld};
 use linggong_events::region::Region;
 use linggong_events::time::{DAY_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::command::{About, Actor, Context, Request};
-use crate::matching;
 use crate::refusal::{Class, Refusal};
 use crate::rules::{Pack, RuleBook};
 use crate::snapshot::{self, Replay};
 use crate::state::{KEY_WINDOW_MS, MAX_KEY_AHEAD_MS, State};
+use crate::{matching, office};
 
 /// Room for the header line within [`MAX_COMMIT_BYTES`].
 const HEADER_ROOM: usize = 1024;
@@ -145,7 +146,6 @@ pub struct Partition {
     decided: VecDeque<Group>,
     out: VecDeque<Output>,
     clock_offset_ms: i64,
-    deadlines_held: bool,
     /// Commands that changed nothing, and so stand in no log, oldest first out.
     unchanged: BTreeMap<CommandId, Unchanged>,
     unchanged_since: VecDeque<CommandId>,
@@ -209,7 +209,6 @@ impl Partition {
             decided: VecDeque::new(),
             out: VecDeque::new(),
             clock_offset_ms: 0,
-            deadlines_held: false,
             unchanged: BTreeMap::new(),
             unchanged_since: VecDeque::new(),
             last_seen: None,
@@ -282,14 +281,56 @@ impl Partition {
         self.clock_offset_ms = ms;
     }
 
-    /// Stops the firing of deadlines until an operator confirms the clock.
-    pub fn hold_deadlines(&mut self) {
-        self.deadlines_held = true;
+    /// The last instant that is trusted: of the last input, or of the last event where nothing came in yet.
+    pub fn last_trusted(&self) -> Option<Timestamp> {
+        self.last_seen.max(self.state.last_time())
     }
 
-    /// Whether deadlines wait for an operator.
-    pub fn deadlines_held(&self) -> bool {
-        self.deadlines_held
+    /// Whether deadlines wait for an operator. Meanwhile the shell tells the time by its monotonic clock, from
+    /// [`Partition::last_trusted`] on.
+    pub fn clock_is_held(&self) -> bool {
+        self.state.clock_doubt().is_some()
+    }
+
+    /// Told by the shell: the wall clock jumped by so much. Deadlines wait until an operator confirms the clock.
+    pub fn hold_clock(&mut self, by_ms: i64) -> Result<(), Fault> {
+        if let Some(at) = self.last_trusted() {
+            self.doubt_clock(ClockDoubt::Jump, by_ms, at)?;
+        }
+        self.emit()
+    }
+
+    /// The instant to decide at: `now`, or the last trusted one where the log paused for too long before `now`.
+    pub fn trusted(&mut self, now: Timestamp) -> Result<Timestamp, Fault> {
+        let paused = self.last_trusted().filter(|last| now.ms() - last.ms() > MAX_PAUSE_MS);
+        if let Some(last) = paused.filter(|_| !self.clock_is_held()) {
+            self.doubt_clock(ClockDoubt::Pause, now.ms() - last.ms(), last)?;
+        }
+        let now = paused.filter(|_| self.clock_is_held()).unwrap_or(now);
+        self.last_seen = self.last_seen.max(Some(now));
+        Ok(now)
+    }
+
+    /// Records that the clock is not trusted, at the last instant that was: the doubtful one must not enter the
+    /// log, whose time never runs back. Without an office nobody could vouch for the clock, and nobody acts.
+    fn doubt_clock(&mut self, reason: ClockDoubt, by_ms: i64, at: Timestamp) -> Result<(), Fault> {
+        let office = self.state.offices.keys().next().copied().filter(|_| !self.clock_is_held());
+        let Some(office) = office else { return Ok(()) };
+        let engine = Actor::engine();
+        let label = format!("clock_held:{}", self.state.last());
+        let basis = Basis {
+            seed: deadline_id(office.into(), &label, at.ms()),
+            actor: &engine,
+            about: &About::default(),
+            channel: Channel::Engine,
+            received_at: None,
+            command: None,
+            occurred_at: at,
+            time: at,
+        };
+        let group = self.record(vec![ClockHeld { office, reason, by_ms }.into()], &basis)?;
+        self.decided.push_back(group);
+        Ok(())
     }
 
     /// States what a new log begins with: its office, its first grants, its rules. Nobody waits for it.
@@ -316,6 +357,7 @@ impl Partition {
 
     /// Takes one input at the instant `now`.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), Fault> {
+        let now = self.trusted(now)?;
         match input {
             Input::Committed => {
                 let waiting = self.in_flight.take().unwrap_or_default();
@@ -346,13 +388,7 @@ impl Partition {
     }
 
     fn state_due_facts(&mut self, now: Timestamp) -> Result<(), Fault> {
-        let last = self.last_seen.max(self.state.last_time());
-        let paused = last.is_some_and(|last| now.ms() - last.ms() > MAX_PAUSE_MS);
-        self.last_seen = self.last_seen.max(Some(now));
-        if paused && self.state.next_deadline().is_some_and(|at| at <= now) {
-            self.deadlines_held = true;
-        }
-        if self.deadlines_held {
+        if self.clock_is_held() {
             return Ok(());
         }
         let time = self.recording_time(now);
@@ -377,6 +413,9 @@ impl Partition {
     }
 
     fn decide(&mut self, ticket: Ticket, request: &Request, now: Timestamp) -> Result<(), Fault> {
+        // Whoever vouches for the clock vouches for the instant that it shows: their word is the first by it.
+        let confirms_clock = self.clock_is_held() && office::confirms_clock(&request.command);
+        let now = if confirms_clock { request.received_at } else { now };
         let answer = match self.consider(request, now) {
             Ok(Considered::Known(receipt)) => Ok(receipt),
             Ok(Considered::Unchanged(receipt)) => {
@@ -400,11 +439,10 @@ impl Partition {
                 match self.check_writable(&request.command, &events, &basis) {
                     Err(refusal) => Err(refusal),
                     Ok(()) => {
-                        let confirms_clock = events.iter().any(crate::office::confirms_clock);
                         let first = self.state.last().next();
                         let mut group = self.record(events, &basis)?;
                         if confirms_clock {
-                            self.deadlines_held = false;
+                            self.last_seen = Some(time);
                         }
                         let position = self.state.last();
                         let receipt =
@@ -462,7 +500,9 @@ impl Partition {
         if let Some(receipt) = self.receipt_of(request.actor.id, command) {
             return Ok(Considered::Known(receipt));
         }
-        check_key(request, now, self.recording_time(now))?;
+        // The keys of clients go by their own clocks, which may be right where ours lags behind in doubt.
+        let ahead = if self.clock_is_held() { now.max(request.received_at) } else { now };
+        check_key(request, ahead, self.recording_time(now))?;
         let command_type = request.command.command_type();
         if !command_type.roles.contains(&request.actor.role) {
             return Err(Refusal::RoleNotAllowed);
@@ -827,7 +867,7 @@ mod tests {
         let region = Region::SHANDONG;
         let setting = Setting { log: "lg-test".into(), partition: 0, software: "0".into(), region };
         let mut partition = Partition::new(setting, Packs::new());
-        let desk = crate::office::Office {
+        let desk = office::Office {
             name: "a desk".into(),
             region,
             grants: BTreeMap::new(),
@@ -1247,5 +1287,86 @@ mod tests {
         assert_eq!(give(&mut partition, on_site(&workers[..1])), Err(Refusal::TooLarge));
         assert_eq!(partition.state.digest(), before, "nothing changed");
         assert!(give(&mut partition, on_site(&workers[1..])).is_ok(), "and the partition goes on");
+    }
+
+    /// Everything that comes out of `input`; each commit is durable at once.
+    fn commits_of(partition: &mut Partition, input: Input, now: Timestamp) -> Vec<Commit> {
+        let mut commits = Vec::new();
+        partition.handle(input, now).expect("no fault");
+        while let Some(output) = partition.poll_output() {
+            if let Output::Append(commit) = output {
+                commits.push(commit);
+                partition.handle(Input::Committed, now).expect("no fault");
+            }
+        }
+        commits
+    }
+
+    fn only_event(commits: &[Commit]) -> Envelope {
+        let events: Vec<_> = commits.iter().flat_map(Commit::events).collect();
+        let [Ok(Recorded::Known(envelope))] = &events[..] else { panic!("{events:?}") };
+        envelope.clone()
+    }
+
+    fn confirm_clock(n: u128, received_at: Timestamp) -> Request {
+        let confirm = office::ConfirmClock {
+            office: OfficeId(Uuid::from_u128(8)),
+            reason: "已与授时核对".into(),
+        };
+        let mut request = Request { command: confirm.into(), received_at, ..register(n, 0, 0) };
+        request.actor.role = Role::Keeper;
+        request.key =
+            uuid::Builder::from_unix_timestamp_millis(received_at.ms() as u64, &[n as u8; 10]).into_uuid();
+        request
+    }
+
+    #[test]
+    fn a_jump_of_the_clock_is_recorded_at_the_last_trusted_instant_and_a_replay_knows_of_it() {
+        let mut twin = partition();
+        let mut partition = partition();
+        commits_of(&mut partition, Input::Tick, now());
+        partition.hold_clock(DAY_MS).unwrap();
+        let held = commits_of(&mut partition, Input::Tick, now().plus_ms(1000));
+        let event = only_event(&held);
+        let office = OfficeId(Uuid::from_u128(8));
+        assert_eq!(event.event, ClockHeld { office, reason: ClockDoubt::Jump, by_ms: DAY_MS }.into());
+        assert_eq!((event.meta.time, event.meta.role), (now(), Role::Engine));
+        assert_eq!(event.meta.audience.as_str(), "never");
+
+        twin.replay(&held[0]).unwrap();
+        assert!(twin.clock_is_held(), "after a restart too");
+        assert_eq!(twin.state.digest(), partition.state.digest());
+        partition.hold_clock(-DAY_MS).unwrap();
+        assert!(partition.poll_output().is_none(), "it is in doubt already");
+    }
+
+    #[test]
+    fn a_long_pause_is_recorded_at_its_beginning_and_ends_with_the_first_word_by_the_confirmed_clock() {
+        let mut partition = partition();
+        give(&mut partition, register(1, 100, 20_000)).unwrap();
+        let later = now().plus_ms(8 * DAY_MS);
+        let event = only_event(&commits_of(&mut partition, Input::Tick, later));
+        assert_eq!(event.event.event_type().short_name(), "office.clock_held");
+        assert_eq!(event.meta.time, now());
+
+        // The operator's key is of their own clock, days ahead of what the partition trusts.
+        let request = confirm_clock(2, later);
+        let commits = commits_of(&mut partition, Input::Command(Ticket(2), Box::new(request)), now());
+        let event = only_event(&commits);
+        assert_eq!((event.event.event_type().name, event.meta.time), ("clock_confirmed", later));
+        assert!(!partition.clock_is_held());
+        assert!(commits_of(&mut partition, Input::Tick, later.plus_ms(1000)).is_empty(), "no new doubt");
+    }
+
+    #[test]
+    fn a_confirmed_clock_that_was_set_back_never_lets_recorded_time_run_back() {
+        let mut partition = partition();
+        give(&mut partition, register(1, 100, 20_000)).unwrap();
+        partition.hold_clock(-DAY_MS).unwrap();
+        commits_of(&mut partition, Input::Tick, now());
+        let back = now().plus_ms(-DAY_MS);
+        let request = confirm_clock(2, back);
+        let commits = commits_of(&mut partition, Input::Command(Ticket(2), Box::new(request)), now());
+        assert_eq!(only_event(&commits).meta.time, now());
     }
 }

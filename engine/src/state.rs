@@ -11,6 +11,7 @@ use linggong_events::id::{
     MarketId, OfferId, OfficeId, PersonId, PostingId, WageId, WorkerId,
 };
 use linggong_events::measure::{Position, Version};
+use linggong_events::office::ClockDoubt;
 use linggong_events::region::Region;
 use linggong_events::rules::PackKind;
 use linggong_events::time::{DAY_MS, Date, MINUTE_MS, Timestamp};
@@ -47,6 +48,8 @@ pub struct State {
     /// The packs in force, in the order in which their names were first adopted.
     pub(crate) packs: Vec<AdoptedPack>,
     pub(crate) deadlines: BTreeSet<Deadline>,
+    /// Why the clock is not trusted; nothing falls due until somebody vouches for it.
+    pub(crate) clock_doubt: Option<ClockDoubt>,
     /// The attendances of a worker by work date, so that overlaps are found without a search.
     pub(crate) attended: BTreeMap<(WorkerId, Date), BTreeSet<AttendanceId>>,
     /// What is known of cover, by hire.
@@ -270,6 +273,11 @@ impl State {
         let Some(known) = self.workers.get_mut(&worker) else { return };
         known.declined.insert(posting);
         self.declined_by.entry(posting).or_default().insert(worker);
+    }
+
+    /// Why the clock is not trusted, while nobody has vouched for it.
+    pub fn clock_doubt(&self) -> Option<ClockDoubt> {
+        self.clock_doubt
     }
 
     /// The position of the last event.

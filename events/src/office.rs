@@ -110,6 +110,16 @@ pub enum SeriesKind {
     Filing,
 }
 
+/// Why the clock is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockDoubt {
+    /// 跳变: the wall clock moved against the monotonic one.
+    Jump,
+    /// 停机: nothing ran for longer than a deadline may pass unseen.
+    Pause,
+}
+
 events! {
     /// What happens to an office.
     OfficeEvent: Office {
@@ -132,6 +142,13 @@ events! {
         /// A number of a series stays unused; the reason is on file.
         NumberVoided = "number_voided", 1, Never => {
             office: OfficeId, series: SeriesKind, year: i16, number: u32, reason: String,
+        }
+        /// The clock is not trusted: deadlines wait until an operator vouches for it. It is recorded at the last
+        /// instant that was trusted, under the office that stands for all: the clock is one for the whole log.
+        ClockHeld = "clock_held", 1, Never => {
+            office: OfficeId, reason: ClockDoubt,
+            /// By how much the clock is off from what was expected, in milliseconds; ahead is positive.
+            by_ms: i64,
         }
         /// An operator vouched for the clock after a jump or a long pause; deadlines fire again.
         ClockConfirmed = "clock_confirmed", 1, Never => { office: OfficeId, reason: String }

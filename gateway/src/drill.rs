@@ -325,14 +325,8 @@ impl<'a> Rehearsal<'a> {
                 Ok(Outcome::Quiet)
             }
             What::Pass(when) => self.pass(*when).map(Outcome::Happened).map_err(fault),
-            What::Stop(when) => {
-                let until = when.after(self.names.now);
-                let sandbox = self.sandbox.as_mut().ok_or_else(|| fault("no clock is set yet".into()))?;
-                let events = sandbox.stop_until(until).map_err(|error| fault(chain(&error)))?;
-                self.names.now = until;
-                self.note(&events);
-                Ok(Outcome::Happened(events))
-            }
+            What::Stop(when) => self.leap(*when, Sandbox::stop_until).map_err(fault),
+            What::Jump(when) => self.leap(*when, Sandbox::jump_to).map_err(fault),
             What::Give { when, actor, command, words } => {
                 self.steps += 1;
                 if let Some(when) = when {
@@ -342,6 +336,20 @@ impl<'a> Rehearsal<'a> {
             }
             What::View { view, fields } => self.ask(view, fields).map_err(fault),
         }
+    }
+
+    /// The clock goes on to `when` at once.
+    fn leap(
+        &mut self,
+        when: When,
+        how: impl FnOnce(&mut Sandbox, Timestamp) -> Result<Vec<Envelope>, SandboxError>,
+    ) -> Result<Outcome, String> {
+        let until = when.after(self.names.now);
+        let sandbox = self.sandbox.as_mut().ok_or("no clock is set yet")?;
+        let events = how(sandbox, until).map_err(|error| chain(&error))?;
+        self.names.now = until;
+        self.note(&events);
+        Ok(Outcome::Happened(events))
     }
 
     fn pass(&mut self, when: When) -> Result<Vec<Envelope>, String> {

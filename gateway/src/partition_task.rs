@@ -17,11 +17,9 @@ use linggong_events::time::Timestamp;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timekeeper};
 use crate::identity::Grants;
 
-/// A jump of the wall clock against the monotonic one that stops deadlines until somebody confirms the clock.
-const MAX_CLOCK_JUMP_MS: i64 = 5_000;
 /// How often an append whose outcome is unknown is asked about before the writer gives up.
 const RESOLVE_ATTEMPTS: u32 = 20;
 
@@ -136,6 +134,7 @@ pub fn start<L: EventLog + 'static>(
     let mut decider = Decider {
         partition,
         clock,
+        timekeeper: Timekeeper::default(),
         waiting: BTreeMap::new(),
         found: VecDeque::new(),
         granted: VecDeque::new(),
@@ -178,6 +177,7 @@ fn write<L: EventLog>(log: &mut L, commit: &Commit) -> Result<Head, AppendError>
 struct Decider {
     partition: Partition,
     clock: Clock,
+    timekeeper: Timekeeper,
     waiting: BTreeMap<Ticket, oneshot::Sender<Result<Receipt, Refusal>>>,
     /// Answers that rest on what is not durable yet, each with the position it waits for, in order.
     found: VecDeque<(Position, Delivery)>,
@@ -203,21 +203,15 @@ enum Ended {
 impl Decider {
     fn run(&mut self, mut inbox: mpsc::Receiver<Message>) -> Result<(), Ended> {
         let mut stopping = false;
-        let mut offset = self.clock.offset_ms();
         while !(stopping && self.partition.is_idle()) {
             let Some(message) = inbox.blocking_recv() else { return Ok(()) };
-            let now = self.clock.now();
-            let drift = self.clock.offset_ms();
-            if (drift - offset).abs() > MAX_CLOCK_JUMP_MS {
-                tracing::error!(
-                    from_ms = offset,
-                    to_ms = drift,
-                    "the clock jumped: deadlines wait for an operator"
-                );
-                self.partition.hold_deadlines();
+            let was_held = self.partition.clock_is_held();
+            self.partition.set_clock_offset(self.clock.offset_ms());
+            let (wall, monotonic_ms) = (self.clock.now(), self.clock.monotonic_ms());
+            let now = self.timekeeper.instant(wall, monotonic_ms, &mut self.partition)?;
+            if self.partition.clock_is_held() && !was_held {
+                tracing::error!(%wall, trusted = %now, "the clock is in doubt: deadlines wait for an operator");
             }
-            offset = drift;
-            self.partition.set_clock_offset(drift);
             match message {
                 Message::Command(request, reply) => {
                     let ticket = Ticket(self.next_ticket);

@@ -128,7 +128,10 @@ impl View for Staff {
                 rows.remove(proposed(it.office, it.grant.actor, it.grant.role));
             }
             OfficeEvent::RoleRevoked(it) => rows.remove(grant(it.actor, it.office, it.role)),
-            OfficeEvent::SeriesOpened(_) | OfficeEvent::NumberVoided(_) | OfficeEvent::ClockConfirmed(_) => {}
+            OfficeEvent::SeriesOpened(_)
+            | OfficeEvent::NumberVoided(_)
+            | OfficeEvent::ClockHeld(_)
+            | OfficeEvent::ClockConfirmed(_) => {}
         }
     }
 }

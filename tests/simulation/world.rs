@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use linggong_engine::command::{Actor, Command, Request};
 use linggong_engine::pack::{DEFAULT_PACKS, Pack};
-use linggong_engine::partition::{Input, Output, Packs, Partition, Receipt, Setting, Ticket};
+use linggong_engine::partition::{self, Input, Output, Packs, Partition, Receipt, Setting, Ticket};
 use linggong_engine::rules::rules_id;
 use linggong_events::audience::Department;
 use linggong_events::commit::{Commit, Digest, Head};
@@ -19,6 +19,7 @@ use linggong_events::log::{AppendError, Author, EventLog, LogReader, Resolution}
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
 use linggong_events::rules::{Adopted, PackKind};
 use linggong_events::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
+use linggong_gateway::clock::Timekeeper;
 use linggong_projections::InMemory;
 use serde_json::Value;
 use uuid::Uuid;
@@ -178,7 +179,17 @@ struct Engine {
     next_ticket: u64,
     /// How far its clock is wrong.
     skew_ms: i64,
+    timekeeper: Timekeeper,
     software: &'static str,
+}
+
+impl Engine {
+    /// As the gateway's shell: by its own clock where that is trusted. `now` is the true time, and the monotonic one.
+    fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), partition::Fault> {
+        let wall = now.plus_ms(self.skew_ms);
+        let now = self.timekeeper.instant(wall, now.ms(), &mut self.partition)?;
+        self.partition.handle(input, now)
+    }
 }
 
 struct Site {
@@ -299,7 +310,7 @@ fn author(number: u16, software: &str) -> Author {
     Author { log: format!("lg-{number}"), partition: number, software: software.into() }
 }
 
-fn broke(what: &'static str) -> impl Fn(linggong_engine::partition::Fault) -> Broken {
+fn broke(what: &'static str) -> impl Fn(partition::Fault) -> Broken {
     move |fault| format!("engine: {what}: {}", linggong_gateway::chain(&fault))
 }
 
@@ -377,6 +388,7 @@ impl World {
             tickets: BTreeMap::new(),
             next_ticket: 0,
             skew_ms: 0,
+            timekeeper: Timekeeper::default(),
             software,
         }))
     }
@@ -492,12 +504,12 @@ impl World {
         let chosen = self.random.below(engines);
         let now = self.now;
         let engine = &mut self.sites[at].engines[chosen];
-        let now = now.plus_ms(engine.skew_ms);
+        let wall = now.plus_ms(engine.skew_ms);
         let ticket = Ticket(engine.next_ticket);
         engine.next_ticket += 1;
         engine.tickets.insert(ticket, Asked { call: nth, is_other, was_in_log });
-        let request = Request { key, digest: digest.to_string(), actor, about, received_at: now, command };
-        let handled = engine.partition.handle(Input::Command(ticket, Box::new(request)), now);
+        let request = Request { key, digest: digest.to_string(), actor, about, received_at: wall, command };
+        let handled = engine.handle(Input::Command(ticket, Box::new(request)), now);
         if let Err(fault) = handled {
             panic!("engine: {}: {}", self.calls[nth].wish.name, linggong_gateway::chain(&fault));
         }
@@ -609,8 +621,7 @@ impl World {
         match outcome {
             Ok(_) => {
                 engine.in_flight = None;
-                let now = now.plus_ms(engine.skew_ms);
-                if let Err(fault) = engine.partition.handle(Input::Committed, now) {
+                if let Err(fault) = engine.handle(Input::Committed, now) {
                     panic!("engine: committed: {}", linggong_gateway::chain(&fault));
                 }
                 let number = commit.header().commit;
@@ -647,8 +658,7 @@ impl World {
     fn tick(&mut self, at: usize) -> Holds {
         for chosen in 0..self.sites[at].engines.len() {
             let engine = &mut self.sites[at].engines[chosen];
-            let now = self.now.plus_ms(engine.skew_ms);
-            engine.partition.handle(Input::Tick, now).map_err(broke("tick"))?;
+            engine.handle(Input::Tick, self.now).map_err(broke("tick"))?;
             self.carry_out(at, chosen);
         }
         Ok(())
@@ -742,7 +752,7 @@ impl World {
         Ok(())
     }
 
-    /// The clock of an engine jumps up to a day; the shell notices, as the gateway's does, and holds deadlines.
+    /// The clock of an engine jumps up to a day; the timekeeper notices, and the partition holds deadlines.
     fn jump_clock(&mut self, at: usize) {
         if !self.faults.clock_jumps {
             return;
@@ -751,7 +761,6 @@ impl World {
         for engine in &mut self.sites[at].engines {
             engine.skew_ms = ms;
             engine.partition.set_clock_offset(ms);
-            engine.partition.hold_deadlines();
         }
         self.count("clock jump");
         self.note(|| format!("p{at} clocks jump to {ms} ms"));
@@ -920,7 +929,7 @@ impl World {
             let partition = site.engines.first().map(|it| &it.partition);
             partition.is_none_or(|it| {
                 !it.is_idle()
-                    || !it.deadlines_held() && it.state().next_deadline().is_some_and(|at| at <= self.now)
+                    || !it.clock_is_held() && it.state().next_deadline().is_some_and(|at| at <= self.now)
             })
         };
         let behind =

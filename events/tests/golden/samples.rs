@@ -299,6 +299,7 @@ fn of_places_and_people() -> Vec<Event> {
             reason: reason(),
         }
         .into(),
+        office::ClockHeld { office, reason: office::ClockDoubt::Jump, by_ms: -7_200_000 }.into(),
         office::ClockConfirmed { office, reason: "停电三小时, 时钟已与授时核对".into() }.into(),
         person::Registered { person, known: known(person) }.into(),
         person::DuplicateSuspected { person, other: a_person(2) }.into(),

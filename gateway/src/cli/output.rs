@@ -509,7 +509,7 @@ pub(super) const CODES: &[(&str, &[&str])] = &[
     ("pay_kind", &["PayKind"]),
     ("payer", &["PremiumPayer"]),
     ("presence", &["Presence"]),
-    ("reason", &["CancelReason", "WithdrawReason"]),
+    ("reason", &["CancelReason", "WithdrawReason", "ClockDoubt"]),
     ("relation", &["RelationKind"]),
     ("served", &["ServiceMode"]),
     ("standing", &["Standing"]),

@@ -111,6 +111,8 @@ pub enum What {
     Pass(When),
     /// Nothing runs until then.
     Stop(When),
+    /// The clock jumps ahead while the service runs.
+    Jump(When),
     /// A command.
     Give {
         /// When; absent: at once.
@@ -338,6 +340,9 @@ fn read_item(text: &str) -> Result<What, String> {
     }
     if let Some(rest) = after_any(text, &["stopped until ", "停机到 "]) {
         return Ok(What::Stop(whole_when(rest)?));
+    }
+    if let Some(rest) = after_any(text, &["clock jumps to ", "时钟跳到 "]) {
+        return Ok(What::Jump(whole_when(rest)?));
     }
     if let Some(rest) = after_any(text, &["view ", "视图 "]) {
         let (view, rest) = cut(rest);

@@ -20,6 +20,8 @@ use linggong_events::time::{DAY_MS, Timestamp};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::clock::Timekeeper;
+
 /// The province whose deployment is rehearsed.
 const PROVINCE: &str = "370000";
 
@@ -115,7 +117,11 @@ pub struct Sandbox {
     commits: Vec<Commit>,
     /// What its vault holds.
     evidence: BTreeSet<EvidenceDigest>,
+    /// What its wall clock says.
     now: Timestamp,
+    /// How far the wall clock jumped ahead of the monotonic one.
+    jumped_ms: i64,
+    timekeeper: Timekeeper,
     keys: u32,
 }
 
@@ -132,8 +138,17 @@ impl Sandbox {
         let mut partition = Partition::new(setting.clone(), Packs::new());
         partition.replay(&genesis)?;
         let (packs, commits) = (Packs::new(), vec![genesis]);
-        let mut sandbox =
-            Sandbox { partition, setting, packs, commits, evidence: BTreeSet::new(), now: start, keys: 0 };
+        let mut sandbox = Sandbox {
+            partition,
+            setting,
+            packs,
+            commits,
+            evidence: BTreeSet::new(),
+            now: start,
+            jumped_ms: 0,
+            timekeeper: Timekeeper::default(),
+            keys: 0,
+        };
         for source in rules {
             sandbox.adopt(source)?;
         }
@@ -235,9 +250,20 @@ impl Sandbox {
         self.since(from)
     }
 
-    /// Nothing runs until `until`; then it starts again.
+    /// The wall clock jumps to `until` while the service runs.
+    pub fn jump_to(&mut self, until: Timestamp) -> Result<Vec<Envelope>, SandboxError> {
+        let from = self.commits.len();
+        self.jumped_ms += until.ms() - self.now.ms();
+        self.now = until;
+        self.handle(Input::Tick)?;
+        self.since(from)
+    }
+
+    /// Nothing runs until `until`; then it starts again, with nothing but the log.
     pub fn stop_until(&mut self, until: Timestamp) -> Result<Vec<Envelope>, SandboxError> {
         let from = self.commits.len();
+        self.partition = self.replayed()?;
+        self.timekeeper = Timekeeper::default();
         self.now = self.now.max(until);
         self.handle(Input::Tick)?;
         self.since(from)
@@ -256,6 +282,17 @@ impl Sandbox {
 
     /// A digest of everything that is so; checked against a replay that goes through a snapshot at every commit.
     pub fn digest(&self) -> Result<Digest, SandboxError> {
+        let replayed = self.replayed()?;
+        let digest = self.partition.state().digest();
+        if replayed.state().digest() == digest && replayed.head() == self.partition.head() {
+            Ok(digest)
+        } else {
+            Err(SandboxError::ReplayDiffers)
+        }
+    }
+
+    /// The partition as the log alone makes it.
+    fn replayed(&self) -> Result<Partition, SandboxError> {
         let anew = || Partition::new(self.setting.clone(), self.packs.clone());
         let mut replayed = anew();
         for commit in &self.commits {
@@ -267,22 +304,19 @@ impl Sandbox {
                 replayed.resume(snapshot.map_err(|_| SandboxError::ReplayDiffers)?)?;
             }
         }
-        let digest = self.partition.state().digest();
-        if replayed.state().digest() == digest && replayed.head() == self.partition.head() {
-            Ok(digest)
-        } else {
-            Err(SandboxError::ReplayDiffers)
-        }
+        Ok(replayed)
     }
 
     fn handle(&mut self, input: Input) -> Result<Option<Result<Receipt, Refusal>>, SandboxError> {
         let mut answer = None;
-        self.partition.handle(input, self.now)?;
+        let monotonic_ms = self.now.ms() - self.jumped_ms;
+        let now = self.timekeeper.instant(self.now, monotonic_ms, &mut self.partition)?;
+        self.partition.handle(input, now)?;
         while let Some(output) = self.partition.poll_output() {
             match output {
                 Output::Append(commit) => {
                     self.commits.push(commit);
-                    self.partition.handle(Input::Committed, self.now)?;
+                    self.partition.handle(Input::Committed, now)?;
                 }
                 Output::Reply(_, result) => answer = Some(result),
             }
