@@ -133,7 +133,7 @@ async fn a_wage_not_paid_becomes_a_claim_a_case_and_is_settled() {
 
     let person = server.get("clerk", &format!("/v1/workers/{worker}")).await.ok()["value"]["person"].clone();
     let claim = json!({
-        "worker": worker, "employer": employer, "about": { "on_behalf_of": person, "channel": "window" },
+        "worker": worker, "employer": employer, "about": { "on_behalf_of": { "person": person, "mandate": "in_person" }, "channel": "window" },
         "items": [{ "wage": wage, "hire": hire, "amount": 28_000, "from": "2026-11-23", "until": "2026-11-23" }],
         "statement": { "person": person, "text": "干了一天, 老板说没钱" },
     });

@@ -128,7 +128,7 @@ pub(crate) fn check_mandate(state: &State, worker: WorkerId, context: &Context<'
     let person = state.workers.get(&worker).ok_or_else(|| Refusal::unknown(worker))?.person;
     let linked = |other| state.persons.get(&person).is_some_and(|it| it.linked.contains(&other));
     match context.about.on_behalf_of {
-        Some(named) if named == person || linked(named) => Ok(()),
+        Some(named) if named.person == person || linked(named.person) => Ok(()),
         Some(_) | None => Err(Refusal::bad_field("on_behalf_of", "does not name the worker")),
     }
 }

@@ -931,9 +931,8 @@ mod tests {
         let day: Date = "2026-11-22".parse().unwrap();
         let wage = Some(wage_id(HIRE, PayKind::Day, 0));
         let items = vec![ClaimItem { wage, hire: None, amount: Fen(28_000), from: day, until: day }];
-        let (statement, external, mandate) = (None, None, None);
-        let register =
-            claim::Register { worker: WORKER, employer: EMPLOYER, items, statement, external, mandate };
+        let (statement, external) = (None, None);
+        let register = claim::Register { worker: WORKER, employer: EMPLOYER, items, statement, external };
         let then = given.by(worker()).when(register);
         (ClaimId(then.first().meta.subject.id), then.given())
     }

@@ -40,11 +40,7 @@ commands! {
         /// 登记: takes down what a worker claims, and gives a receipt.
         Register = "register", [Worker, CrewLeader, Clerk, Dispatcher, CaseOfficer, Mediator], seal [statement: Text] => {
             worker: WorkerId, employer: EmployerId, items: Vec<ClaimItem>,
-        } + optional {
-            statement: SealedText, external: ExternalRef,
-            /// `sha256:…` of the 授权委托书; needed from a crew leader.
-            mandate: EvidenceDigest,
-        }
+        } + optional { statement: SealedText, external: ExternalRef }
         /// Adds evidence that the vault holds.
         AddEvidence = "add_evidence", [Worker, CrewLeader, Clerk, Dispatcher, CaseOfficer, CaseLead, Mediator] => {
             claim: ClaimId, digest: EvidenceDigest, media_type: String, bytes: u64, label: String,
@@ -289,9 +285,6 @@ fn check_relation(state: &State, id: ClaimId, known: &Claim, context: &Context<'
 fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Event, Refusal> {
     let office = context.actor.office()?;
     check_mandate(state, it.worker, context)?;
-    if it.mandate.is_none() && context.actor.role == Role::CrewLeader {
-        return Err(Refusal::bad_field("mandate", "is needed from whoever claims for another"));
-    }
     if let Some(external) = &it.external {
         text::check("external.system", &external.system, 40)?;
         text::check("external.number", &external.number, 60)?;
@@ -323,7 +316,7 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Event
         safe_trace: safe.map(|it| it.trace),
         statement: it.statement.clone(),
         external: it.external.clone(),
-        mandate: it.mandate,
+        mandate: context.about.on_behalf_of.and_then(|it| it.mandate.paper()),
     };
     Ok(registered.into())
 }
@@ -513,6 +506,7 @@ pub(crate) fn follow_up(state: &State, event: &ClaimEvent, _: &Meta, _: &RuleBoo
 #[cfg(test)]
 mod tests {
     use linggong_events::id::PersonId;
+    use linggong_events::mandate::Mandate;
     use linggong_events::posting::PayKind;
     use linggong_events::wage::{PayMeans, WageBasis};
 
@@ -536,7 +530,7 @@ mod tests {
     }
 
     fn register(items: Vec<ClaimItem>) -> Register {
-        Register { worker: WORKER, employer: EMPLOYER, items, statement: None, external: None, mandate: None }
+        Register { worker: WORKER, employer: EMPLOYER, items, statement: None, external: None }
     }
 
     fn registered(then: &Then) -> Registered {
@@ -580,9 +574,10 @@ mod tests {
         let claim = || register(vec![item(28_000)]);
         owed().by(clerk()).when(claim()).then_refused("bad_field");
         owed().by(clerk()).for_person(PERSON).when(claim()).then(["claim.registered"]);
-        let leader = || owed().by(actor(Role::CrewLeader, 0)).for_person(PERSON);
-        leader().when(claim()).then_refused("bad_field");
-        leader().when(Register { mandate: Some(DIGEST), ..claim() }).then(["claim.registered"]);
+        let leader = || owed().by(actor(Role::CrewLeader, 0));
+        leader().for_person(PERSON).when(claim()).then_refused("mandate_unfounded");
+        let by_paper = leader().by_mandate(PERSON, Mandate::Paper(DIGEST)).when(claim());
+        assert_eq!(registered(&by_paper).mandate, Some(DIGEST));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{
     ActorId, CommandId, EmployerId, EntityRef, EventId, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
 };
+use linggong_events::mandate::OnBehalfOf;
 use linggong_events::measure::{Position, Version};
 use linggong_events::office::{Grant, Role};
 use linggong_events::region::Region;
@@ -19,6 +20,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::refusal::Refusal;
+use crate::relation;
 use crate::rules::RuleBook;
 use crate::state::State;
 
@@ -168,6 +170,7 @@ macro_rules! command_enum {
 
             /// The events that `command` makes, or why not; reads `state`, changes nothing.
             pub fn decide(&self, state: &State, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+                relation::check_mandate_founded(context)?;
                 match self { $(Command::$kind(command) => crate::$module::decide(state, command, context)),* }
             }
         }
@@ -385,9 +388,9 @@ pub struct About {
     /// When it was filed and what proves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filed: Option<Filed>,
-    /// For whom, under a mandate.
+    /// For whom, and by what mandate.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_behalf_of: Option<PersonId>,
+    pub on_behalf_of: Option<OnBehalfOf>,
     /// How it reached us, as far as the role may say; absent: online, or by device where a gate tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
@@ -409,6 +412,11 @@ pub struct About {
 }
 
 impl About {
+    /// How it reached us: as it is told, or as the role of whoever tells it does.
+    pub fn channel_of(&self, actor: &Actor) -> Channel {
+        self.channel.unwrap_or(actor.channels()[0])
+    }
+
     /// The file that the command was read from, or why what is told names none.
     pub fn source(&self) -> Result<Option<EvidenceDigest>, Refusal> {
         let Some(source) = &self.source_doc else { return Ok(None) };
@@ -438,10 +446,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// All that must lie in the vault before this is decided: the evidence that the command names, and the file
-    /// that it was read from.
+    /// All that must lie in the vault before this is decided: the evidence that the command names, the paper by
+    /// which somebody acts for another, and the file that it was read from.
     pub fn evidence(&self) -> Result<Vec<EvidenceDigest>, Refusal> {
-        Ok(self.about.source()?.into_iter().chain(self.command.evidence()).collect())
+        let paper = self.about.on_behalf_of.and_then(|it| it.mandate.paper());
+        Ok(self.about.source()?.into_iter().chain(paper).chain(self.command.evidence()).collect())
     }
 }
 
@@ -464,6 +473,11 @@ impl Context<'_> {
     /// The `n`-th new id of `kind` under this command.
     pub fn new_id(&self, kind: Kind, n: u32) -> Uuid {
         new_id(self.command, kind.name(), n)
+    }
+
+    /// How it reached us: as it was told, or as the actor's role does where nothing is told.
+    pub fn channel(&self) -> Channel {
+        self.about.channel_of(self.actor)
     }
 
     /// When it happened, as asserted; never later than now.

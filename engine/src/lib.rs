@@ -22,6 +22,7 @@ pub mod person;
 pub mod posting;
 pub mod posting_check;
 pub mod refusal;
+mod relation;
 pub mod rules;
 pub mod snapshot;
 pub mod state;

@@ -430,7 +430,7 @@ impl Partition {
                     seed: command,
                     actor: &request.actor,
                     about: &request.about,
-                    channel: request.about.channel.unwrap_or(request.actor.channels()[0]),
+                    channel: request.about.channel_of(&request.actor),
                     received_at: Some(request.received_at),
                     command: Some((command, request.digest.clone())),
                     occurred_at: request.about.occurred_at.unwrap_or(time),

@@ -66,6 +66,9 @@ refusals! {
     RoleNotAllowed = "role_not_allowed", NotPermitted, "your role may not do this";
     /// The actor has no relation to the thing that would allow it.
     NotYours { entity: EntityRef } = "not_yours", NotPermitted, "`{entity}` is not yours to act on";
+    /// Nothing shows that the actor may speak for the person.
+    MandateUnfounded = "mandate_unfounded", NotPermitted,
+        "who stands at the desk is seen at its window alone: from anywhere else name their paper mandate";
     /// Outside the actor's region.
     OutsideRegion = "outside_region", NotPermitted, "this lies outside your region";
     /// 回避: the officer is a party, or acts for one.

@@ -14,6 +14,7 @@ use linggong_events::id::{
     ActorId, CommandId, EmployerId, EntityRef, EventId, HireId, OfficeId, PersonId, PostingId, WorkerId,
     command_id, deadline_id, new_id,
 };
+use linggong_events::mandate::{Mandate, OnBehalfOf};
 use linggong_events::measure::{Fen, Metres};
 use linggong_events::office::{Grant, Role, SeriesKind, SeriesOpened};
 use linggong_events::posting::{FillMode, PayDue, PayKind, PayTerms, RelationKind};
@@ -83,9 +84,21 @@ impl Given {
         self
     }
 
-    /// For whom they act.
+    /// For whom they act: for somebody who stands at the window.
     pub(crate) fn for_person(mut self, person: PersonId) -> Given {
-        self.about.on_behalf_of = Some(person);
+        self.about.channel = Some(Channel::Window);
+        self.by_mandate(person, Mandate::InPerson)
+    }
+
+    /// How the next command reaches us.
+    pub(crate) fn through(mut self, channel: Option<Channel>) -> Given {
+        self.about.channel = channel;
+        self
+    }
+
+    /// For whom they act, and by what mandate.
+    pub(crate) fn by_mandate(mut self, person: PersonId, mandate: Mandate) -> Given {
+        self.about.on_behalf_of = Some(OnBehalfOf { person, mandate });
         self
     }
 

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::audience::RecordedAudience;
 use crate::event::{DecodeError, Event, TYPE_PREFIX};
 use crate::id::{ActorId, CommandId, EntityRef, EventId, OfficeId, PersonId};
+use crate::mandate::{Mandate, OnBehalfOf};
 use crate::measure::{MAX_JSON_INTEGER, Position, Version};
 use crate::office::Role;
 use crate::region::Region;
@@ -95,8 +96,8 @@ pub struct Meta {
     pub role: Role,
     /// At which office.
     pub office: Option<OfficeId>,
-    /// For whom, under a mandate.
-    pub on_behalf_of: Option<PersonId>,
+    /// For whom, and by what mandate.
+    pub on_behalf_of: Option<OnBehalfOf>,
     /// How it reached us.
     pub channel: Channel,
     /// `sha256:…#sheet!row` of the form it came from.
@@ -186,6 +187,8 @@ struct Line<'a> {
     office: Option<OfficeId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     onbehalfof: Option<PersonId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mandate: Option<Mandate>,
     channel: Channel,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sourcedoc: Option<String>,
@@ -254,7 +257,8 @@ impl Envelope {
             actor: meta.actor,
             role: meta.role,
             office: meta.office,
-            onbehalfof: meta.on_behalf_of,
+            onbehalfof: meta.on_behalf_of.map(|it| it.person),
+            mandate: meta.on_behalf_of.map(|it| it.mandate),
             channel: meta.channel,
             sourcedoc: meta.source_doc.clone(),
             basedon: meta.based_on,
@@ -292,6 +296,13 @@ impl Recorded {
                 return Err(EnvelopeError::Contract("filedat without filedbasis"));
             }
         };
+        let on_behalf_of = match (line.onbehalfof, line.mandate) {
+            (Some(person), Some(mandate)) => Some(OnBehalfOf { person, mandate }),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(EnvelopeError::Contract("onbehalfof without mandate"));
+            }
+        };
         let command = match (line.commandid, line.commanddigest) {
             (Some(id), Some(digest)) => Some((id, digest)),
             (None, None) => None,
@@ -321,7 +332,7 @@ impl Recorded {
             actor: line.actor,
             role: line.role,
             office: line.office,
-            on_behalf_of: line.onbehalfof,
+            on_behalf_of,
             channel: line.channel,
             source_doc: line.sourcedoc,
             based_on: line.basedon,

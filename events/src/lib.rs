@@ -20,6 +20,7 @@ pub mod id;
 pub mod identity;
 pub mod insurance;
 pub mod log;
+pub mod mandate;
 pub mod market;
 pub mod matching;
 pub mod measure;

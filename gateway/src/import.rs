@@ -264,6 +264,10 @@ impl Step {
     fn tell_source(&mut self, source: &str) {
         self.body["about"]["channel"] = json!("import");
         self.body["about"]["source_doc"] = json!(source);
+        // Nobody stands at a window while a sheet is read: the paper that names them is what the desk goes by.
+        if let Some(on_behalf_of) = self.body["about"].get_mut("on_behalf_of") {
+            on_behalf_of["mandate"] = json!(source.split('#').next());
+        }
         if let Some(other) = &mut self.or_else {
             other.tell_source(source);
         }

@@ -14,6 +14,7 @@ use linggong_events::id::{
     ActorId, CaseId, ClaimId, CommandId, EmployerId, EntityRef, EventId, HireId, Kind, MarketId, OfficeId,
     PersonId, PostingId, WageId, WorkerId,
 };
+use linggong_events::mandate::Mandate;
 use linggong_events::matching::Exclusion;
 use linggong_events::measure::{Position, Version};
 use linggong_events::occupation::Occupation;
@@ -818,6 +819,7 @@ fn event_form(generator: &mut SchemaGenerator) -> Value {
         ("filedbasis", of::<FiledBasis>(generator)),
         ("office", of::<OfficeId>(generator)),
         ("onbehalfof", of::<PersonId>(generator)),
+        ("mandate", of::<Mandate>(generator)),
         ("sourcedoc", text()),
         ("basedon", of::<Position>(generator)),
         ("commandid", of::<CommandId>(generator)),

@@ -90,7 +90,7 @@ pub struct ScriptStep {
     pub expect: Option<String>,
     /// When it happened, where that was before it was told.
     pub occurred: Option<String>,
-    /// Under whose mandate, where the actor speaks for somebody.
+    /// Who stands at the window, where the actor speaks for somebody.
     pub on_behalf_of: Option<String>,
     /// What it shows, for readers.
     #[serde(default)]
@@ -269,7 +269,8 @@ impl<'a> Stage<'a> {
             let person = json!(person);
             let person =
                 self.resolved(&person).map_err(|what| bad(n, format!("`{what}` means nothing here")))?;
-            body["about"]["on_behalf_of"] = person;
+            body["about"]["on_behalf_of"] = json!({ "person": person, "mandate": "in_person" });
+            body["about"]["channel"] = json!("window");
         }
         self.keep_papers(&mut body, &step.actor, keep).map_err(PlayError::Server)?;
         let key = key(at, &format!("step {n}"));

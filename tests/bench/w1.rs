@@ -12,8 +12,10 @@ use linggong_engine::{claim, employer, worker};
 use linggong_events::claim::{ClaimItem, EvidenceAdded};
 use linggong_events::commit::Digest;
 use linggong_events::employer::EmployerKind;
+use linggong_events::envelope::Channel;
 use linggong_events::id::{ClaimId, EmployerId, KeyId, Kind, PersonId, WorkerId, command_id, new_id};
 use linggong_events::log::embedded::EmbeddedLog;
+use linggong_events::mandate::{Mandate, OnBehalfOf};
 use linggong_events::measure::{Fen, Metres, Version};
 use linggong_events::office::Role;
 use linggong_events::person::{Age, AgeBand, KnownPerson, PersonField, Sealed};
@@ -140,15 +142,8 @@ impl Clerk {
                 let items = vec![item];
                 clerk
                     .give_about(
-                        claim::Register {
-                            worker,
-                            employer,
-                            items,
-                            statement: None,
-                            external: None,
-                            mandate: None,
-                        },
-                        About { on_behalf_of: Some(PersonId(Uuid::from_u128(1))), ..About::default() },
+                        claim::Register { worker, employer, items, statement: None, external: None },
+                        at_the_window(PersonId(Uuid::from_u128(1))),
                     )
                     .await
             });
@@ -213,4 +208,10 @@ pub(crate) fn evidence_added(claim: ClaimId, nth: u64) -> EvidenceAdded {
 pub(crate) fn nth_claim(nth: u64) -> ClaimId {
     let actor = linggong_events::id::ActorId::ENGINE;
     ClaimId(new_id(command_id(actor, Uuid::from_u128(u128::from(nth))), "claim", 0))
+}
+
+/// A command at the window, for a person who stands there.
+fn at_the_window(person: PersonId) -> About {
+    let on_behalf_of = Some(OnBehalfOf { person, mandate: Mandate::InPerson });
+    About { on_behalf_of, channel: Some(Channel::Window), ..About::default() }
 }

@@ -152,7 +152,7 @@ async fn wage_of(server: &Server, hire: &str) -> String {
 pub(crate) async fn claimed(server: &Server, story: &Story, statement: &str) -> Value {
     let claim = json!({
         "worker": story.worker, "employer": story.employer,
-        "about": { "on_behalf_of": story.person, "channel": "window" },
+        "about": { "on_behalf_of": { "person": story.person, "mandate": "in_person" }, "channel": "window" },
         "items": [{ "wage": story.wage, "hire": story.hire, "amount": 28_000, "from": "2026-11-23",
                     "until": "2026-11-23" }],
         "statement": { "person": story.person, "text": statement },

@@ -202,7 +202,8 @@ impl Desk<'_> {
             2 => about["occurred_at"] = json!(self.now.plus_ms(self.random.between(0, 2 * DAY_MS))),
             3..=5 => {
                 let people: Vec<String> = self.knows.workers.values().map(|it| it.person.clone()).collect();
-                about["on_behalf_of"] = json!(self.random.pick(&people)?);
+                about["on_behalf_of"] =
+                    json!({ "person": self.random.pick(&people)?, "mandate": "in_person" });
             }
             _ => {}
         }
@@ -213,7 +214,8 @@ impl Desk<'_> {
             };
             let person = worker.and_then(|it| Some(self.knows.workers.get(&it)?.person.clone()));
             if let Some(person) = person {
-                about["on_behalf_of"] = json!(person);
+                (about["on_behalf_of"], about["channel"]) =
+                    (json!({ "person": person, "mandate": "in_person" }), json!("window"));
             }
         }
         Some(Wish { actor, role, name, body, about })

@@ -18,6 +18,7 @@ use linggong_events::audience::RecordedAudience;
 use linggong_events::commit::{Commit, Digest, FORMAT, Genesis, Head, Header};
 use linggong_events::envelope::{Channel, Envelope, Filed, FiledBasis, Meta, Recorded};
 use linggong_events::id::{EntityRef, EventId, command_id, new_id};
+use linggong_events::mandate::{Mandate, OnBehalfOf};
 use linggong_events::measure::{Position, Version};
 use linggong_events::office::Role;
 use linggong_events::{Event, EventType};
@@ -174,7 +175,7 @@ fn envelope_at(position: u64, event: Event) -> Envelope {
         actor: an_actor(1),
         role: Role::Dispatcher,
         office: Some(an_office(9)),
-        on_behalf_of: Some(a_person(9)),
+        on_behalf_of: Some(OnBehalfOf { person: a_person(9), mandate: Mandate::InPerson }),
         channel: Channel::Window,
         source_doc: Some(format!("sha256:{}#sheet1!17", "5c".repeat(32))),
         based_on: Some(Position(117)),

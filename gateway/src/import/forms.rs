@@ -929,8 +929,11 @@ fn case(row: &mut Reader<'_>) -> Option<Vec<Step>> {
     if claim.body.get("statement").is_some() {
         claim.needs.push(("/statement/person", Reference::Made { kind: Kind::Person, key }));
     }
-    claim.needs.push(("/about/on_behalf_of", Reference::Made { kind: Kind::Person, key: claimant_key }));
+    claim
+        .needs
+        .push(("/about/on_behalf_of/person", Reference::Made { kind: Kind::Person, key: claimant_key }));
     claim.tell_when(filed_on.at_minute(0));
+    claim.body["about"]["on_behalf_of"] = json!({ "person": null });
     claim.body["about"]["filed"] = json!({ "at": filed_on.at_minute(0), "basis": "window_stamp" });
     Some(vec![claimant, register, claim])
 }
