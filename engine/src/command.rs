@@ -40,6 +40,26 @@ pub enum PersonalShape {
     Person,
     /// A free text about one human.
     Text,
+    /// The number of a market card; here, its id.
+    Card,
+}
+
+/// A command's field in which a scanned card may stand for whoever holds it: `{"card": "…"}` in place of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScannedField {
+    /// Where it stands, members separated by dots; a list takes cards item by item.
+    pub path: &'static str,
+    /// As what the holder is meant.
+    pub holder: Holder,
+}
+
+/// As what the holder of a card is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// The worker they are.
+    Worker,
+    /// The employer they are.
+    Employer,
 }
 
 /// One command of the registry.
@@ -53,6 +73,8 @@ pub struct CommandType {
     pub roles: &'static [Role],
     /// Which fields the gateway seals.
     pub personal: &'static [PersonalField],
+    /// Where the gateway takes a card for its holder.
+    pub scanned: &'static [ScannedField],
     /// The JSON Schema of its fields as the engine sees them.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -68,7 +90,8 @@ impl CommandType {
 macro_rules! commands {
     ($(#[$doc:meta])* $Enum:ident: $kind:ident { $(
         $(#[$cdoc:meta])* $Name:ident = $verb:literal, [$($role:ident),* $(,)?]
-        $(, seal [$($personal:ident: $shape:ident),*])? => {
+        $(, seal [$($personal:ident: $shape:ident),*])?
+        $(, scan [$($path:literal: $holder:ident),*])? => {
             $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)?
         } $(+ optional { $($(#[$odoc:meta])* $ofield:ident: $otype:ty),* $(,)? })?
     )* }) => {
@@ -102,6 +125,10 @@ macro_rules! commands {
                 personal: &[$($(crate::command::PersonalField {
                     name: stringify!($personal),
                     shape: crate::command::PersonalShape::$shape,
+                }),*)?],
+                scanned: &[$($(crate::command::ScannedField {
+                    path: $path,
+                    holder: crate::command::Holder::$holder,
                 }),*)?],
                 schema: <$Name as schemars::JsonSchema>::json_schema,
             }),*];

@@ -32,7 +32,8 @@ commands! {
     /// What can be asked of a hire.
     HireCommand: Hire {
         /// 现场成交登记 (即时快招): a posting and its hires in one, for what was struck on the spot.
-        RegisterOnSite = "register_on_site", [Clerk, Dispatcher, MarketManager, CrewLeader] => {
+        RegisterOnSite = "register_on_site", [Clerk, Dispatcher, MarketManager, CrewLeader],
+        scan ["workers": Worker, "terms.employer": Employer] => {
             terms: PostingTerms, workers: Vec<WorkerId>, insurance: InsuranceDecision,
         }
         /// 用工协议 signed: the template and the hash of what was signed.

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::id::{ActorId, EntityRef, HireId, KeyId, PersonId, WageId};
+use linggong_events::id::{
+    ActorId, CardId, EmployerId, EntityRef, HireId, KeyId, PersonId, WageId, WorkerId,
+};
 use linggong_events::measure::Fen;
 use linggong_events::person::{
-    DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState, KeyStateChanged, KnownPerson,
-    PersonEvent, Registered,
+    CardEnd, CardEnded, CardIssued, DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState,
+    KeyStateChanged, KnownPerson, PersonEvent, Registered,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,11 @@ commands! {
         Unlink = "unlink", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
         /// Changes what the vault may do with a key of this person.
         SetKeyState = "set_key_state", [PrivacyOfficer, CaseLead] => { person: PersonId, key: KeyId, key_state: KeyState, basis: String }
+        /// 发卡: gives a person a market card; whoever has one still says what became of it.
+        IssueCard = "issue_card", [Clerk, Dispatcher, MarketManager], seal [card: Card] => { person: PersonId, card: CardId }
+            + optional { replaces: CardEnd }
+        /// 挂失或收回: nobody is known by this card any more.
+        EndCard = "end_card", [Clerk, Dispatcher, MarketManager] => { person: PersonId, why: CardEnd }
     }
 }
 
@@ -38,6 +45,10 @@ pub(crate) struct Person {
     pub(crate) keys: BTreeMap<KeyId, KeyState>,
     /// Who set that state.
     pub(crate) key_set_by: Option<ActorId>,
+    /// The card by which this human is known at gates.
+    pub(crate) card: Option<CardId>,
+    /// The worker that this human is.
+    pub(crate) worker: Option<WorkerId>,
 }
 
 impl State {
@@ -53,6 +64,26 @@ impl State {
             person.keys.clone().into_iter().map(move |(key, state)| (id, key, state))
         };
         self.persons.iter().flat_map(of_person)
+    }
+
+    /// Every card that was given out, with whether it is still in use.
+    pub fn cards(&self) -> impl Iterator<Item = (PersonId, CardId, bool)> {
+        self.cards.iter().map(|(card, person)| (*person, *card, self.card_of(*person) == Some(*card)))
+    }
+
+    /// The card by which `person` is known at gates.
+    fn card_of(&self, person: PersonId) -> Option<CardId> {
+        self.persons.get(&person).and_then(|it| it.card)
+    }
+
+    /// The worker that a human is.
+    pub fn worker_of(&self, person: PersonId) -> Option<WorkerId> {
+        self.persons.get(&person).and_then(|it| it.worker)
+    }
+
+    /// The employers that a human is: their household, their farm, themselves as a foreman.
+    pub fn employers_of(&self, person: PersonId) -> impl Iterator<Item = EmployerId> {
+        self.employers.iter().filter(move |(_, it)| it.details.person == Some(person)).map(|(id, _)| *id)
     }
 
     /// Refuses whoever acts on the record of a human who has nothing to do with their regions.
@@ -145,8 +176,38 @@ pub(crate) fn decide(
             KeyStateChanged { person: it.person, key: it.key, state: it.key_state, basis: it.basis.clone() }
                 .into()
         }
+        PersonCommand::IssueCard(it) => return issue_card(state, it, context),
+        PersonCommand::EndCard(it) => {
+            let person = known(it.person)?;
+            state.check_person_here(it.person, context.actor)?;
+            let Some(card) = person.card else { return Ok(Vec::new()) };
+            CardEnded { person: it.person, card, why: it.why }.into()
+        }
     };
     Ok(vec![event])
+}
+
+fn issue_card(state: &State, it: &IssueCard, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let person = state.persons.get(&it.person).ok_or_else(|| Refusal::unknown(it.person))?;
+    state.check_person_here(it.person, context.actor)?;
+    if person.key_state == Some(KeyState::Shredded) {
+        return Err(Refusal::Ended { entity: it.person.into() });
+    }
+    match state.cards.get(&it.card) {
+        Some(_) if person.card == Some(it.card) => return Ok(Vec::new()),
+        Some(holder) if *holder == it.person => return Err(Refusal::CardDead),
+        Some(_) => return Err(Refusal::CardTaken),
+        None => {}
+    }
+    let issued = CardIssued { person: it.person, card: it.card }.into();
+    let ended = match (person.card, it.replaces) {
+        (None, _) => return Ok(vec![issued]),
+        (Some(_), None) => {
+            return Err(Refusal::not_possible(it.person, "known by a card already: say what became of it"));
+        }
+        (Some(card), Some(why)) => CardEnded { person: it.person, card, why }.into(),
+    };
+    Ok(vec![ended, issued])
 }
 
 pub(crate) fn evolve(state: &mut State, event: &PersonEvent, meta: &Meta) {
@@ -167,6 +228,14 @@ pub(crate) fn evolve(state: &mut State, event: &PersonEvent, meta: &Meta) {
             let person = state.persons.entry(it.person).or_default();
             (person.key_state, person.key_set_by) = (Some(it.state), Some(meta.actor));
             person.keys.insert(it.key, it.state);
+        }
+        PersonEvent::CardIssued(it) => {
+            state.persons.entry(it.person).or_default().card = Some(it.card);
+            state.cards.insert(it.card, it.person);
+        }
+        PersonEvent::CardEnded(it) => {
+            let person = state.persons.entry(it.person).or_default();
+            person.card = person.card.filter(|card| *card != it.card);
         }
     }
 }

@@ -118,6 +118,12 @@ refusals! {
     PackMissing { digest: String } = "pack_missing", Invalid, "no rule pack with the digest `{digest}` is stored";
     /// What the command rests on does not lie in the vault.
     EvidenceUnknown { digest: EvidenceDigest } = "evidence_unknown", Invalid, "the vault holds no evidence `{digest}`: store it first";
+    /// No such card was given out here.
+    CardUnknown = "card_unknown", NotFound, "no card with this number was given out here";
+    /// The card was lost, damaged or returned.
+    CardDead = "card_dead", Conflict, "this card is no longer in use: look for its holder by document or phone";
+    /// The card is, or was, another human's.
+    CardTaken = "card_taken", Conflict, "this card was given to somebody already: take a new one";
     /// No row of the rules says what is asked.
     RuleMissing { rule: String } = "rule_missing", Conflict, "no adopted rule pack has the row `{rule}`";
     /// No series of numbers is open.

@@ -7,8 +7,8 @@ use linggong_events::commit::Digest;
 use linggong_events::envelope::{Envelope, Meta};
 use linggong_events::event::Event;
 use linggong_events::id::{
-    ActorId, AttendanceId, CaseId, ClaimId, CommandId, EmployerId, EntityRef, EventId, HireId, InsuranceId,
-    MarketId, OfferId, OfficeId, PersonId, PostingId, WageId, WorkerId,
+    ActorId, AttendanceId, CardId, CaseId, ClaimId, CommandId, EmployerId, EntityRef, EventId, HireId,
+    InsuranceId, MarketId, OfferId, OfficeId, PersonId, PostingId, WageId, WorkerId,
 };
 use linggong_events::measure::{Position, Version};
 use linggong_events::office::ClockDoubt;
@@ -35,6 +35,8 @@ pub struct State {
     pub(crate) markets: BTreeMap<MarketId, market::Market>,
     pub(crate) offices: BTreeMap<OfficeId, office::Office>,
     pub(crate) persons: BTreeMap<PersonId, person::Person>,
+    /// Every card that was ever given out, dead ones too, so that none is given out twice.
+    pub(crate) cards: BTreeMap<CardId, PersonId>,
     pub(crate) workers: BTreeMap<WorkerId, worker::Worker>,
     pub(crate) employers: BTreeMap<EmployerId, employer::Employer>,
     pub(crate) postings: BTreeMap<PostingId, posting::Posting>,

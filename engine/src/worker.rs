@@ -38,13 +38,13 @@ commands! {
         /// States the profile as it is from now on.
         ChangeProfile = "change_profile", [Clerk, Dispatcher, MarketManager, Worker] => { worker: WorkerId, profile: Profile }
         /// 到场: by card, at the desk, or brought by a crew leader.
-        Arrive = "arrive", [Clerk, Dispatcher, MarketManager, CrewLeader, Gate, Worker] => {
+        Arrive = "arrive", [Clerk, Dispatcher, MarketManager, CrewLeader, Gate, Worker], scan ["worker": Worker] => {
             worker: WorkerId, market: MarketId, means: ArrivalMeans,
         }
         /// 叫号.
         Call = "call", [Clerk, Dispatcher, MarketManager] => { worker: WorkerId, market: MarketId } + optional { posting: PostingId }
         /// 离场: home without work, or off to it.
-        Leave = "leave", [Clerk, Dispatcher, MarketManager, CrewLeader, Gate, Worker] => { worker: WorkerId, market: MarketId }
+        Leave = "leave", [Clerk, Dispatcher, MarketManager, CrewLeader, Gate, Worker], scan ["worker": Worker] => { worker: WorkerId, market: MarketId }
         /// Attests a statutory bar for listed trades; its ground stays with the officer's file.
         AttestBar = "attest_bar", [CaseOfficer, Reviewer] => {
             worker: WorkerId, occupations: Vec<Occupation>, until: Date, basis: String,
@@ -332,6 +332,9 @@ pub(crate) fn evolve(state: &mut State, event: &WorkerEvent, meta: &Meta) {
                 worked_for: BTreeMap::new(),
             };
             state.workers.insert(it.worker, worker);
+            if let Some(person) = state.persons.get_mut(&it.person) {
+                person.worker = Some(it.worker);
+            }
         }
         WorkerEvent::ProfileChanged(it) => {
             if let Some(worker) = state.workers.get_mut(&it.worker) {

@@ -118,6 +118,10 @@ id_type! {
     /// One key in the vault; it seals the fields of one person.
     KeyId
 }
+id_type! {
+    /// One market card: a keyed hash of its number, which tells nothing without the vault's key.
+    CardId
+}
 
 impl ActorId {
     /// The engine itself: the actor of facts that time alone makes true.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
-use crate::id::{KeyId, PersonId};
+use crate::id::{CardId, KeyId, PersonId};
 use crate::time::Date;
 
 /// One field that only the vault can open: XChaCha20-Poly1305 under one person's key.
@@ -157,7 +157,23 @@ events! {
         IdentityUnlinked = "identity_unlinked", 1, Never => { person: PersonId, other: PersonId, basis: String }
         /// The vault changed the state of this person's key.
         KeyStateChanged = "key_state_changed", 1, Never => { person: PersonId, key: KeyId, state: KeyState, basis: String }
+        /// 到场卡 given out: whoever shows it is taken for this human.
+        CardIssued = "card_issued", 1, Never => { person: PersonId, card: CardId }
+        /// The card is dead for ever, whoever finds it.
+        CardEnded = "card_ended", 1, Never => { person: PersonId, card: CardId, why: CardEnd }
     }
+}
+
+/// Why a market card is no longer in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CardEnd {
+    /// 遗失.
+    Lost,
+    /// 损坏.
+    Damaged,
+    /// 交回.
+    Returned,
 }
 
 /// What the vault may do with a key.

@@ -17,6 +17,7 @@ pub mod output;
 pub mod posting;
 mod progress;
 pub mod projection;
+pub mod scan;
 pub mod schema;
 pub mod token;
 pub mod wage;
@@ -248,7 +249,7 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         Verb::Case(verb) => case::run(verb, &client(global, clock, out)?, out),
         Verb::Claim(verb) => case::claim(verb, &client(global, clock, out)?, out),
         Verb::Posting(verb) => posting::run(verb, &client(global, clock, out)?, out),
-        Verb::Hire(verb) => posting::hire(verb, &client(global, clock, out)?, out),
+        Verb::Hire(verb) => posting::hire(verb, &client(global, clock, out)?, out, clock),
         Verb::Market(verb) => posting::market(verb, &client(global, clock, out)?, out, clock),
         Verb::Wage(verb) => wage::run(verb, &client(global, clock, out)?, out),
         Verb::Log(log::LogVerb::Verify(args)) => log::verify(args, out),

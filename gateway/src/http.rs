@@ -1,6 +1,7 @@
 //! The HTTP surface: one generic command route, reads, events, and what operators need.
 
 mod auth;
+mod cards;
 mod commands;
 mod error;
 mod events;

@@ -36,7 +36,7 @@ use linggong_projections::wage_protection_board::{
 };
 use linggong_projections::{Cursor, Order};
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::glossary::{self, Lang};
@@ -92,12 +92,37 @@ fn body_schema(command: &CommandType, generator: &mut SchemaGenerator) -> Value 
         let clear = match field.shape {
             PersonalShape::Person => generator.subschema_for::<ClearPerson>(),
             PersonalShape::Text => generator.subschema_for::<ClearText>(),
+            PersonalShape::Card => card_number(),
         };
         schema["properties"][field.name] = serde_json::to_value(clear).unwrap_or_default();
+    }
+    for field in command.scanned {
+        take_cards(&mut schema, field.path, generator);
     }
     schema["properties"]["about"] =
         serde_json::to_value(generator.subschema_for::<About>()).unwrap_or_default();
     schema
+}
+
+fn card_number() -> Schema {
+    schemars::json_schema!({ "type": "string", "minLength": 4, "maxLength": 64, "writeOnly": true })
+}
+
+/// Lets a card stand where an id stands, also within a shared form, which is written out for it.
+fn take_cards(schema: &mut Value, path: &str, generator: &SchemaGenerator) {
+    if let Some((outer, inner)) = path.split_once('.') {
+        let shared = schema["properties"][outer]["$ref"].as_str().and_then(|it| it.rsplit('/').next());
+        if let Some(form) = shared.and_then(|it| generator.definitions().get(it)) {
+            schema["properties"][outer] = form.clone();
+        }
+        return take_cards(&mut schema["properties"][outer], inner, generator);
+    }
+    let property = &mut schema["properties"][path];
+    let place = if property["items"].is_object() { &mut property["items"] } else { property };
+    let card = json!({ "type": "object", "required": ["card"], "additionalProperties": false,
+        "description": "到场卡: a scanned card in place of its holder's id.",
+        "properties": { "card": card_number() } });
+    *place = json!({ "anyOf": [place.take(), card] });
 }
 
 /// What the document says of one route besides what the route itself says.

@@ -332,6 +332,7 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
     let Opened { log, partition, is_new, started_from } =
         open_log_seen_to(seen, config, &packs, &clock, founding)?;
     let key_states: Vec<_> = partition.state().key_states().collect();
+    let cards: Vec<_> = partition.state().cards().collect();
     let missing = partition.rules().missing();
     if !missing.is_empty() {
         return Err(ServeError::Rules { missing });
@@ -366,6 +367,9 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         if vault.key_of(person).is_some_and(|(own, is)| own == key && is != state) {
             vault.change_key_state(key, state)?;
         }
+    }
+    for (person, card, live) in cards {
+        vault.set_card(person, card, live)?;
     }
     let (stop, stopping) = watch::channel(false);
     let (listed, tokens) = watch::channel(Tokens::read(&config.tokens_file())?);

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use linggong_events::audience::Department;
 use linggong_events::commit::{Digest, Head};
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::id::{ActorId, CommandId, EntityRef, KeyId, Kind, OfficeId, PersonId, new_id};
+use linggong_events::id::{ActorId, CardId, CommandId, EntityRef, KeyId, Kind, OfficeId, PersonId, new_id};
 use linggong_events::person::{Age, KeyState, KnownPerson, PersonField, Sealed};
 use linggong_events::time::Date;
 use thiserror::Error;
@@ -36,13 +36,14 @@ use zeroize::Zeroizing;
 pub use access::{Access, AccessData, AccessError, AccessRecord, Purpose, PurposeKind};
 pub use command::SealError;
 pub use evidence::{Evidence, EvidenceError, MAX_EVIDENCE_BYTES, MediaType};
+pub use index::CardHolder;
 pub use person::{BadClear, Birth, ClearDocument, ClearPerson, ClearText};
 pub use records::RecordError;
 pub use seal::{BoxShut, NoChance, Secret, SecretString};
 
 use access::AccessLog;
 use evidence::{EvidenceStore, Stored, make_directory};
-use index::{Index, Known};
+use index::{CardKnown, Index, Known};
 use keys::Keys;
 use person::CheckedPerson;
 use records::{Check, RecordFile, write_whole};
@@ -322,25 +323,25 @@ impl Vault {
         Ok(known)
     }
 
-    /// Gives a person a market card; the answer names somebody else who held it until now.
-    pub fn link_card(
-        &mut self,
-        person: PersonId,
-        card: &SecretString,
-    ) -> Result<Option<PersonId>, VaultError> {
-        let hash = self.index.card_hash(&person::card(card)?);
-        let holder = self.index.by_card(&hash);
-        self.sealing_key(person)?;
-        if holder == Some(person) {
-            return Ok(None);
-        }
-        self.index.learn(Known { person, origin: None, document: None, phone: None, card: Some(hash) })?;
-        Ok(holder)
+    /// The id of the market card with this number.
+    pub fn card_id(&self, number: &SecretString) -> Result<CardId, VaultError> {
+        Ok(self.index.card_id(&person::card(number)?))
     }
 
-    /// Who holds this market card.
-    pub fn person_of_card(&self, card: &SecretString) -> Result<Option<PersonId>, VaultError> {
-        Ok(self.index.by_card(&self.index.card_hash(&person::card(card)?)))
+    /// Whom the market card with this number names.
+    pub fn holder_of(&self, number: &SecretString) -> Result<CardHolder, VaultError> {
+        Ok(self.index.by_card(self.card_id(number)?))
+    }
+
+    /// Learns what the ledger says of a card. Of whoever is not known here, or no longer, nothing is learnt.
+    pub fn set_card(&mut self, person: PersonId, card: CardId, live: bool) -> Result<(), VaultError> {
+        let said = if live { CardHolder::Live(person) } else { CardHolder::Dead(person) };
+        if !self.index.knows(person) || self.index.by_card(card) == said {
+            return Ok(());
+        }
+        let card = Some(CardKnown { card, live });
+        self.index.learn(Known { person, origin: None, document: None, phone: None, card })?;
+        Ok(())
     }
 
     /// Seals a free text under the key of the person it is about.

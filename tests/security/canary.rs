@@ -25,6 +25,7 @@ const EMERGENCY: &str = "鸝鷯氏 15066117739";
 const STATEMENT: &str = "老闆欠我工錢還罵人, 鸝鷯親筆";
 const NOTE: &str = "回訪時本人哭訴鸝鷯甚苦";
 const EVIDENCE: &str = "欠條: 今欠鸝鷯工錢貳佰捌拾圓";
+const CARD: &str = "LX-5590-3171-8826";
 const SERIAL: u32 = 773;
 
 fn canaries() -> Vec<(&'static str, String)> {
@@ -37,6 +38,7 @@ fn canaries() -> Vec<(&'static str, String)> {
         ("statement", STATEMENT),
         ("note", NOTE),
         ("evidence", EVIDENCE),
+        ("market card", CARD),
     ];
     let mut all: Vec<_> = fixed.into_iter().map(|(what, text)| (what, text.to_owned())).collect();
     all.push(("document", cast::document(SERIAL)));
@@ -238,6 +240,17 @@ async fn personal_data_is_nowhere_but_in_the_answer_that_opens_it() {
                       "label": "欠条" });
     hear(server.command("clerk", "claim.add_evidence", add).await).ok();
 
+    // A card, given out, read, lost, and found by somebody.
+    let issue = |card: &str| json!({ "person": a.person, "card": card });
+    hear(server.command("clerk", "person.issue_card", issue(CARD)).await).ok();
+    let arrive = json!({ "worker": { "card": CARD }, "market": cast.market, "means": "card" });
+    hear(server.command("dispatcher", "worker.arrive", arrive.clone()).await).ok();
+    let end = json!({ "person": a.person, "why": "lost" });
+    hear(server.command("clerk", "person.end_card", end).await).ok();
+    hear(server.command("dispatcher", "worker.arrive", arrive.clone()).await).refused(409, "card_dead");
+    hear(server.command("dispatcher", "person.issue_card", issue(CARD)).await).refused(409, "card_dead");
+    hear(server.command("clerk", "person.issue_card", issue(&format!("{CARD}?"))).await);
+
     // Refusals of every layer, with the data where it does not belong.
     let again = json!({ "person": person, "profile": cast::profile() });
     hear(server.command("clerk", "worker.register", again.clone()).await);
@@ -253,6 +266,9 @@ async fn personal_data_is_nowhere_but_in_the_answer_that_opens_it() {
             "worker.register",
             json!({ "person": { "name": NAME, "document": { "kind": PHONE, "number": 1 } }, "profile": {} }),
         ),
+        ("worker.arrive", json!({ "worker": { "card": CARD, "x": CARD }, "market": CARD, "means": CARD })),
+        ("worker.arrive", json!({ "worker": { "card": [CARD] }, "market": cast.market, "means": "card" })),
+        ("worker.call", json!({ "worker": { "card": CARD }, "market": cast.market })),
         ("worker.arrive", json!({ "worker": PHONE, "market": NAME, "means": STATEMENT })),
         ("worker.arrive", json!({ NAME: 1, PHONE: 2, "about": { ADDRESS: BANK } })),
         ("claim.register", json!({ "worker": a.worker, "employer": a.employer, "items": STATEMENT })),

@@ -47,6 +47,8 @@ const WISHES: &[(u64, &str)] = &[
     (1, "person.link"),
     (1, "person.unlink"),
     (2, "person.set_key_state"),
+    (2, "person.issue_card"),
+    (1, "person.end_card"),
     (12, "worker.register"),
     (2, "worker.change_profile"),
     (25, "worker.arrive"),
@@ -297,6 +299,13 @@ impl Desk<'_> {
                 let state = self.random.pick(&["active", "sealed", "shredded"])?;
                 json!({ "person": person, "key": key_of(&person), "key_state": state, "basis": "注销申请" })
             }
+            "person.issue_card" => {
+                // Few cards, so that some are lost, dead or somebody else's.
+                let card = Uuid::from_u128(self.random.below(8) as u128).to_string();
+                let replaces = self.random.pick(&["lost", "damaged", "returned"])?;
+                json!({ "person": self.person()?, "card": card, "replaces": replaces })
+            }
+            "person.end_card" => json!({ "person": self.person()?, "why": "lost" }),
             "rules.adopt" => {
                 let (name, pack_kind, digest) = self.random.pick(self.packs)?;
                 json!({ "name": name, "pack_kind": pack_kind, "digest": digest.to_string(), "reason": "新规则" })

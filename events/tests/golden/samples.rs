@@ -14,8 +14,9 @@ use linggong_events::employer::{self, EmployerDetails, EmployerKind};
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{self, AssertedBy, CancelReason, HireTerms, InsuranceDecision, Presumed};
 use linggong_events::id::{
-    ActorId, AttendanceId, CaseId, ClaimId, CommandId, EmployerId, EventId, HireId, InsuranceId, KeyId, Kind,
-    MarketId, MatchId, OfferId, OfficeId, PersonId, PostingId, RulesId, WageId, WorkerId, new_id,
+    ActorId, AttendanceId, CardId, CaseId, ClaimId, CommandId, EmployerId, EventId, HireId, InsuranceId,
+    KeyId, Kind, MarketId, MatchId, OfferId, OfficeId, PersonId, PostingId, RulesId, WageId, WorkerId,
+    new_id,
 };
 use linggong_events::insurance::{self, PremiumPayer};
 use linggong_events::market::{self, MarketKind};
@@ -24,7 +25,7 @@ use linggong_events::measure::{Fen, Metres};
 use linggong_events::occupation::{CertificateKind, Occupation};
 use linggong_events::offer::{self, WithdrawReason};
 use linggong_events::office::{self, Grant, Role, SeriesKind};
-use linggong_events::person::{self, Age, AgeBand, KeyState, KnownPerson, PersonField, Sealed};
+use linggong_events::person::{self, Age, AgeBand, CardEnd, KeyState, KnownPerson, PersonField, Sealed};
 use linggong_events::place::Point;
 use linggong_events::posting::{
     self, FillMode, Finding, PayDue, PayKind, PayTerms, PostingTerms, RelationKind, Requirements,
@@ -65,6 +66,7 @@ ids! {
     an_event = EventId, "event";
     an_actor = ActorId, "actor";
     a_key = KeyId, "key";
+    a_card = CardId, "card";
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -312,6 +314,8 @@ fn of_places_and_people() -> Vec<Event> {
             basis: "个人信息保护法 47".into(),
         }
         .into(),
+        person::CardIssued { person, card: a_card(1) }.into(),
+        person::CardEnded { person, card: a_card(1), why: CardEnd::Lost }.into(),
         worker::Registered {
             worker,
             person: a_person(2),

@@ -12,6 +12,7 @@ use super::client::Client;
 use super::exit::Stop;
 use super::list::{self, One, Page};
 use super::output::{Column, Out, Show, column};
+use super::scan;
 use crate::clock::Clock;
 
 /// What can be asked about postings.
@@ -59,6 +60,8 @@ pub enum HireVerb {
     Show(One),
     /// 招工用工登记台账.
     List(HireFilter),
+    /// 刷卡成交: a posting and its hires from ready terms and scanned cards, one a line; an empty line sends.
+    Scan(scan::ScanArgs),
 }
 
 /// Which hires.
@@ -185,8 +188,14 @@ pub(super) fn run(verb: &PostingVerb, client: &Client<'_>, out: &mut Out<'_>) ->
     }
 }
 
-pub(super) fn hire(verb: &HireVerb, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+pub(super) fn hire(
+    verb: &HireVerb,
+    client: &Client<'_>,
+    out: &mut Out<'_>,
+    clock: &Clock,
+) -> Result<(), Stop> {
     match verb {
+        HireVerb::Scan(args) => scan::run(args, &mut std::io::stdin().lock(), client, clock, out),
         HireVerb::Show(one) => one.show("/v1/hires", client, out),
         HireVerb::List(filter) => {
             let query = list::given([

@@ -308,6 +308,7 @@ fn written(type_name: &str, text: &str, names: &mut Names) -> Option<Result<Valu
         "ActorId" => names.actor(text).map(|id| json!(id)),
         "EventId" => names.event(text).map(|id| json!(id)),
         "KeyId" => Ok(json!(new_id(CommandId(Uuid::nil()), &format!("key:{text}"), 0))),
+        "CardId" => Ok(json!(new_id(CommandId(Uuid::nil()), &format!("card:{text}"), 0))),
         "EntityRef" => match names.get(text) {
             Some(entity) => Ok(json!(entity)),
             None => bad("name of anything"),

@@ -21,9 +21,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::App;
 use super::auth::Asking;
 use super::error::Problem;
+use super::{App, cards};
 use crate::vault::{OpenError, SealError, VaultError};
 
 /// What a command's actor gets: proof of what was recorded.
@@ -100,6 +100,7 @@ pub(super) async fn give(
     };
     check_cause(&app, &actor, about.causation).await?;
     let command_id = command_id(actor.id, key);
+    cards::resolve(&app, actor.role, command_id, command_type, &mut fields).await?;
     let actor_id = actor.id;
     let sealing = app.clone();
     let sealed = tokio::task::spawn_blocking(move || {
@@ -119,6 +120,7 @@ pub(super) async fn give(
         check_key_change(&app, change).await?;
     }
     let asking = actor.clone();
+    let card_of = if let Command::Person(it) = &command { cards::changed(it) } else { None };
     let request = Request { key, digest, actor, about, received_at, command };
     check_evidence(&app, command_id, request.evidence()?).await?;
     let receipt = match app.partition.command(request).await? {
@@ -136,6 +138,9 @@ pub(super) async fn give(
             .await
             .map_err(|error| Problem::internal(&error))?
             .map_err(|error| Problem::internal(&error))?;
+    }
+    if let Some(person) = card_of {
+        cards::settle(&app, person).await?;
     }
     metrics::counter!("linggong_commands_accepted_total").increment(1);
     answer(&app, receipt).map(Json)
@@ -210,7 +215,12 @@ async fn check_cause(app: &App, actor: &Actor, cause: Option<EventId>) -> Result
 fn key_change(command: &Command) -> Option<(PersonId, KeyId, KeyState)> {
     match command {
         Command::Person(PersonCommand::SetKeyState(it)) => Some((it.person, it.key, it.key_state)),
-        Command::Person(PersonCommand::Link(_) | PersonCommand::Unlink(_))
+        Command::Person(
+            PersonCommand::Link(_)
+            | PersonCommand::Unlink(_)
+            | PersonCommand::IssueCard(_)
+            | PersonCommand::EndCard(_),
+        )
         | Command::Market(_)
         | Command::Office(_)
         | Command::Worker(_)

@@ -8,7 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::person::{BadClear, ClearPerson, ClearText};
-use super::{Vault, VaultError};
+use super::{SecretString, Vault, VaultError};
 
 /// Why a command could not be sealed; names the field, never what it holds.
 #[derive(Debug, Error)]
@@ -47,7 +47,7 @@ impl Vault {
     /// Replaces every clear personal field of `payload` by its sealed form; on an error nothing is replaced.
     ///
     /// A person is a [`ClearPerson`] on the wire and a `KnownPerson` for the engine; a text is a [`ClearText`]
-    /// on the wire and a `Sealed` for the engine, with the name of its field as the label. A field that is
+    /// on the wire and a `Sealed` for the engine, with the name of its field as the label; a card's number becomes the card's id. A field that is
     /// absent or null stays so. People are counted in the order of `personal`: the `n`-th new one gets
     /// `new_id(command, "person", n)`. A ready-made sealed object from a client is refused, for it has members
     /// that no clear form knows.
@@ -76,6 +76,10 @@ impl Vault {
                     let ClearText { person, text } =
                         ClearText::deserialize(clear).map_err(|_| SealError::Form { field })?;
                     json(self.seal_text(person, &text, command, field).map_err(SealError::of(field))?)
+                }
+                PersonalShape::Card => {
+                    let number = SecretString::deserialize(clear).map_err(|_| SealError::Form { field })?;
+                    json(self.card_id(&number).map_err(SealError::of(field))?)
                 }
             };
             sealed.push((field, value));

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use linggong_events::id::PersonId;
+use linggong_events::id::{CardId, PersonId};
 use linggong_events::identity::{DocumentKind, IdentityDocument};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::records::{Check, RecordError, RecordFile};
-use super::seal::{Secret, SecretString, keyed_hash};
+use super::seal::{Secret, SecretString, keyed_hash, mac};
 
 /// A hash that tells nothing without the index key.
 pub(crate) type KeyedHash = String;
@@ -26,7 +27,26 @@ pub(crate) struct Known {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) phone: Option<KeyedHash>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) card: Option<KeyedHash>,
+    pub(crate) card: Option<CardKnown>,
+}
+
+/// Whose card it is, and whether gates still take it.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CardKnown {
+    pub(crate) card: CardId,
+    pub(crate) live: bool,
+}
+
+/// Whom a card names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardHolder {
+    /// It was given to nobody here.
+    Nobody,
+    /// This human, at gates and desks.
+    Live(PersonId),
+    /// It was this human's and is no longer in use.
+    Dead(PersonId),
 }
 
 #[derive(Default)]
@@ -41,7 +61,7 @@ struct Maps {
     persons: BTreeMap<PersonId, Entry>,
     documents: BTreeMap<KeyedHash, PersonId>,
     phones: BTreeMap<KeyedHash, BTreeSet<PersonId>>,
-    cards: BTreeMap<KeyedHash, PersonId>,
+    cards: BTreeMap<CardId, (PersonId, bool)>,
 }
 
 impl Maps {
@@ -55,8 +75,8 @@ impl Maps {
         if let Some(hash) = known.phone {
             self.phones.entry(hash).or_default().insert(known.person);
         }
-        if let Some(hash) = known.card {
-            self.cards.insert(hash, known.person);
+        if let Some(it) = known.card {
+            self.cards.insert(it.card, (known.person, it.live));
         }
     }
 }
@@ -117,8 +137,12 @@ impl Index {
         self.maps.documents.get(hash).copied()
     }
 
-    pub(crate) fn by_card(&self, hash: &KeyedHash) -> Option<PersonId> {
-        self.maps.cards.get(hash).copied()
+    pub(crate) fn by_card(&self, card: CardId) -> CardHolder {
+        match self.maps.cards.get(&card) {
+            Some((person, true)) => CardHolder::Live(*person),
+            Some((person, false)) => CardHolder::Dead(*person),
+            None => CardHolder::Nobody,
+        }
     }
 
     pub(crate) fn has_phone(&self, person: PersonId, hash: &KeyedHash) -> bool {
@@ -145,8 +169,12 @@ impl Index {
         keyed_hash(&self.key, &[b"phone", phone.expose().as_bytes()])
     }
 
-    pub(crate) fn card_hash(&self, card: &SecretString) -> KeyedHash {
-        keyed_hash(&self.key, &[b"card", card.expose().as_bytes()])
+    /// The id of a card: its number's keyed hash, so that one number has one id and the id tells nothing.
+    pub(crate) fn card_id(&self, number: &SecretString) -> CardId {
+        let hash = mac(&self.key, &[b"card", number.expose().as_bytes()]);
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        CardId(Uuid::new_v8(bytes))
     }
 
     pub(crate) fn origin_hash(&self, fields: &[&[u8]]) -> KeyedHash {

@@ -139,15 +139,27 @@ fn a_shared_phone_is_a_suspicion_and_never_one_person() {
 }
 
 #[test]
-fn a_card_that_changes_hands_names_its_former_holder() {
-    let (_directory, mut vault) = new_vault();
-    let first = vault.get_or_create_person(&with_document(DOCUMENT), command(1), 0, today()).unwrap().person;
-    let second =
-        vault.get_or_create_person(&with_document(OTHER_DOCUMENT), command(2), 0, today()).unwrap().person;
-    assert_eq!(vault.link_card(first, &secret("JY-0042")).unwrap(), None);
-    assert_eq!(vault.person_of_card(&secret(" jy-0042")).unwrap(), Some(first));
-    assert_eq!(vault.link_card(second, &secret("JY-0042")).unwrap(), Some(first));
-    assert_eq!(vault.person_of_card(&secret("JY-0042")).unwrap(), Some(second));
+fn a_card_names_its_holder_until_it_is_dead_and_nobody_after_shredding() {
+    let (directory, mut vault) = new_vault();
+    let known = vault.get_or_create_person(&with_document(DOCUMENT), command(1), 0, today()).unwrap();
+    let number = secret(" jy-0042");
+    let card = vault.card_id(&number).unwrap();
+    assert_eq!(card, vault.card_id(&secret("ＪＹ-0042")).unwrap(), "one number, one id");
+    assert_ne!(card, vault.card_id(&secret("JY-0043")).unwrap());
+    assert_eq!(vault.holder_of(&number).unwrap(), CardHolder::Nobody, "it was not given out yet");
+    assert!(matches!(vault.holder_of(&secret("卡")), Err(VaultError::Clear(BadClear::Card))));
+
+    vault.set_card(known.person, card, true).unwrap();
+    let mut vault = reopened(&directory, vault).unwrap();
+    assert_eq!(vault.holder_of(&number).unwrap(), CardHolder::Live(known.person));
+    vault.set_card(known.person, card, false).unwrap();
+    let mut vault = reopened(&directory, vault).unwrap();
+    assert_eq!(vault.holder_of(&number).unwrap(), CardHolder::Dead(known.person));
+
+    let (key, _) = vault.key_of(known.person).unwrap();
+    vault.change_key_state(key, KeyState::Shredded).unwrap();
+    vault.set_card(known.person, card, true).unwrap();
+    assert_eq!(vault.holder_of(&number).unwrap(), CardHolder::Nobody, "nothing is learnt of the forgotten");
 }
 
 #[test]
@@ -573,7 +585,8 @@ fn nothing_on_the_disk_tells_of_a_person_in_any_spelling() {
     let (directory, mut vault) = new_vault();
     let known = vault.get_or_create_person(&clear(full_json()), command(1), 0, today()).unwrap();
     let text = vault.seal_text(known.person, &secret(STATEMENT), command(1), "statement").unwrap();
-    vault.link_card(known.person, &secret(PHONE)).unwrap();
+    let card = vault.card_id(&secret(PHONE)).unwrap();
+    vault.set_card(known.person, card, true).unwrap();
     vault.store_evidence(known.person.into(), MediaType::Text, STATEMENT.as_bytes()).unwrap();
     vault.open_sealed(&text, command(1), "statement", &purpose()).unwrap();
     fs::write(directory.path().join("event.json"), serde_json::to_vec(&known).unwrap()).unwrap();
