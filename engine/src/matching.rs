@@ -5,6 +5,7 @@
 //! module reads, so they cannot enter. Pay counts only as "meets the expectation".
 
 pub mod naive;
+pub mod then;
 
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;

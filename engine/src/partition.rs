@@ -133,6 +133,16 @@ pub enum Fault {
 /// The packs that are stored, by digest.
 pub type Packs = BTreeMap<Digest, Arc<Pack>>;
 
+/// The rules that `state` has adopted.
+pub(crate) fn rules_in_force(state: &State, packs: &Packs) -> Result<RuleBook, Fault> {
+    let mut adopted = Vec::new();
+    for it in &state.packs {
+        let missing = || Fault::PackMissing { name: it.name.clone(), digest: it.digest };
+        adopted.push(packs.get(&it.digest).ok_or_else(missing)?.clone());
+    }
+    Ok(RuleBook::new(adopted))
+}
+
 /// One partition: its state, what is decided and not yet written, and who waits.
 #[derive(Debug)]
 pub struct Partition {
@@ -269,6 +279,11 @@ impl Partition {
     /// The rules in force.
     pub fn rules(&self) -> &RuleBook {
         &self.rules
+    }
+
+    /// The packs that are stored.
+    pub fn packs(&self) -> &Packs {
+        &self.packs
     }
 
     /// Whether nothing is in flight, decided or unanswered.
@@ -715,13 +730,7 @@ impl Partition {
     }
 
     fn rule_book(&self) -> Result<RuleBook, Fault> {
-        let mut packs = Vec::new();
-        for adopted in &self.state.packs {
-            let pack = self.packs.get(&adopted.digest);
-            let missing = || Fault::PackMissing { name: adopted.name.clone(), digest: adopted.digest };
-            packs.push(pack.ok_or_else(missing)?.clone());
-        }
-        Ok(RuleBook::new(packs))
+        rules_in_force(&self.state, &self.packs)
     }
 
     /// Refuses a pack with which the rules would lack what the engine needs.

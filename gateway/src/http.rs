@@ -5,6 +5,7 @@ mod cards;
 mod commands;
 mod error;
 mod events;
+mod explain_then;
 pub(crate) mod listen;
 mod ops;
 mod reads;
@@ -177,6 +178,7 @@ routes! {
     get "/v1/postings/{id}/explain" => reads::explain;
     get "/v1/hires" => reads::hires;
     get "/v1/hires/{id}" => reads::hire;
+    get "/v1/hires/{id}/cover" => reads::cover;
     get "/v1/wages" => reads::wages;
     get "/v1/wages/summary" => reads::arrears;
     get "/v1/wages/{id}" => reads::wage;

@@ -255,7 +255,7 @@ const OPERATIONS: &[Operation] = &[
         "/v1/postings/{id}/explain",
         "explainPosting",
         "为什么推荐或不推荐 Why a worker is or is not proposed",
-        &["worker"],
+        &["worker", "as_known", "as_happened", "at_least"],
         |generator| {
             let mut one = of::<Explanation>(generator);
             let words = json!({ "type": "array", "items": { "type": "string" }, "minItems": 2, "maxItems": 2,
@@ -288,6 +288,7 @@ const OPERATIONS: &[Operation] = &[
         list::<HireRow>,
     ),
     read("/v1/hires/{id}", "readHire", "一次用工 One hire", ONE, at::<HireRow>),
+    read("/v1/hires/{id}/cover", "readCover", "一次用工的参保 The cover of one hire", ONE, at::<InsuredRow>),
     read(
         "/v1/wages",
         "listWages",
@@ -347,8 +348,8 @@ const OPERATIONS: &[Operation] = &[
         list::<CaseRow>,
     ),
     read("/v1/cases/{id}", "readCase", "一个案件及其经过 One case and its history", ONE, at::<CaseHistory>),
-    read("/v1/workers/{id}", "readWorker", "一名零工 One worker", &["at_least"], at::<WorkerRow>),
-    read("/v1/employers/{id}", "readEmployer", "一个用人主体 One employer", &["at_least"], at::<EmployerRow>),
+    read("/v1/workers/{id}", "readWorker", "一名零工 One worker", ONE, at::<WorkerRow>),
+    read("/v1/employers/{id}", "readEmployer", "一个用人主体 One employer", ONE, at::<EmployerRow>),
     read(
         "/v1/timelines/{kind}/{id}",
         "readTimeline",

@@ -72,9 +72,14 @@ pub struct One {
 impl One {
     /// Asks for the thing under `path` and shows it.
     pub(super) fn show(&self, path: &str, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+        self.show_at(&format!("{path}/{}", self.id), client, out)
+    }
+
+    /// Asks at `path`, which names the thing already, and shows what is there.
+    pub(super) fn show_at(&self, path: &str, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
         let mut query = self.as_of.query();
         query.extend(self.at_least.map(|it| ("at_least", it.to_string())));
-        let answer = client.get(&format!("{path}/{}", self.id), &query)?;
+        let answer = client.get(path, &query)?;
         let people = matches!(out.format, Format::Table | Format::Csv);
         // What was read stands beside the position that it takes into account.
         match answer.get("value").filter(|_| people) {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::client::Client;
 use super::exit::Stop;
-use super::list::{self, One, Page};
+use super::list::{self, AsOf, One, Page};
 use super::output::{Column, Out, Show, column};
 use super::scan;
 use crate::clock::Clock;
@@ -30,6 +30,9 @@ pub enum PostingVerb {
         /// The worker.
         #[arg(long, value_name = "ID", value_parser = list::id)]
         worker: Option<Uuid>,
+        /// As of when.
+        #[command(flatten)]
+        as_of: AsOf,
     },
 }
 
@@ -58,6 +61,8 @@ pub struct PostingFilter {
 pub enum HireVerb {
     /// One hire, as it is or was.
     Show(One),
+    /// The cover of one hire, as it is or was.
+    Cover(One),
     /// 招工用工登记台账.
     List(HireFilter),
     /// 刷卡成交: a posting and its hires from ready terms and scanned cards, one a line; an empty line sends.
@@ -181,8 +186,9 @@ pub(super) fn run(verb: &PostingVerb, client: &Client<'_>, out: &mut Out<'_>) ->
             ]);
             list::show("/v1/postings", query, &filter.page, POSTINGS, client, out)
         }
-        PostingVerb::Explain { id, worker } => {
-            let query = list::given([("worker", worker.map(|it| it.to_string()))]);
+        PostingVerb::Explain { id, worker, as_of } => {
+            let mut query = list::given([("worker", worker.map(|it| it.to_string()))]);
+            query.extend(as_of.query());
             out.record(&client.get(&format!("/v1/postings/{id}/explain"), &query)?)
         }
     }
@@ -197,6 +203,7 @@ pub(super) fn hire(
     match verb {
         HireVerb::Scan(args) => scan::run(args, &mut std::io::stdin().lock(), client, clock, out),
         HireVerb::Show(one) => one.show("/v1/hires", client, out),
+        HireVerb::Cover(one) => one.show_at(&format!("/v1/hires/{}/cover", one.id), client, out),
         HireVerb::List(filter) => {
             let query = list::given([
                 ("region", filter.region.map(|it| it.to_string())),

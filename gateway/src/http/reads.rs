@@ -16,7 +16,7 @@ use linggong_events::office::Grant;
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
 use linggong_projections::case_history::{CaseFilter, CaseHistories, ClaimFilter};
-use linggong_projections::directory::Directory;
+use linggong_projections::directory::{self, Directory};
 use linggong_projections::hiring_ledger::{HireFilter, HiringLedger};
 use linggong_projections::insured::{Insured, InsuredFilter};
 use linggong_projections::morning_board::MorningBoard;
@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::auth::Asking;
 use super::error::Problem;
+use super::explain_then;
 use crate::glossary::{self, Lang};
 use crate::permission::{Own, Reach, Resource, covers, hidden, reach, serves};
 use crate::projection_task::Parked;
@@ -58,9 +59,20 @@ pub(super) struct ListQuery {
     pub(super) bucket: Option<Bucket>,
     pub(super) gaps: Option<bool>,
     pub(super) by: Option<String>,
+    as_known: Option<String>,
+    as_happened: Option<String>,
 }
 
 impl ListQuery {
+    /// Refuses a moment: a list of then would need the whole log of then, each time it is asked for.
+    fn is_of_now(&self) -> Result<(), Problem> {
+        if self.as_known.is_none() && self.as_happened.is_none() {
+            return Ok(());
+        }
+        let detail = "a list is read as it stands: `as_known` and `as_happened` are asked of one thing or its timeline";
+        Err(Problem::bad_request(detail))
+    }
+
     fn page(&self) -> Result<PageRequest, Problem> {
         if self.after.is_some() && self.before.is_some() {
             return Err(Problem::bad_request("`after` and `before` exclude each other"));
@@ -124,6 +136,7 @@ impl Scope {
 
 /// Narrows a question to what the actor may see; what they may not see at all is not there.
 pub(super) fn scope(actor: &Actor, resource: Resource, asked: &ListQuery) -> Result<Scope, Problem> {
+    asked.is_of_now()?;
     let ListQuery { region, worker, employer, .. } = *asked;
     match reach(actor.role, resource) {
         Reach::Nothing => Err(Problem::not_found()),
@@ -195,6 +208,7 @@ pub(super) async fn markets(
     Asking(_): Asking,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
+    query.is_of_now()?;
     app.wait_for(query.at_least, &[Directory::NAME]).await?;
     let found = app.readers.directory.markets(query.region)?;
     Ok(Json(json!({ "items": found.value, "position": found.position })))
@@ -206,6 +220,7 @@ pub(super) async fn board(
     Path(market): Path<MarketId>,
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
+    query.is_of_now()?;
     app.wait_for(query.at_least, &[Directory::NAME, MorningBoard::NAME]).await?;
     let row = app.readers.directory.market(market)?.value.ok_or_else(Problem::not_found)?;
     may_show(&actor, Resource::Board, row.region, None, None)?;
@@ -443,16 +458,6 @@ impl OneQuery {
         OneQuery { as_known, as_happened, ..OneQuery::default() }
     }
 
-    /// Refuses a moment where only what is so now can be read.
-    fn is_of_now(&self) -> Result<(), Problem> {
-        if self.as_known.is_none() && self.as_happened.is_none() {
-            return Ok(());
-        }
-        let detail =
-            "this is read as it stands: its timeline tells what it was, by `as_known` or `as_happened`";
-        Err(Problem::bad_request(detail))
-    }
-
     /// The moment asked for; a bare date without an axis or an hour is no moment.
     pub(super) fn as_of(&self) -> Result<Option<AsOf>, Problem> {
         let instant = |text: &str| {
@@ -483,21 +488,26 @@ async fn as_it_stood<V: View>(
     at_least: Option<Position>,
 ) -> Result<Reader<V>, Problem> {
     app.wait_for(at_least, &[Timeline::NAME]).await?;
-    let positions = app.readers.timeline.positions(sources)?.value;
+    Ok(refold::<V>(&events_then(app, sources, as_of)?))
+}
+
+/// The events of `sources` up to the moment, in order.
+pub(super) fn events_then(app: &App, sources: &[Source], as_of: AsOf) -> Result<Vec<Recorded>, Problem> {
     let mut events: Vec<Recorded> = Vec::new();
-    for position in positions {
+    for position in app.readers.timeline.positions(sources)?.value {
         let line = app.log.line(position)?.ok_or_else(Problem::not_found)?;
         let event = Recorded::from_line(&line)?;
         if as_of.includes(event.meta()) {
             events.push(event);
         }
     }
-    Ok(refold::<V>(&events))
+    Ok(events)
 }
 
 /// Shows one row of a view, now or as it stood: what of the answer is the row, and whose it is.
 macro_rules! one {
-    ($name:ident, $id:ty, $resource:ident, $reader:ident: $View:ty, |$answer:ident| $of:expr, |$row:ident| $who:expr) => {
+    ($name:ident, $id:ty, $resource:ident, $reader:ident: $View:ty, $ask:ident, |$answer:ident| $of:expr,
+     |$row:ident| $who:expr) => {
         pub(super) async fn $name(
             State(app): State<App>,
             Asking(actor): Asking,
@@ -506,14 +516,14 @@ macro_rules! one {
         ) -> Answer<Value> {
             app.wait_for(query.at_least, &[<$View>::NAME]).await?;
             let as_of = query.as_of()?;
-            let stored = app.readers.$reader.$name(id)?;
+            let stored = app.readers.$reader.$ask(id)?;
             let $answer = stored.value.as_ref().ok_or_else(Problem::not_found)?;
             let $row = &$of;
             let (region, worker, employer) = $who;
             may_show(&actor, Resource::$resource, region, worker, employer)?;
             let Some(as_of) = as_of else { return told(&actor, Resource::$resource, stored) };
             let then: Reader<$View> = as_it_stood(&app, &$row.sources(), as_of, query.at_least).await?;
-            let found = then.$name(id)?;
+            let found = then.$ask(id)?;
             if found.value.is_none() {
                 return Err(Problem::not_found());
             }
@@ -522,16 +532,19 @@ macro_rules! one {
     };
 }
 
-one!(hire, HireId, Hires, hiring_ledger: HiringLedger, |hire| *hire, |row| {
+one!(hire, HireId, Hires, hiring_ledger: HiringLedger, hire, |hire| *hire, |row| {
     (row.region, Some(row.worker), Some(row.employer))
 });
-one!(wage, WageId, Wages, wage_protection_board: WageProtectionBoard, |wage| *wage, |row| {
+one!(wage, WageId, Wages, wage_protection_board: WageProtectionBoard, wage, |wage| *wage, |row| {
     (row.region, Some(row.worker), Some(row.employer))
 });
-one!(case, CaseId, Cases, case_history: CaseHistories, |history| history.case, |row| {
+one!(cover, HireId, Insurances, insured: Insured, hire, |hire| *hire, |row| {
+    (row.region, Some(row.worker), Some(row.employer))
+});
+one!(case, CaseId, Cases, case_history: CaseHistories, case, |history| history.case, |row| {
     (row.region, row.worker, None)
 });
-one!(claim, ClaimId, Cases, case_history: CaseHistories, |history| history.claim, |row| {
+one!(claim, ClaimId, Cases, case_history: CaseHistories, claim, |history| history.claim, |row| {
     (row.region, Some(row.worker), None)
 });
 
@@ -572,14 +585,16 @@ pub(super) async fn worker(
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
     app.wait_for(query.at_least, &[Directory::NAME, Timeline::NAME]).await?;
-    query.is_of_now()?;
+    let as_of = query.as_of()?;
     let found = app.readers.directory.worker(id)?;
     let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
     let registered_here = may_show(&actor, Resource::Directory, row.region, Some(id), None);
     if registered_here.is_err() {
         staff_knows(&app, &actor, id.into())?;
     }
-    to_json(found)
+    let Some(as_of) = as_of else { return to_json(found) };
+    let then = as_it_stood::<Directory>(&app, &directory::sources(id.into()), as_of, query.at_least).await?;
+    there(then.worker(id)?)
 }
 
 pub(super) async fn employer(
@@ -589,12 +604,22 @@ pub(super) async fn employer(
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
     app.wait_for(query.at_least, &[Directory::NAME, Timeline::NAME]).await?;
-    query.is_of_now()?;
+    let as_of = query.as_of()?;
     let found = app.readers.directory.employer(id)?;
     let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
     let seated_here = may_show(&actor, Resource::Directory, row.details.region, None, Some(id));
     if seated_here.is_err() {
         staff_knows(&app, &actor, id.into())?;
+    }
+    let Some(as_of) = as_of else { return to_json(found) };
+    let then = as_it_stood::<Directory>(&app, &directory::sources(id.into()), as_of, query.at_least).await?;
+    there(then.employer(id)?)
+}
+
+/// What was read as of then, where it was there by then.
+fn there<T: Serialize>(found: At<Option<T>>) -> Answer<Value> {
+    if found.value.is_none() {
+        return Err(Problem::not_found());
     }
     to_json(found)
 }
@@ -613,11 +638,15 @@ pub(super) async fn explain(
     Query(query): Query<OneQuery>,
 ) -> Answer<Value> {
     app.wait_for(query.at_least, &[OpenPostings::NAME]).await?;
-    query.is_of_now()?;
+    let as_of = query.as_of()?;
     let posting = app.readers.open_postings.posting(id)?.value.ok_or_else(Problem::not_found)?;
     may_show_posting(&actor, &posting)?;
     may_show(&actor, Resource::Explain, posting.terms.region, query.worker, None)?;
     let worker = query.worker;
+    if let Some(as_of) = as_of {
+        app.wait_for(query.at_least, &[Timeline::NAME]).await?;
+        return explain_then::explained(&app, id, worker, as_of).await.map(Json).map(named);
+    }
     let answer = app.partition.ask(move |partition, now| match worker {
         Some(worker) => {
             matching::explain(partition.state(), id, worker, now, partition.rules()).map(|it| json!(it))
@@ -630,11 +659,15 @@ pub(super) async fn explain(
                 .map(|it| json!({ "considered": it.considered, "excluded": it.excluded }))
         }
     });
-    let mut answer = answer.await??;
+    Ok(named(Json(answer.await??)))
+}
+
+/// The answer with the excluding rule in words, where one rule excludes one worker.
+fn named(Json(mut answer): Json<Value>) -> Json<Value> {
     if let Some(rule) = answer.get("excluded").and_then(Value::as_str).and_then(words_of) {
         answer["words"] = json!(rule);
     }
-    Ok(Json(answer))
+    Json(answer)
 }
 
 fn words_of(rule: &str) -> Option<[&'static str; 2]> {

@@ -1,0 +1,3 @@
+//! What readers and bystanders see: one thing as of then, a receipt to hand over, the mark of a demo.
+
+mod as_of;
