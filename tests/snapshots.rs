@@ -9,6 +9,8 @@ use linggong_events::log::LogReader as _;
 use linggong_events::log::embedded::{EmbeddedLog, OpenError};
 use linggong_gateway::cli::exit::Exit;
 use linggong_gateway::clock::Clock;
+use linggong_gateway::config::Config;
+use linggong_gateway::packs::PackStore;
 use linggong_gateway::serve::{self, Founding, ServeError};
 use linggong_gateway::snapshot::SnapshotAlarm;
 use linggong_tests::{Server, instant};
@@ -94,6 +96,32 @@ async fn what_is_written_while_serving_is_the_state_at_its_commit() {
         commits.push(replay.head.commit);
     }
     assert_eq!(commits.len(), 2, "the newest and the one before it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_while_it_serves_starts_from_a_snapshot_and_a_short_tail() {
+    let every = 20;
+    let server = Server::start_with(NOON, |config| config.snapshot_events = every).await;
+    for n in 0..90 {
+        open_market(&server, &format!("{n}号")).await;
+    }
+    let head = server.running.partition.head.borrow().position;
+    let mut newest = server.running.newest_snapshot.clone();
+    newest.wait_for(|at| head.0 - at.0 < every).await.expect("snapshots are written while it serves");
+    // What a killed process leaves.
+    let killed = tempfile::tempdir().expect("a folder");
+    for part in ["log", "snapshots", "packs"] {
+        copy(&server.data().join(part), &killed.path().join(part));
+    }
+    let before = digest(&server).await;
+    let config = Config { data: killed.path().to_owned(), ..server.config().clone() };
+    let packs = PackStore::open(config.data.join("packs")).expect("the packs");
+    let clock = server.running.clock.clone();
+    let opened =
+        serve::open_log(&config, &packs, &clock, &Founding::staffed(&config)).expect("it starts again");
+    assert!(head.0 - opened.started_from.0 < every, "{} of {head}", opened.started_from);
+    assert_eq!(opened.partition.state().digest(), before);
+    server.running.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

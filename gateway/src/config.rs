@@ -45,6 +45,8 @@ pub struct Config {
     pub segment_bytes: u64,
     /// After how many events a snapshot of the engine's state is written; a start reads at most the rest.
     pub snapshot_events: u64,
+    /// After how many seconds a view that stands still behind the log is an alarm.
+    pub view_frozen_seconds: u64,
 }
 
 impl Default for Config {
@@ -67,6 +69,7 @@ impl Default for Config {
             untaken_seconds: 60,
             segment_bytes: 64 << 20,
             snapshot_events: 50_000,
+            view_frozen_seconds: 30,
         }
     }
 }

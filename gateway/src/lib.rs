@@ -20,7 +20,9 @@ pub mod projection_task;
 pub mod sample;
 pub mod serve;
 pub mod snapshot;
+pub mod standstill;
 pub mod vault;
+pub mod wake;
 
 /// An error with its causes, on one line.
 pub fn chain(error: &dyn std::error::Error) -> String {

@@ -41,6 +41,7 @@ use serde_json::{Map, Value, json};
 
 use crate::glossary::{self, Lang};
 use crate::http::{Problem, ROUTES, ReceiptAnswer, Route};
+use crate::projection_task::ViewState;
 use crate::vault::{ClearPerson, ClearText, MediaType, PurposeKind};
 
 /// The registry of commands: names, roles, which fields are sealed, and the form of the body.
@@ -515,9 +516,11 @@ const OPERATIONS: &[Operation] = &[
             ("version", number()),
             ("position", of::<Position>(generator)),
             ("lag", number()),
-            ("state", json!({ "type": "string", "enum": ["parked", "behind", "current"] })),
+            ("state", view_state()),
             ("trouble", json!({ "type": ["string", "null"] })),
             ("rebuilt", number()),
+            ("rebuilding", of::<Option<Position>>(generator)),
+            ("rebuild_failed", json!({ "type": ["string", "null"] })),
         ]);
         object(&[
             ("items", json!({ "type": "array", "items": view })),
@@ -556,7 +559,7 @@ const OPERATIONS: &[Operation] = &[
         "/readyz",
         "isReady",
         "就绪 Whether commands are taken and no view stands still",
-        Answer::Json(|_| ready()),
+        Answer::Json(ready),
     ),
     open("/metrics", "readMetrics", "指标 Metrics for Prometheus", Answer::Text("text/plain")),
 ];
@@ -612,12 +615,22 @@ fn digest() -> Value {
     json!({ "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" })
 }
 
-fn ready() -> Value {
+fn ready(generator: &mut SchemaGenerator) -> Value {
+    let view = object(&[
+        ("name", json!({ "type": "string" })),
+        ("state", view_state()),
+        ("position", of::<Position>(generator)),
+        ("trouble", json!({ "type": ["string", "null"] })),
+    ]);
     object(&[
         ("ready", json!({ "type": "boolean" })),
         ("partition", json!({ "type": "string" })),
-        ("parked", json!({ "type": "array", "items": { "type": "string" } })),
+        ("views", json!({ "type": "array", "items": view })),
     ])
+}
+
+fn view_state() -> Value {
+    json!({ "type": "string", "enum": ViewState::ALL.map(ViewState::word) })
 }
 
 /// The OpenAPI 3.1 document of every route.

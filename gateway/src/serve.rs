@@ -23,7 +23,7 @@ use linggong_events::measure::Position;
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
 use linggong_events::region::Region;
 use linggong_events::rules::{Adopted, PackKind};
-use linggong_projections::{Readers, StoreError};
+use linggong_projections::{Readers, StoreError, Views};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -283,6 +283,8 @@ pub struct Running {
     pub projections: projection_task::ProjectionsHandle,
     /// What reads them.
     pub readers: Readers,
+    /// The last event that the newest snapshot of the state holds: a start reads what comes after it.
+    pub newest_snapshot: watch::Receiver<Position>,
     stop: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
     ticker: tokio::task::JoinHandle<()>,
@@ -317,6 +319,16 @@ impl Running {
 
 /// Starts everything and returns once requests are answered.
 pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result<Running, ServeError> {
+    start_with_views(config, clock, founding, linggong_projections::open_all).await
+}
+
+/// The same with views opened in a way of one's own, such as with other folds.
+pub async fn start_with_views(
+    config: &Config,
+    clock: Clock,
+    founding: &Founding,
+    open_views: impl FnOnce(&Path) -> Result<Views, StoreError>,
+) -> Result<Running, ServeError> {
     let (data, demo) = (config.data.clone(), founding.demo);
     fs::create_dir_all(&data).map_err(at(&data))?;
     let packs = PackStore::open(data.join("packs")).map_err(at(&data.join("packs")))?;
@@ -324,7 +336,7 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
         packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).map_err(at(&data.join("packs")))?;
     }
     // The views come first: a log that ends before what one of them has seen is not written to.
-    let views = linggong_projections::open_all(&data.join("views"))?;
+    let views = open_views(&data.join("views"))?;
     for quarantined in &views.quarantined {
         tracing::warn!(?quarantined, "a view could not be trusted and is built anew");
     }
@@ -345,15 +357,13 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
             .map_err(at(&data))?;
 
     let readers = views.readers;
-    let runtime = tokio::runtime::Handle::current();
+    let (heads, patience) = (partition.head.clone(), Duration::from_secs(config.view_frozen_seconds));
     let (projections, projector) =
-        projection_task::start(views.projections, reader.clone(), partition.head.clone(), runtime)
-            .map_err(at(&data))?;
+        projection_task::start(views.projections, reader.clone(), heads, patience).map_err(at(&data))?;
 
-    let runtime = tokio::runtime::Handle::current();
     let (heads, every) = (partition.head.clone(), config.snapshot_events);
-    let snapshotter =
-        snapshot::start(store, reader.clone(), heads, every, started_from, runtime).map_err(at(&data))?;
+    let (newest_snapshot, snapshotter) =
+        snapshot::start(store, reader.clone(), heads, every, started_from).map_err(at(&data))?;
 
     make_tokens(config, &founding.staff)?;
     let mut vault = Vault::open(&VaultSettings {
@@ -401,21 +411,35 @@ pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result
     let listener = TcpListener::bind(config.listen).await.map_err(at(&data))?;
     let address = listener.local_addr().map_err(at(&data))?;
     let server = tokio::spawn(listen::serve(listener, router(app), config.into(), stopping));
-    let ticking = partition.clone();
+    let (ticking, watched) = (partition.clone(), projections.clone());
     let tokens_file = config.tokens_file();
     let ticker = tokio::spawn(async move {
         let ticks = async {
             let mut every = tokio::time::interval(Duration::from_secs(1));
+            let began = every.tick().await;
             loop {
-                every.tick().await;
                 ticking.tick();
+                let at = every.tick().await;
+                watched.look(at - began, ticking.head.borrow().position);
             }
         };
         tokio::join!(ticks, keep_tokens(tokens_file, listed));
     });
     tracing::info!(%address, demo, is_new, "linggong serves");
     let threads = vec![writer, projector, snapshotter];
-    Ok(Running { address, is_new, clock, partition, projections, readers, stop, server, ticker, threads })
+    Ok(Running {
+        address,
+        is_new,
+        clock,
+        partition,
+        projections,
+        readers,
+        newest_snapshot,
+        stop,
+        server,
+        ticker,
+        threads,
+    })
 }
 
 /// A log that is taken over, and what is so by it.

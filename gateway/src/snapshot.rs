@@ -16,9 +16,13 @@ use linggong_events::measure::Position;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use crate::wake::{Woken, wait};
+
 /// How many snapshots are kept: the one before the newest, should the newest rot.
 const KEPT: usize = 2;
 const EXTENSION: &str = "snapshot";
+/// How long the thread waits where nothing happens; it only looks whether anything did.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// The folder of a log's snapshots.
 #[derive(Clone, Debug)]
@@ -181,35 +185,68 @@ enum NotMade {
     Keep(#[from] KeepError),
 }
 
-/// Starts the thread that writes a snapshot after every `every` events; it ends when `head` is gone.
+/// When the next snapshot is due: what the log has beyond the newest is what a start reads.
+#[derive(Clone, Copy, Debug)]
+struct Cadence {
+    every: u64,
+    due: u64,
+}
+
+impl Cadence {
+    fn new(every: u64, newest: Position) -> Cadence {
+        let every = every.max(1);
+        Cadence { every, due: newest.0.saturating_add(every) }
+    }
+
+    fn is_due(&self, head: Position) -> bool {
+        self.due <= head.0
+    }
+
+    fn kept(&mut self, at: Position) {
+        self.due = at.0.saturating_add(self.every);
+    }
+
+    /// What failed is tried again soon, for the tail grows meanwhile, but not with every event.
+    fn failed(&mut self, head: Position) {
+        self.due = head.0.saturating_add((self.every / 8).max(1));
+    }
+}
+
+/// Starts the thread that writes a snapshot after every `every` events, and tells the last event of the newest; it
+/// ends when `head` is gone.
 pub fn start<R: LogReader>(
     store: SnapshotStore,
     log: R,
     mut head: watch::Receiver<Head>,
     every: u64,
     from: Position,
-    runtime: tokio::runtime::Handle,
-) -> io::Result<std::thread::JoinHandle<()>> {
-    let mut last = from;
-    std::thread::Builder::new().name("snapshots".into()).spawn(move || {
+) -> io::Result<(watch::Receiver<Position>, std::thread::JoinHandle<()>)> {
+    let mut cadence = Cadence::new(every, from);
+    let (newest, told) = watch::channel(from);
+    let thread = std::thread::Builder::new().name("snapshots".into()).spawn(move || {
         loop {
             let target = *head.borrow_and_update();
-            if target.position.0 - last.0 >= every.max(1) {
+            if cadence.is_due(target.position) {
                 match make(&store, &log, &target) {
-                    Ok(()) => metrics::counter!("linggong_snapshots_written_total").increment(1),
+                    Ok(()) => {
+                        metrics::counter!("linggong_snapshots_written_total").increment(1);
+                        metrics::gauge!("linggong_snapshot_position").set(target.position.0 as f64);
+                        cadence.kept(target.position);
+                        newest.send_replace(target.position);
+                    }
                     Err(why) => {
                         metrics::counter!("linggong_snapshots_failed_total").increment(1);
                         tracing::error!(why = %crate::chain(&why), "no snapshot could be made");
+                        cadence.failed(target.position);
                     }
                 }
-                // What failed once is tried again after as many events, not at once.
-                last = target.position;
             }
-            if runtime.block_on(head.changed()).is_err() {
+            if wait(&mut head, IDLE) == Woken::Over {
                 return;
             }
         }
-    })
+    })?;
+    Ok((told, thread))
 }
 
 /// Folds the log from the newest snapshot up to `target` and keeps what is so then.
@@ -230,5 +267,31 @@ pub fn at_stop(store: &SnapshotStore, partition: &Partition) {
     let Some(bytes) = partition.snapshot() else { return };
     if let Err(error) = store.keep(&bytes) {
         tracing::error!(error = %crate::chain(&error), "no snapshot at the stop: the next start reads more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_behind_the_newest_snapshot_stays_short_also_where_some_fail() {
+        let every = 50_000;
+        let mut cadence = Cadence::new(every, Position(0));
+        let (mut newest, mut longest, mut tried) = (0, 0, 0);
+        for head in (0..3_000_000).step_by(7) {
+            longest = longest.max(head - newest);
+            if !cadence.is_due(Position(head)) {
+                continue;
+            }
+            tried += 1;
+            if tried % 4 == 0 {
+                cadence.kept(Position(head));
+                newest = head;
+            } else {
+                cadence.failed(Position(head));
+            }
+        }
+        assert!((every..100_000).contains(&longest), "three of four fail: {longest}");
     }
 }

@@ -31,7 +31,7 @@ use std::path::Path;
 pub use digest::ViewDigest;
 pub use memory::InMemory;
 pub use page::{BadCursor, Cursor, MAX_LIMIT, Order, Page, PageRequest};
-pub use projection::{AnyProjection, AsOf, At, Projection, Reader, Source, refold};
+pub use projection::{AnyProjection, AsOf, At, Projection, Reader, Source, Switched, refold};
 pub use store::{Quarantined, StoreError};
 pub use view::{Rows, Snapshot, View};
 

@@ -22,6 +22,8 @@ pub struct Projection<V> {
     store: Arc<Store>,
     /// The event that the fold failed on; the view stands before it until it is opened again.
     parked: Option<Position>,
+    /// The same view, built anew beside this one.
+    successor: Option<Box<Projection<V>>>,
     view: PhantomData<fn() -> V>,
 }
 
@@ -29,7 +31,11 @@ impl<V: View> Projection<V> {
     /// Opens the view under `dir`. Files that cannot be trusted are put aside and the view starts from zero.
     pub fn open(dir: &Path) -> Result<(Projection<V>, Option<Quarantined>), StoreError> {
         let (store, quarantined) = Store::open(dir, V::NAME, V::VERSION)?;
-        Ok((Projection { store: Arc::new(store), parked: None, view: PhantomData }, quarantined))
+        Ok((Projection::over(store), quarantined))
+    }
+
+    fn over(store: Store) -> Projection<V> {
+        Projection { store: Arc::new(store), parked: None, successor: None, view: PhantomData }
     }
 
     /// The last event folded in; 0 before the first.
@@ -67,6 +73,8 @@ impl<V: View> Projection<V> {
                 }
                 let position = fresh[nth].meta().position;
                 self.parked = Some(position);
+                // What it holds is old, and nobody can tell for how long.
+                self.store.show(Shown::Parked(position));
                 Err(StoreError::Poison { view: V::NAME, position })
             }
         }
@@ -86,6 +94,12 @@ impl<V: View> Projection<V> {
     /// Reads over the rows as they are, now and whenever asked.
     pub fn reader(&self) -> Reader<V> {
         Reader { rows: ReaderRows::Stored(self.store.clone()), view: PhantomData }
+    }
+
+    /// The same reader for a view of the same name with other folds, such as another version of it.
+    pub fn reader_as<W: View>(&self) -> Option<Reader<W>> {
+        let rows = ReaderRows::Stored(self.store.clone());
+        (V::NAME == W::NAME).then_some(Reader { rows, view: PhantomData })
     }
 
     fn fold(&self, events: &[Recorded]) -> Result<Folded, StoreError> {
@@ -230,6 +244,15 @@ pub fn refold<'a, V: View>(events: impl IntoIterator<Item = &'a Recorded>) -> Re
     Reader { rows: ReaderRows::Refolded { rows, position }, view: PhantomData }
 }
 
+/// A view went on with the rows that were built beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switched {
+    /// Where both stood.
+    pub position: Position,
+    /// The old rows, where they were others than those that the log gives: an alarm.
+    pub aside: Option<Quarantined>,
+}
+
 /// Any view, for the one loop that brings all of them forward.
 pub trait AnyProjection: Send {
     /// The view's name.
@@ -252,12 +275,23 @@ pub trait AnyProjection: Send {
     fn verify(&self) -> Result<ViewDigest, StoreError>;
     /// Puts the files aside and starts from zero; readers go on with the new rows.
     fn rebuild(&mut self, reason: &str) -> Result<Quarantined, StoreError>;
-    /// The same view, empty, under another directory: to build it beside the live one and compare digests.
-    fn beside(&self, dir: &Path) -> Result<Box<dyn AnyProjection>, StoreError>;
+    /// Begins the same view beside this one, empty, unless that was begun already.
+    fn begin_successor(&mut self) -> Result<(), StoreError>;
+    /// The view that is built beside this one.
+    fn successor(&mut self) -> Option<&mut dyn AnyProjection>;
+    /// Gives up what was begun beside this view.
+    fn drop_successor(&mut self);
+    /// Goes on with the successor's rows, once both stand at the same event; or once the successor stands at `stuck`,
+    /// where this view cannot get there. Whatever the successor holds was read back before.
+    fn switch(&mut self, stuck: Option<Position>) -> Result<Option<Switched>, StoreError>;
+    /// Whether the view is being built and shows nothing.
+    fn is_building(&self) -> bool;
+    /// Whether the view ever caught up with its log.
+    fn is_built(&self) -> bool;
     /// Readers get nothing until [`AnyProjection::show`]: the view is being built.
     fn withhold(&self);
-    /// Readers get answers.
-    fn show(&self);
+    /// Readers get answers: the view has caught up with its log.
+    fn show(&self) -> Result<(), StoreError>;
     /// What a reader found broken since this was asked last.
     fn noticed(&self) -> Option<String>;
     /// Hands what is written to the system; not a promise of durability.
@@ -295,19 +329,59 @@ impl<V: View> AnyProjection for Projection<V> {
         self.store.verify()
     }
     fn rebuild(&mut self, reason: &str) -> Result<Quarantined, StoreError> {
+        self.drop_successor();
         let quarantined = self.store.quarantine(reason)?;
         self.parked = None;
         Ok(quarantined)
     }
-    fn beside(&self, dir: &Path) -> Result<Box<dyn AnyProjection>, StoreError> {
-        let (projection, _) = Projection::<V>::open(dir)?;
-        Ok(Box::new(projection))
+    fn begin_successor(&mut self) -> Result<(), StoreError> {
+        if self.successor.is_none() {
+            self.successor = Some(Box::new(Projection::over(self.store.beside()?)));
+        }
+        Ok(())
+    }
+    fn successor(&mut self) -> Option<&mut dyn AnyProjection> {
+        self.successor.as_deref_mut().map(|it| it as &mut dyn AnyProjection)
+    }
+    fn drop_successor(&mut self) {
+        if let Some(successor) = self.successor.take() {
+            successor.store.abandon();
+        }
+    }
+    fn switch(&mut self, stuck: Option<Position>) -> Result<Option<Switched>, StoreError> {
+        let Some(successor) = &self.successor else { return Ok(None) };
+        let next = successor.store.checkpoint()?;
+        let own = self.store.checkpoint().ok();
+        let together = own.is_some_and(|own| own.position == next.position);
+        if !together && stuck.is_none_or(|head| next.position < head) {
+            return Ok(None);
+        }
+        successor.store.verify()?;
+        successor.store.set_built()?;
+        // Where both stand at one place and differ, it is the log that is right.
+        let same = !together || own.is_some_and(|own| own.digest == next.digest);
+        let reason = (!same).then_some("its rows are not those that the log gives");
+        let aside = self.store.succeed(&successor.store, reason)?;
+        self.parked = None;
+        self.successor = None;
+        self.store.show(Shown::Yes);
+        Ok(Some(Switched { position: next.position, aside }))
+    }
+    fn is_building(&self) -> bool {
+        self.store.shown() == Shown::Building
+    }
+    fn is_built(&self) -> bool {
+        self.store.is_built()
     }
     fn withhold(&self) {
         self.store.show(Shown::Building);
     }
-    fn show(&self) {
+    fn show(&self) -> Result<(), StoreError> {
+        if !self.store.is_built() {
+            self.store.set_built()?;
+        }
         self.store.show(Shown::Yes);
+        Ok(())
     }
     fn noticed(&self) -> Option<String> {
         self.store.noticed()

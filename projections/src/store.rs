@@ -4,12 +4,17 @@
 //! (a lock stands between them): that gives every read one state of the view, and spares sled the concurrent
 //! use in which it is known to lock up. Nothing is ever acknowledged because sled has it: after a loss of power
 //! the checkpoint is older, together with its rows, and the log is folded on from there.
+//!
+//! The files of a view stand in `NAME-vVERSION`, those of the view built anew beside it in `NAME-vVERSION.N`, with a
+//! file `NAME-vVERSION.N.unfinished` until it takes the other's place. Removing that file is the switch: whatever
+//! moment a process ends at, the highest number without such a file is the view, and the rest is removed at start.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use linggong_events::codec::{self, BadRow};
 use linggong_events::measure::Position;
@@ -20,6 +25,12 @@ use crate::digest::ViewDigest;
 
 /// The key of the checkpoint; tables of views begin at 1.
 const CHECKPOINT: &[u8] = &[0];
+/// A key that is there once the view has caught up with its log.
+const BUILT: &[u8] = &[0, 1];
+/// The first key that a row can have.
+const ROWS: &[u8] = &[1];
+/// Ends the name of the file that says of a view's files that they are not the view yet.
+const UNFINISHED: &str = ".unfinished";
 /// What one view may keep in memory.
 const CACHE_BYTES: u64 = 32 << 20;
 
@@ -43,7 +54,7 @@ pub enum StoreError {
         view: &'static str,
         /// What the system says.
         #[source]
-        cause: std::io::Error,
+        cause: io::Error,
     },
     /// The rows cannot be trusted; quarantine the view and fold it from the log again.
     #[error("view `{view}` is broken: {what}")]
@@ -132,8 +143,7 @@ pub(crate) struct Store {
     view: &'static str,
     schema: u16,
     root: PathBuf,
-    /// None only while the files are being put aside, or after that failed.
-    open: RwLock<Option<Opened>>,
+    open: RwLock<Place>,
     shown: RwLock<Shown>,
     /// What a reader came upon; the writer may never touch that row.
     noticed: Mutex<Option<String>>,
@@ -146,13 +156,23 @@ pub(crate) enum Shown {
     Yes,
     /// The view is being built from the first event on.
     Building,
+    /// The view stands before an event that it cannot take.
+    Parked(Position),
     /// The view knows of more than the log, which ends at that position.
     BeyondLog(Position),
+}
+
+/// Where the files of a view are, and they themselves.
+struct Place {
+    dir: PathBuf,
+    /// None only while the files are being put aside, or after that failed.
+    opened: Option<Opened>,
 }
 
 struct Opened {
     db: sled::Db,
     checkpoint: Checkpoint,
+    built: bool,
 }
 
 impl Store {
@@ -163,18 +183,81 @@ impl Store {
         version: u32,
     ) -> Result<(Store, Option<Quarantined>), StoreError> {
         let schema = u16::try_from(version).map_err(|_| broken(view, "its version is out of range"))?;
-        let (open, shown, noticed) = (RwLock::new(None), RwLock::new(Shown::Yes), Mutex::new(None));
-        let store = Store { view, schema, root: root.to_owned(), open, shown, noticed };
-        match store.try_open() {
-            Ok(opened) => {
-                *store.lock_to_write() = Some(opened);
-                Ok((store, None))
+        let io = |cause| StoreError::Io { view, cause };
+        let (dir, leftovers) = live_dir(root, &dir_name(view, schema)).map_err(io)?;
+        let store = Store::at(root, view, schema, dir, Shown::Yes);
+        let quarantined = match store.reopen() {
+            Ok(()) => None,
+            Err(StoreError::Broken { what, .. }) => Some(store.quarantine(&what)?),
+            Err(other) => return Err(other),
+        };
+        // Only now is it certain that no other process has the view.
+        leftovers.iter().try_for_each(|it| remove(it)).map_err(io)?;
+        Ok((store, quarantined))
+    }
+
+    fn at(root: &Path, view: &'static str, schema: u16, dir: PathBuf, shown: Shown) -> Store {
+        let (open, shown) = (RwLock::new(Place { dir, opened: None }), RwLock::new(shown));
+        Store { view, schema, root: root.to_owned(), open, shown, noticed: Mutex::new(None) }
+    }
+
+    /// An empty store of the same view beside this one, unfinished until [`Store::succeed`].
+    pub(crate) fn beside(&self) -> Result<Store, StoreError> {
+        let io = |cause| StoreError::Io { view: self.view, cause };
+        let base = self.dir_name();
+        let live = self.place().dir.clone();
+        let number = generation(&base, &name_of(&live)).unwrap_or(0) + 1;
+        let dir = self.root.join(format!("{base}.{number}"));
+        // The mark comes before what it speaks of, and outlasts it.
+        std::fs::File::create(mark_of(&dir)).and_then(|it| it.sync_all()).map_err(io)?;
+        sync(&self.root).map_err(io)?;
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).map_err(io)?;
+        }
+        let store = Store::at(&self.root, self.view, self.schema, dir, Shown::Building);
+        store.reopen()?;
+        Ok(store)
+    }
+
+    /// Goes on with the rows of `successor`; readers see the old ones or the new ones and nothing between. The old
+    /// files are removed, or put aside where there is a `reason` to look at them.
+    pub(crate) fn succeed(
+        &self,
+        successor: &Store,
+        reason: Option<&str>,
+    ) -> Result<Option<Quarantined>, StoreError> {
+        let io = |cause| StoreError::Io { view: self.view, cause };
+        successor.flush()?;
+        let old = {
+            let (mut place, mut next) = (self.lock_to_write(), successor.lock_to_write());
+            if next.opened.is_none() {
+                return Err(broken(self.view, "its successor is put aside"));
             }
-            Err(StoreError::Broken { what, .. }) => {
-                let quarantined = store.quarantine(&what)?;
-                Ok((store, Some(quarantined)))
-            }
-            Err(other) => Err(other),
+            std::fs::remove_file(mark_of(&next.dir)).map_err(io)?;
+            let nowhere = Place { dir: PathBuf::new(), opened: None };
+            std::mem::replace(&mut *place, std::mem::replace(&mut *next, nowhere))
+        };
+        *self.noticed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        close(old.opened);
+        if let Some(reason) = reason {
+            // Where they cannot be moved they stay until the next start.
+            let stays = Quarantined { view: self.view, reason: reason.to_owned(), moved_to: old.dir.clone() };
+            return Ok(Some(self.put_aside(&old.dir, reason).unwrap_or(stays)));
+        }
+        // Only once it is certain that the new files are the view; what cannot be removed goes at the next start.
+        if sync(&self.root).is_ok() {
+            let _ = std::fs::remove_dir_all(&old.dir);
+        }
+        Ok(None)
+    }
+
+    /// Lets go of a store that was begun beside another, and removes it.
+    pub(crate) fn abandon(&self) {
+        let mut place = self.lock_to_write();
+        close(place.opened.take());
+        // What stays behind is marked as unfinished and goes at the next start.
+        if std::fs::remove_dir_all(&place.dir).is_ok() {
+            let _ = std::fs::remove_file(mark_of(&place.dir));
         }
     }
 
@@ -195,8 +278,8 @@ impl Store {
         &self,
         query: impl FnOnce(Backing<'_>, Checkpoint) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let opened = open.as_ref().ok_or_else(|| broken(self.view, "its files are put aside"))?;
+        let place = self.place();
+        let opened = place.opened.as_ref().ok_or_else(|| broken(self.view, "its files are put aside"))?;
         query(Backing::Stored { db: &opened.db, view: self.view }, opened.checkpoint)
     }
 
@@ -205,10 +288,10 @@ impl Store {
         &self,
         query: impl FnOnce(Backing<'_>, Checkpoint) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let shown = *self.shown.read().unwrap_or_else(PoisonError::into_inner);
-        match shown {
+        match self.shown() {
             Shown::Yes => {}
             Shown::Building => return Err(StoreError::Building { view: self.view }),
+            Shown::Parked(position) => return Err(StoreError::Poison { view: self.view, position }),
             Shown::BeyondLog(head) => {
                 let checkpoint = self.checkpoint()?.position;
                 return Err(StoreError::AheadOfLog { view: self.view, checkpoint, head });
@@ -219,6 +302,33 @@ impl Store {
             *self.noticed.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.clone());
         }
         answer
+    }
+
+    pub(crate) fn shown(&self) -> Shown {
+        *self.shown.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the view ever caught up with its log.
+    pub(crate) fn is_built(&self) -> bool {
+        self.place().opened.as_ref().is_some_and(|it| it.built)
+    }
+
+    /// Keeps that the view has caught up with its log; what an older version of it left goes then.
+    pub(crate) fn set_built(&self) -> Result<(), StoreError> {
+        let mut place = self.lock_to_write();
+        let opened = place.opened.as_mut().ok_or_else(|| broken(self.view, "its files are put aside"))?;
+        guarded(self.view, || opened.db.insert(BUILT, &[]))?;
+        opened.built = true;
+        drop(place);
+        // An older version is of no more use, and in nobody's way where it cannot be removed.
+        let names = names_in(&self.root).unwrap_or_default();
+        for version in 0..self.schema {
+            let base = dir_name(self.view, version);
+            for name in names.iter().filter(|it| generation(&base, it).is_some()) {
+                let _ = std::fs::remove_dir_all(self.root.join(name));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn show(&self, shown: Shown) {
@@ -237,8 +347,8 @@ impl Store {
         position: Position,
         unknown: u64,
     ) -> Result<(), StoreError> {
-        let mut open = self.lock_to_write();
-        let opened = open.as_mut().ok_or_else(|| broken(self.view, "its files are put aside"))?;
+        let mut place = self.lock_to_write();
+        let opened = place.opened.as_mut().ok_or_else(|| broken(self.view, "its files are put aside"))?;
         let mut digest = opened.checkpoint.digest;
         let mut batch = sled::Batch::default();
         for (key, new) in changes {
@@ -274,24 +384,29 @@ impl Store {
 
     /// Hands what is written so far to the system; not a promise of durability.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        let open = self.lock_to_write();
-        match open.as_ref() {
+        let place = self.lock_to_write();
+        match place.opened.as_ref() {
             Some(opened) => guarded(self.view, || opened.db.flush()).map(|_| ()),
             None => Ok(()),
         }
     }
 
     pub(crate) fn bytes_on_disk(&self) -> Result<u64, StoreError> {
-        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().map_or(Ok(0), |opened| guarded(self.view, || opened.db.size_on_disk()))
+        let place = self.place();
+        place.opened.as_ref().map_or(Ok(0), |opened| guarded(self.view, || opened.db.size_on_disk()))
     }
 
     /// Puts the files aside and begins anew, while no reader looks on.
     pub(crate) fn quarantine(&self, reason: &str) -> Result<Quarantined, StoreError> {
-        let mut open = self.lock_to_write();
-        // Dropping sled can fail inside as well; the files are moved away either way.
-        let closed = open.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(closed)));
+        let mut place = self.lock_to_write();
+        // The files are moved away whatever becomes of sled.
+        close(place.opened.take());
+        let quarantined = self.put_aside(&place.dir, reason)?;
+        place.opened = Some(self.try_open(&place.dir)?);
+        Ok(quarantined)
+    }
+
+    fn put_aside(&self, dir: &Path, reason: &str) -> Result<Quarantined, StoreError> {
         let io = |cause| StoreError::Io { view: self.view, cause };
         let aside = self.root.join("quarantine");
         std::fs::create_dir_all(&aside).map_err(io)?;
@@ -300,37 +415,99 @@ impl Store {
             .find(|path| !path.exists())
             .ok_or_else(|| broken(self.view, "no free name to put its files aside"))?;
         // Nothing is there where an earlier attempt got this far and could not begin anew.
-        if self.dir().exists() {
-            std::fs::rename(self.dir(), &moved_to).map_err(io)?;
+        if dir.exists() {
+            std::fs::rename(dir, &moved_to).map_err(io)?;
         }
-        *open = Some(self.try_open()?);
         Ok(Quarantined { view: self.view, reason: reason.to_owned(), moved_to })
     }
 
     fn dir_name(&self) -> String {
-        format!("{}-v{}", self.view, self.schema)
+        dir_name(self.view, self.schema)
     }
 
-    fn dir(&self) -> PathBuf {
-        self.root.join(self.dir_name())
+    fn place(&self) -> RwLockReadGuard<'_, Place> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_to_write(&self) -> std::sync::RwLockWriteGuard<'_, Option<Opened>> {
+    fn lock_to_write(&self) -> RwLockWriteGuard<'_, Place> {
         // A panic while the lock was held left a complete batch or none: sled applies batches atomically.
         self.open.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_open(&self) -> Result<Opened, StoreError> {
-        let db = open_db(self.view, &self.dir())?;
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut place = self.lock_to_write();
+        place.opened = Some(self.try_open(&place.dir)?);
+        Ok(())
+    }
+
+    fn try_open(&self, dir: &Path) -> Result<Opened, StoreError> {
+        let db = open_db(self.view, dir)?;
         let backing = Backing::Stored { db: &db, view: self.view };
         let checkpoint = match backing.get(CHECKPOINT)? {
             Some(bytes) => codec::decode(self.schema, CHECKPOINT, &bytes)
                 .map_err(|bad: BadRow| broken(self.view, format!("its checkpoint cannot be read: {bad}")))?,
             None => Checkpoint::default(),
         };
+        let built = backing.get(BUILT)?.is_some();
         verify(self.view, backing, checkpoint)?;
-        Ok(Opened { db, checkpoint })
+        Ok(Opened { db, checkpoint, built })
     }
+}
+
+fn dir_name(view: &str, schema: u16) -> String {
+    format!("{view}-v{schema}")
+}
+
+/// Which building of the view `base` the folder `name` holds: `base` is 0, `base.3` is 3.
+fn generation(base: &str, name: &str) -> Option<u32> {
+    match name.strip_prefix(base)? {
+        "" => Some(0),
+        rest => rest.strip_prefix('.')?.parse().ok(),
+    }
+}
+
+/// The file that says of the files in `dir` that they are not the view yet.
+fn mark_of(dir: &Path) -> PathBuf {
+    dir.with_file_name(name_of(dir) + UNFINISHED)
+}
+
+fn name_of(dir: &Path) -> String {
+    dir.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn names_in(root: &Path) -> io::Result<Vec<String>> {
+    if !root.exists() {
+        return Ok(Vec::new());
+    }
+    std::fs::read_dir(root)?.map(|it| Ok(it?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// Where the files of the view are, and what an earlier process had not finished, or not removed any more.
+fn live_dir(root: &Path, base: &str) -> io::Result<(PathBuf, Vec<PathBuf>)> {
+    let names = names_in(root)?;
+    let numbers = || names.iter().filter_map(|it| generation(base, it));
+    let dir = |number| root.join(if number == 0 { base.to_owned() } else { format!("{base}.{number}") });
+    let live = numbers().filter(|it| !mark_of(&dir(*it)).exists()).max().unwrap_or(0);
+    let mut leftovers: Vec<_> = numbers().filter(|it| *it != live).map(dir).collect();
+    // Marks go after what they speak of, and those of nothing too.
+    let marks = names
+        .iter()
+        .filter(|it| it.strip_suffix(UNFINISHED).is_some_and(|it| generation(base, it).is_some()));
+    leftovers.extend(marks.map(|it| root.join(it)));
+    Ok((dir(live), leftovers))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
+}
+
+fn sync(dir: &Path) -> io::Result<()> {
+    std::fs::File::open(dir)?.sync_all()
+}
+
+/// Lets go of sled, which can fail inside even then.
+fn close(opened: Option<Opened>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(opened)));
 }
 
 /// Where rows are read from: the store, or the memory of a refold.
@@ -381,7 +558,7 @@ pub(crate) fn broken(view: &'static str, what: impl Into<String>) -> StoreError 
 
 fn verify(view: &'static str, backing: Backing<'_>, checkpoint: Checkpoint) -> Result<(), StoreError> {
     let mut digest = ViewDigest::default();
-    for row in backing.range(Bound::Excluded(CHECKPOINT.to_vec()), Bound::Unbounded, false) {
+    for row in backing.range(Bound::Included(ROWS.to_vec()), Bound::Unbounded, false) {
         let (key, row) = row?;
         digest = digest.plus(&key, &row);
     }
@@ -415,8 +592,8 @@ fn guarded<T>(view: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Res
 }
 
 /// Tells what the surroundings do (a lock, a full disk) from what the files are.
-fn of_io(view: &'static str, cause: std::io::Error) -> StoreError {
-    use std::io::ErrorKind;
+fn of_io(view: &'static str, cause: io::Error) -> StoreError {
+    use io::ErrorKind;
     if cause.to_string().contains("could not acquire lock") {
         return StoreError::Locked { view };
     }

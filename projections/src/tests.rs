@@ -103,18 +103,146 @@ proptest! {
 }
 
 #[test]
-fn a_rebuild_beside_the_live_view_gives_the_same_digest() {
-    let (ledger, dir, other) = (morning(), tempdir().unwrap(), tempdir().unwrap());
+fn a_rebuild_beside_the_live_view_gives_the_same_digest_and_takes_its_place() {
+    let (ledger, dir) = (morning(), tempdir().unwrap());
     let mut live = views(dir.path());
     for event in &ledger.events {
         for projection in &mut live.projections {
             projection.apply_batch(std::slice::from_ref(event)).unwrap();
         }
     }
-    for projection in &live.projections {
-        let mut beside = projection.beside(other.path()).unwrap();
-        beside.apply_batch(&ledger.events).unwrap();
-        assert_eq!(beside.verify().unwrap(), projection.digest().unwrap(), "{}", projection.name());
+    let (before, head) = (digests(&live), Position(ledger.events.len() as u64));
+    for projection in &mut live.projections {
+        projection.begin_successor().unwrap();
+        projection.successor().unwrap().apply_batch(&ledger.events[..7]).unwrap();
+        assert_eq!(projection.switch(None).unwrap(), None, "not before both stand at one place");
+        projection.successor().unwrap().apply_batch(&ledger.events).unwrap();
+        let switched = projection.switch(None).unwrap();
+        assert_eq!(switched, Some(Switched { position: head, aside: None }), "{}", projection.name());
+    }
+    assert_eq!(digests(&live), before);
+    assert_eq!(names(dir.path()), NAMES.iter().map(|(name, v)| format!("{name}-v{v}.1")).collect::<Vec<_>>());
+    drop(live);
+    assert_eq!(digests(&views(dir.path())), before);
+}
+
+#[test]
+fn whatever_moment_a_rebuild_is_cut_off_at_one_whole_view_is_left_and_nothing_else() {
+    let (ledger, dir) = (morning(), tempdir().unwrap());
+    let mut live = timeline(dir.path());
+    live.apply_batch(&ledger.events).unwrap();
+    live.flush().unwrap();
+    let (head, expected) = (live.checkpoint().unwrap(), live.verify_digest());
+    let mut moments = vec![copied(dir.path())];
+    live.begin_successor().unwrap();
+    moments.push(copied(dir.path()));
+    let unbegun = copied(dir.path());
+    std::fs::remove_dir_all(unbegun.path().join("timeline-v2.1")).unwrap();
+    moments.push(unbegun);
+    for batch in ledger.events.chunks(20) {
+        live.successor().unwrap().apply_batch(batch).unwrap();
+        moments.push(copied(dir.path()));
+    }
+    live.successor().unwrap().flush().unwrap();
+    let (switched, half_removed) = (copied(dir.path()), copied(dir.path()));
+    for just in [&switched, &half_removed] {
+        std::fs::remove_file(just.path().join("timeline-v2.1.unfinished")).unwrap();
+    }
+    std::fs::remove_file(half_removed.path().join("timeline-v2/db")).unwrap();
+    moments.extend([switched, half_removed]);
+    live.switch(None).unwrap().unwrap();
+    moments.push(copied(dir.path()));
+    for (n, moment) in moments.iter().enumerate() {
+        let (view, aside) = Projection::<timeline::Timeline>::open(moment.path()).unwrap();
+        assert_eq!(aside, None, "moment {n}");
+        assert_eq!((view.checkpoint().unwrap(), view.verify_digest()), (head, expected), "moment {n}");
+        assert_eq!(names(moment.path()).len(), 1, "moment {n}: {:?}", names(moment.path()));
+    }
+}
+
+#[test]
+fn readers_never_miss_the_view_while_it_is_built_anew_and_switched() {
+    let (ledger, dir) = (morning(), tempdir().unwrap());
+    let mut live = timeline(dir.path());
+    live.apply_batch(&ledger.events).unwrap();
+    let (head, reader) = (live.checkpoint().unwrap(), live.reader());
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut reads = 0u64;
+            while !over.load(std::sync::atomic::Ordering::Acquire) || reads == 0 {
+                assert_eq!(reader.position().unwrap(), head);
+                reads += 1;
+            }
+        });
+        for _ in 0..4 {
+            live.begin_successor().unwrap();
+            live.successor().unwrap().apply_batch(&ledger.events).unwrap();
+            live.switch(None).unwrap().unwrap();
+        }
+        over.store(true, std::sync::atomic::Ordering::Release);
+        reading.join().unwrap();
+    });
+}
+
+#[test]
+fn rows_that_the_log_does_not_give_are_put_aside_for_those_that_it_gives() {
+    let (ledger, dir) = (morning(), tempdir().unwrap());
+    let expected = expected(&ledger).into_iter().find(|(name, _)| *name == "timeline").unwrap().1;
+    let mut live = Projection::<Careless>::open(dir.path()).unwrap().0;
+    live.apply_batch(&ledger.events).unwrap();
+    drop(live);
+    let mut live = timeline(dir.path());
+    assert_ne!(live.verify_digest(), expected);
+    live.begin_successor().unwrap();
+    live.successor().unwrap().apply_batch(&ledger.events).unwrap();
+    let switched = live.switch(None).unwrap().unwrap();
+    let aside = switched.aside.unwrap();
+    assert_eq!(aside.reason, "its rows are not those that the log gives");
+    assert!(aside.moved_to.join("db").exists());
+    assert_eq!(live.verify_digest(), expected);
+}
+
+/// The timeline as a careless hand once folded it under the same version: without half of the events.
+struct Careless;
+
+impl View for Careless {
+    const NAME: &'static str = timeline::Timeline::NAME;
+    const VERSION: u32 = timeline::Timeline::VERSION;
+
+    fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
+        if meta.position.0.is_multiple_of(2) {
+            timeline::Timeline::apply(rows, meta, event);
+        }
+    }
+}
+
+#[test]
+fn a_new_version_of_a_view_starts_beside_the_old_one_which_goes_once_the_new_one_has_caught_up() {
+    let (ledger, dir) = (morning(), tempdir().unwrap());
+    let mut old = Projection::<Brittle>::open(dir.path()).unwrap().0;
+    let parked = old.apply_batch(&ledger.events).unwrap_err();
+    assert!(matches!(parked, StoreError::Poison { .. }));
+    drop(old);
+    let mut new = Projection::<Mended>::open(dir.path()).unwrap().0;
+    assert!(!new.is_built());
+    new.apply_batch(&ledger.events).unwrap();
+    assert_eq!(names(dir.path()), ["brittle-v1", "brittle-v2"]);
+    new.show().unwrap();
+    assert_eq!(names(dir.path()), ["brittle-v2"]);
+    drop(new);
+    assert!(Projection::<Mended>::open(dir.path()).unwrap().0.is_built(), "known at every later start");
+}
+
+/// The brittle view, mended.
+struct Mended;
+
+impl View for Mended {
+    const NAME: &'static str = Brittle::NAME;
+    const VERSION: u32 = 2;
+
+    fn apply(rows: &mut Rows<'_>, _: &Meta, event: &Event) {
+        count_workers(rows, event);
     }
 }
 
@@ -199,10 +327,12 @@ fn a_reader_goes_on_over_the_new_rows_when_its_view_is_rebuilt() {
 #[test]
 fn a_second_process_is_refused_and_nothing_is_put_aside() {
     let dir = tempdir().unwrap();
-    let _first = timeline(dir.path());
+    let mut first = timeline(dir.path());
+    first.begin_successor().unwrap();
+    let before = names(dir.path());
     let second = Projection::<timeline::Timeline>::open(dir.path());
     assert!(matches!(second, Err(StoreError::Locked { .. })));
-    assert!(!dir.path().join("quarantine").exists());
+    assert_eq!(names(dir.path()), before, "nor is anything removed that the first builds");
 }
 
 #[test]
@@ -238,7 +368,7 @@ fn a_view_that_is_being_built_answers_nothing_and_what_a_reader_finds_broken_is_
     let view = views.projections.iter().find(|it| it.name() == "hiring_ledger").unwrap();
     view.withhold();
     assert!(matches!(reader.hire(testing::hire(1)), Err(StoreError::Building { .. })));
-    view.show();
+    view.show().unwrap();
     assert!(reader.hire(testing::hire(1)).is_ok());
     let broken = reader.read(|_| Err::<(), _>(broken("hiring_ledger", "a row of another")));
     assert!(broken.is_err());
@@ -255,11 +385,15 @@ impl View for Brittle {
     const VERSION: u32 = 1;
 
     fn apply(rows: &mut Rows<'_>, _: &Meta, event: &Event) {
-        if let Event::Worker(WorkerEvent::Registered(_)) = event {
-            let count = rows.get(&COUNT.key()).unwrap_or(0);
-            rows.put(COUNT.key(), &(count + 1));
-        }
+        count_workers(rows, event);
         assert!(!matches!(event, Event::Worker(WorkerEvent::Left(_))), "poison");
+    }
+}
+
+fn count_workers(rows: &mut Rows<'_>, event: &Event) {
+    if let Event::Worker(WorkerEvent::Registered(_)) = event {
+        let count = rows.get(&COUNT.key()).unwrap_or(0);
+        rows.put(COUNT.key(), &(count + 1));
     }
 }
 
@@ -274,6 +408,9 @@ fn a_poison_event_parks_that_view_before_it_and_no_other() {
         assert!(matches!(parked, StoreError::Poison { position, .. } if position == poison));
     }
     assert_eq!(brittle.checkpoint().unwrap().next(), poison, "what came before is kept");
+    let told = brittle.reader().position().unwrap_err();
+    assert!(matches!(told, StoreError::Poison { position, .. } if position == poison), "it is old: {told}");
+    brittle.show().unwrap();
     let count = brittle.reader().read(|snapshot| snapshot.get(&COUNT.key())).unwrap();
     assert_eq!(count.value, Some(6));
     assert!(timeline(dir.path()).apply_batch(&ledger.events).is_ok());
@@ -335,6 +472,13 @@ fn the_schema_of_a_row_is_that_of_its_json() {
     assert_eq!(hire["properties"]["pay"]["$ref"], "#/$defs/PayTerms", "embedded forms are their own");
     let case = serde_json::to_value(schemars::schema_for!(case_history::CaseHistory)).unwrap();
     assert!(case["properties"]["steps"].is_object());
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
+    let mut names: Vec<_> = entries.map(|it| it.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 fn copied(from: &Path) -> TempDir {

@@ -1,11 +1,12 @@
 //! What tests of the whole share: a real server on a free port, with a clock that the test drives.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use linggong_events::time::Timestamp;
 use linggong_gateway::clock::Clock;
 use linggong_gateway::config::Config;
 use linggong_gateway::serve::{self, Founding, Running};
+use linggong_projections::{StoreError, Views};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -51,6 +52,22 @@ impl Server {
         Server { folder, running, config }
     }
 
+    /// Starts a new demo log whose views are opened in the test's own way.
+    pub async fn start_with_views(
+        at: &str,
+        change: impl FnOnce(&mut Config),
+        views: impl FnOnce(&Path) -> Result<Views, StoreError>,
+    ) -> Server {
+        let server = Server::start_with(at, change).await;
+        let views_of = server.data().join("views");
+        server.restart_anyhow(|| std::fs::remove_dir_all(views_of).expect("the views are there"), views).await
+    }
+
+    /// Stops and starts again on the same folder, with views opened in the test's own way.
+    pub async fn restart_with_views(self, views: impl FnOnce(&Path) -> Result<Views, StoreError>) -> Server {
+        self.restart_anyhow(|| (), views).await
+    }
+
     /// The settings it was started with.
     pub fn config(&self) -> &Config {
         &self.config
@@ -63,13 +80,21 @@ impl Server {
 
     /// Stops, lets something happen to the folder, and starts again on it.
     pub async fn restart_after(self, meanwhile: impl FnOnce()) -> Server {
+        self.restart_anyhow(meanwhile, linggong_projections::open_all).await
+    }
+
+    async fn restart_anyhow(
+        self,
+        meanwhile: impl FnOnce(),
+        views: impl FnOnce(&Path) -> Result<Views, StoreError>,
+    ) -> Server {
         let Server { folder, running, config } = self;
         let clock = running.clock.clone();
         running.stop().await.expect("the server stops");
         meanwhile();
-        let running =
-            serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts again");
-        Server { folder, running, config }
+        let founding = Founding::staffed(&config);
+        let running = serve::start_with_views(&config, clock, &founding, views).await;
+        Server { folder, running: running.expect("the server starts again"), config }
     }
 
     /// The folder of log, views and vault.

@@ -102,12 +102,13 @@ pub(super) fn online(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop>
         Ok((_, views)) => views.iter().for_each(|view| {
             let lag = count(&view["lag"]);
             let verdict = match view["state"].as_str() {
-                Some("parked") => Verdict::Bad,
+                Some("parked" | "frozen" | "ahead" | "failed") => Verdict::Bad,
                 Some(_) | None if lag > LONG_LAG => Verdict::Warning,
                 Some(_) | None => Verdict::Good,
             };
             let name = view["name"].as_str().unwrap_or_default();
-            checks.add("view_lag", verdict, format!("{name}: {lag}"));
+            let why = view["trouble"].as_str().map(|it| format!(" ({it})")).unwrap_or_default();
+            checks.add("view_lag", verdict, format!("{name}: {lag}{why}"));
         }),
         Err(failure) if failure.exit == Exit::NotPermitted || failure.exit == Exit::NotFound => {
             checks.add("view_lag", Verdict::Skipped, failure.title);

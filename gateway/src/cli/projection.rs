@@ -36,6 +36,7 @@ pub(super) const PROJECTIONS: &[Column] = &[
     column("lag", "lag", Show::Count),
     column("state", "state", Show::Code(&["ViewState"])),
     column("trouble", "trouble", Show::Text),
+    column("rebuilding", "rebuilding", Show::Count),
 ];
 
 pub(super) fn run(verb: &ProjectionVerb, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
@@ -55,7 +56,7 @@ pub(super) fn run(verb: &ProjectionVerb, client: &Client<'_>, out: &mut Out<'_>)
     }
 }
 
-/// Waits until the view is live and lags by nothing.
+/// Waits until what is built beside the view has taken its place and lags by nothing.
 fn caught_up(name: &str, client: &Client<'_>, out: &mut Out<'_>) -> Result<Value, Stop> {
     let mut progress = super::progress::Progress::new(out.terminal);
     loop {
@@ -65,14 +66,17 @@ fn caught_up(name: &str, client: &Client<'_>, out: &mut Out<'_>) -> Result<Value
             return Err(Failure::local(out.lang, "bad_answer", format!("/v1/projections: {name}")).into());
         };
         let lag = count(&standing["lag"]);
-        if standing["state"] == "current" {
+        if let Some(why) = standing["rebuild_failed"].as_str() {
+            return Err(Failure::local(out.lang, "unhealthy", why).into());
+        }
+        if standing["state"] == "current" && standing["rebuilding"].is_null() {
             return Ok(standing);
         }
         if let Some(trouble) = standing["trouble"].as_str() {
             return Err(Failure::local(out.lang, "unhealthy", trouble).into());
         }
-        let position = count(&standing["position"]);
-        progress.at(position, position + lag);
+        let (live, beside) = (count(&standing["position"]), &standing["rebuilding"]);
+        progress.at(if beside.is_null() { live } else { count(beside) }, live + lag);
     }
 }
 

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use linggong_engine::refusal::{Class, Refusal};
+use linggong_events::measure::Position;
 use linggong_projections::{BadCursor, StoreError};
 use serde_json::{Value, json};
 use tokio_stream::StreamExt as _;
@@ -31,6 +32,8 @@ pub const CODES: &[&str] = &[
     "not_yet",
     "ahead_of_log",
     "view_unavailable",
+    "view_building",
+    "view_parked",
     "evidence_refused",
     "opening_refused",
     "internal",
@@ -56,6 +59,12 @@ impl Problem {
     /// A problem of this layer.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
         Problem { status, code, detail: detail.into(), more: None, retry_after: None }
+    }
+
+    /// The view stands before an event that it cannot take: it is of no use until the software is mended.
+    pub fn parked(view: &str, position: Position) -> Problem {
+        let detail = format!("the view `{view}` stands before event {position}, which it cannot take");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "view_parked", detail).retry_after(60)
     }
 
     /// Nothing there, or not for this reader: the two look alike on purpose.
@@ -121,9 +130,23 @@ impl From<NoRole> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        tracing::error!(error = %crate::chain(&error), "a view could not be read");
-        let detail = "this view is being built anew: come back in a moment";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "view_unavailable", detail).retry_after(2)
+        let of = |code, detail: &str, retry| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(retry)
+        };
+        match error {
+            StoreError::Building { .. } => {
+                of("view_building", "this view is being built: come back in a moment", 2)
+            }
+            StoreError::Poison { view, position } => Problem::parked(view, position),
+            StoreError::Locked { .. }
+            | StoreError::Io { .. }
+            | StoreError::Broken { .. }
+            | StoreError::Gap { .. }
+            | StoreError::AheadOfLog { .. } => {
+                tracing::error!(error = %crate::chain(&error), "a view could not be read");
+                of("view_unavailable", "this view cannot be read: come back in a moment", 2)
+            }
+        }
     }
 }
 

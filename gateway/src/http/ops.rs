@@ -28,6 +28,7 @@ use super::commands::not_opened;
 use super::error::Problem;
 use super::{App, events, reads};
 use crate::permission::{Own, Reach, Resource, covers, may_open, reach};
+use crate::projection_task::ViewState;
 use crate::vault::{AccessRecord, MediaType, Purpose, PurposeKind, person_label};
 
 #[derive(Debug, Deserialize)]
@@ -448,16 +449,10 @@ pub(super) async fn projections(
     let head = app.partition.head.borrow().position;
     let standings = app.projections.standings();
     let items = standings.into_iter().map(|it| {
-        let lag = head.0.saturating_sub(it.position.0);
-        let state = if it.trouble.is_some() {
-            "parked"
-        } else if lag > 0 {
-            "behind"
-        } else {
-            "current"
-        };
+        let (lag, state) = (head.0.saturating_sub(it.position.0), it.state(head));
         json!({ "name": it.name, "version": it.version, "position": it.position, "lag": lag, "state": state,
-                "trouble": it.trouble, "rebuilt": it.rebuilt })
+                "trouble": it.trouble.map(|it| it.why), "rebuilt": it.rebuilt, "rebuilding": it.rebuilding,
+                "rebuild_failed": it.rebuild_failed })
     });
     Ok(Json(json!({ "items": items.collect::<Vec<_>>(), "position": head })))
 }
@@ -478,11 +473,18 @@ pub(super) async fn alive() -> &'static str {
 /// Ready while commands are taken and no view stands still.
 pub(super) async fn ready(State(app): State<App>) -> Response {
     let stopped = app.partition.stopped.borrow().clone();
-    let troubled: Vec<_> =
-        app.projections.standings().into_iter().filter(|it| it.trouble.is_some()).map(|it| it.name).collect();
-    let ready = stopped.is_none() && troubled.is_empty();
+    let head = app.partition.head.borrow().position;
+    let standings = app.projections.standings();
+    let alarm = standings.iter().any(|it| it.state(head).is_alarm());
+    let ready = stopped.is_none() && !alarm;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let why = json!({ "ready": ready, "partition": stopped.unwrap_or_else(|| "running".into()), "parked": troubled });
+    let said = standings.into_iter().filter(|it| it.state(head).is_alarm() || it.building).map(|it| {
+        json!({ "name": it.name, "state": it.state(head), "position": it.position,
+                "trouble": it.trouble.map(|it| it.why) })
+    });
+    let views: Vec<_> = said.collect();
+    let why =
+        json!({ "ready": ready, "partition": stopped.unwrap_or_else(|| "running".into()), "views": views });
     (status, Json(why)).into_response()
 }
 
@@ -492,8 +494,12 @@ pub(super) async fn metrics(State(app): State<App>) -> String {
     for standing in app.projections.standings() {
         let lag = head.0.saturating_sub(standing.position.0);
         metrics::gauge!("linggong_view_lag_events", "view" => standing.name).set(lag as f64);
-        let parked = f64::from(u8::from(standing.trouble.is_some()));
-        metrics::gauge!("linggong_view_parked", "view" => standing.name).set(parked);
+        metrics::gauge!("linggong_view_position", "view" => standing.name).set(standing.position.0 as f64);
+        let state = standing.state(head);
+        for one in ViewState::ALL {
+            let is = f64::from(u8::from(one == state));
+            metrics::gauge!("linggong_view_state", "view" => standing.name, "state" => one.word()).set(is);
+        }
     }
     app.metrics.render()
 }

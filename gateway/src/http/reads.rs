@@ -34,7 +34,7 @@ use super::error::Problem;
 use super::explain_then;
 use crate::glossary::{self, Lang};
 use crate::permission::{Own, Reach, Resource, covers, hidden, reach, serves};
-use crate::projection_task::Parked;
+use crate::projection_task::StandsStill;
 
 /// How long a read waits for what it is asked to take into account.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
@@ -686,7 +686,8 @@ impl App {
         let waiting = self.projections.reached(views, position);
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(Parked)) => {
+            Ok(Err(StandsStill { view: Some((view, position)) })) => Err(Problem::parked(view, position)),
+            Ok(Err(StandsStill { view: None })) => {
                 let detail = "this view stands still: it cannot show what happened since";
                 Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "view_unavailable", detail).retry_after(2))
             }
