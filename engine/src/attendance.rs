@@ -7,7 +7,7 @@ use linggong_events::attendance::{
 };
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::hire::{AssertedBy, HireEvent, HireTerms};
+use linggong_events::hire::{AssertedBy, EndBasis, HireEvent, HireTerms};
 use linggong_events::id::{AttendanceId, CommandId, EventId, HireId, Kind, WorkerId, new_id};
 use linggong_events::measure::Fen;
 use linggong_events::office::Role;
@@ -488,7 +488,9 @@ pub(crate) fn follow_up(state: &State, event: &AttendanceEvent, _: &Meta, rules:
     }
     // The end comes after the wage of its shift: whoever hears of the end finds the wage on the books.
     let out = said.signed_out.filter(|_| ends_hire(state, known));
-    events.extend(out.and_then(|out| hire::over(state, known.hire, known.left_on(out), "末班签退", by)));
+    events.extend(
+        out.and_then(|out| hire::over(state, known.hire, known.left_on(out), EndBasis::LastSignOut, by)),
+    );
     events
 }
 
@@ -581,7 +583,7 @@ pub(crate) fn due(state: &State, deadline: &Deadline, rules: &RuleBook) -> Vec<E
     // The wage first: the end of a task would enter it by the terms, and nobody would ask the worker.
     let mut events = Vec::from_iter(wage::presumed(state, id, known, rules));
     if ends_hire(state, known) {
-        let (on, basis) = (end_date(known.shift), "末班已过, 到次日无人另报, 推定下工");
+        let (on, basis) = (end_date(known.shift), EndBasis::Presumed);
         events.extend(hire::over(state, known.hire, on, basis, AssertedBy::Presumed));
     }
     events
@@ -732,7 +734,7 @@ mod tests {
             supersedes: None,
             terms: HireTerms { shifts: shifts.into(), ..terms() },
             date: "2026-11-23".parse().unwrap(),
-            basis: "the wall stands".into(),
+            basis: EndBasis::WorkDone,
             asserted_by: AssertedBy::Worker,
         };
         let given = hired_on(EmployerKind::Unlicensed, HireTerms { shifts: shifts.into(), ..terms() });
@@ -755,7 +757,7 @@ mod tests {
     }
 
     fn end(date: &str) -> hire::End {
-        hire::End { hire: HIRE, date: date.parse().unwrap(), basis: "活干完了".into() }
+        hire::End { hire: HIRE, date: date.parse().unwrap(), basis: EndBasis::WorkDone }
     }
 
     #[test]

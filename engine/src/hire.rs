@@ -5,8 +5,9 @@ use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{
-    Agreed, AgreementSigned, AssertedBy, CancelReason, Cancelled, Changed, Ended, FollowedUp, HireEvent,
-    HireTerms, InjuryReported, InsuranceDecision, NoShow, Presumed, Replaced, SentHome, Started, Withdrawn,
+    Agreed, AgreementSigned, AssertedBy, CancelReason, Cancelled, ChangeReason, Changed, EndBasis, Ended,
+    FollowedUp, HireEvent, HireTerms, InjuryReported, InsuranceDecision, NoShow, Presumed, Replaced,
+    SentHome, Started, Withdrawn,
 };
 use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
 use linggong_events::office::Role;
@@ -42,11 +43,11 @@ commands! {
         Start = "start", [Worker, Employer, Gate, Clerk, Dispatcher, CrewLeader] => { hire: HireId, at: Timestamp }
         /// States changed terms: pay, shifts or the place of work. Both sides must have agreed, so that a desk that
         /// has heard both records it: neither side changes alone what both had agreed.
-        Change = "change", [Clerk, Dispatcher] => { hire: HireId, shifts: Vec<Shift>, pay: PayTerms, region: Region, reason: String }
+        Change = "change", [Clerk, Dispatcher] => { hire: HireId, shifts: Vec<Shift>, pay: PayTerms, region: Region, reason: ChangeReason }
         /// Records what was decided about cover.
         DecideInsurance = "decide_insurance", [Clerk, Dispatcher, Employer, Worker] => { hire: HireId, insurance: InsuranceDecision }
         /// It will not take place.
-        Cancel = "cancel", [Clerk, Dispatcher, Employer, Worker, CrewLeader] => { hire: HireId, reason: CancelReason } + optional { note: String }
+        Cancel = "cancel", [Clerk, Dispatcher, Employer, Worker, CrewLeader], seal [note: Text] => { hire: HireId, reason: CancelReason } + optional { note: SealedText }
         /// 爽约.
         ReportNoShow = "report_no_show", [Employer, Clerk, Dispatcher] => { hire: HireId }
         /// 到了没活.
@@ -54,7 +55,7 @@ commands! {
         /// 换人: somebody else works instead, under a hire of their own.
         Replace = "replace", [Clerk, Dispatcher, Employer, CrewLeader] => { hire: HireId, by: WorkerId }
         /// The engagement ended on that date, on which basis.
-        End = "end", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, date: Date, basis: String }
+        End = "end", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, date: Date, basis: EndBasis }
         /// 回访.
         FollowUp = "follow_up", [Clerk, Dispatcher, CaseOfficer], seal [note: Text] => { hire: HireId, worked: bool, paid: bool } + optional { note: SealedText }
         /// 受伤: somebody says the worker was hurt at work.
@@ -197,13 +198,10 @@ pub(crate) fn decide(
                 return Ok(Vec::new());
             }
             let terms = HireTerms { insurance: it.insurance, ..hire.terms.clone() };
-            Ok(vec![changed(it.hire, hire, terms, "保险决定")])
+            Ok(vec![changed(it.hire, hire, terms, ChangeReason::Insurance)])
         }
         HireCommand::Cancel(it) => {
             let hire = live_hire(state, it.hire, context)?;
-            if let Some(note) = &it.note {
-                text::check("note", note, text::LINE)?;
-            }
             if let Stage::Started { at } = hire.stage {
                 return Err(Refusal::TooLate { at });
             }
@@ -272,7 +270,6 @@ pub(crate) fn decide(
         }
         HireCommand::End(it) => {
             let hire = own_hire(state, it.hire, context)?;
-            text::check("basis", &it.basis, text::LINE)?;
             match hire.stage {
                 Stage::Agreed | Stage::Started { .. } => {}
                 Stage::Ended { on } if on == it.date => return Ok(Vec::new()),
@@ -287,7 +284,7 @@ pub(crate) fn decide(
                 return Err(Refusal::bad_field("date", "lies before the first shift"));
             }
             let (revision, supersedes, terms) = hire.stated();
-            let (hire, date, basis) = (it.hire, it.date, it.basis.clone());
+            let (hire, date, basis) = (it.hire, it.date, it.basis);
             let asserted_by = asserted_by(context.actor);
             Ok(vec![Ended { hire, revision, supersedes, terms, date, basis, asserted_by }.into()])
         }
@@ -484,7 +481,6 @@ fn check_overlap(
 
 fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let hire = live_hire(state, it.hire, context)?;
-    text::check("reason", &it.reason, text::LINE)?;
     context.actor.check_region(it.region)?;
     if it.shifts.is_empty() || it.shifts.len() > posting::MAX_SHIFTS {
         return Err(Refusal::bad_field("shifts", "names none or too many"));
@@ -504,13 +500,13 @@ fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event
         let (revision, supersedes, terms) = hire.stated();
         events.push(Withdrawn { hire: it.hire, revision, supersedes, terms, moved_to: it.region }.into());
     }
-    events.push(changed(it.hire, hire, terms, &it.reason));
+    events.push(changed(it.hire, hire, terms, it.reason));
     Ok(events)
 }
 
-fn changed(id: HireId, hire: &Hire, terms: HireTerms, reason: &str) -> Event {
+fn changed(id: HireId, hire: &Hire, terms: HireTerms, reason: ChangeReason) -> Event {
     let (revision, supersedes) = (hire.revision + 1, hire.revision);
-    Changed { hire: id, revision, terms, reason: reason.to_owned(), supersedes }.into()
+    Changed { hire: id, revision, terms, reason, supersedes }.into()
 }
 
 /// The start of a hire that had not started, because somebody says that the worker was there.
@@ -529,7 +525,7 @@ pub(crate) fn over(
     state: &State,
     id: HireId,
     date: Date,
-    basis: &str,
+    basis: EndBasis,
     asserted_by: AssertedBy,
 ) -> Option<Event> {
     let known = state.hires.get(&id)?;
@@ -538,10 +534,10 @@ pub(crate) fn over(
         Stage::Void(_) | Stage::Ended { .. } => return None,
     }
     let (revision, supersedes, terms) = known.stated();
-    Some(Ended { hire: id, revision, supersedes, terms, date, basis: basis.to_owned(), asserted_by }.into())
+    Some(Ended { hire: id, revision, supersedes, terms, date, basis, asserted_by }.into())
 }
 
-fn cancelled(id: HireId, hire: &Hire, reason: CancelReason, note: Option<String>) -> Event {
+fn cancelled(id: HireId, hire: &Hire, reason: CancelReason, note: Option<SealedText>) -> Event {
     let (revision, supersedes, terms) = hire.stated();
     Cancelled { hire: id, revision, supersedes, terms, reason, note }.into()
 }

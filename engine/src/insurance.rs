@@ -7,8 +7,8 @@ use linggong_events::event::Event;
 use linggong_events::hire::{HireEvent, InsuranceDecision};
 use linggong_events::id::{CommandId, EmployerId, HireId, InsuranceId, Kind, WorkerId, new_id};
 use linggong_events::insurance::{
-    Applied, CheckPlanned, Confirmed, Ended, GapAlarmed, InsuranceEvent, PremiumPayer, RefusedByWorker,
-    Rejected,
+    Applied, CheckPlanned, Confirmed, CoverEnd, CoverRejection, Ended, GapAlarmed, InsuranceEvent,
+    PremiumPayer, RefusedByWorker, Rejected,
 };
 use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::Role;
@@ -34,11 +34,11 @@ commands! {
             insurance: InsuranceId, policy: String, effective_from: Timestamp, effective_until: Timestamp,
         }
         /// The insurer declines.
-        Reject = "reject", [Insurer, Clerk, Dispatcher, MarketManager] => { insurance: InsuranceId, reason: String }
+        Reject = "reject", [Insurer, Clerk, Dispatcher, MarketManager] => { insurance: InsuranceId, reason: CoverRejection }
         /// The worker does not want cover for this hire; 工伤保险 is never waived by it.
         Refuse = "refuse", [Worker, Clerk, Dispatcher] => { hire: HireId }
         /// Ends a cover before its time.
-        End = "end", [Insurer, Clerk, Dispatcher, MarketManager] => { insurance: InsuranceId, at: Timestamp, reason: String }
+        End = "end", [Insurer, Clerk, Dispatcher, MarketManager] => { insurance: InsuranceId, at: Timestamp, reason: CoverEnd }
     }
 }
 
@@ -208,9 +208,8 @@ pub(crate) fn decide(
         }
         InsuranceCommand::Reject(it) => {
             let known = asked_for(state, it.insurance, context)?;
-            text::check("reason", &it.reason, text::LINE)?;
             let (insurance, hire, worker) = (it.insurance, known.hire, known.worker);
-            Rejected { insurance, hire, worker, reason: it.reason.clone() }.into()
+            Rejected { insurance, hire, worker, reason: it.reason }.into()
         }
         InsuranceCommand::Refuse(it) => {
             let terms = &state.hire(it.hire)?.terms;
@@ -224,7 +223,6 @@ pub(crate) fn decide(
         InsuranceCommand::End(it) => {
             let known = state.insurance(it.insurance)?;
             check_side(context.actor, &state.hire(known.hire)?.terms)?;
-            text::check("reason", &it.reason, text::LINE)?;
             let Cover::Confirmed { from, until } = known.cover else {
                 return Err(Refusal::not_possible(it.insurance, "not in force"));
             };
@@ -232,7 +230,7 @@ pub(crate) fn decide(
                 return Err(Refusal::bad_field("at", "is not within the time of the cover"));
             }
             let (insurance, hire, worker) = (it.insurance, known.hire, known.worker);
-            Ended { insurance, hire, worker, at: it.at, reason: it.reason.clone() }.into()
+            Ended { insurance, hire, worker, at: it.at, reason: it.reason }.into()
         }
     };
     Ok(vec![event])
@@ -440,7 +438,7 @@ mod tests {
     #[test]
     fn a_cover_that_ends_before_the_shift_is_a_gap_again() {
         let (insurance, given) = confirmed("2026-11-22 05:00");
-        let end = End { insurance, at: at("2026-11-22 06:00"), reason: "premium not received".into() };
+        let end = End { insurance, at: at("2026-11-22 06:00"), reason: CoverEnd::PremiumUnpaid };
         let given = given.when(end).then(["insurance.ended"]);
         given.when_time_is("2026-11-22 06:00").then(["insurance.gap_alarmed"]);
     }
@@ -462,7 +460,7 @@ mod tests {
     fn the_same_cover_is_asked_for_once_and_answered_once() {
         let (insurance, given) = confirmed("2026-11-22 05:00");
         let given = given.by(employer()).when(apply(PremiumPayer::Employer)).then_nothing();
-        let reject = Reject { insurance, reason: "too late".into() };
+        let reject = Reject { insurance, reason: CoverRejection::TooLate };
         given.by(actor(Role::Insurer, 0)).when(reject).then_refused("not_possible");
     }
 }

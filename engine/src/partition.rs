@@ -1019,7 +1019,10 @@ mod tests {
             let (mode, presumed) = (FillMode::Grab, crate::testing::presumed());
             happens(&mut partition, Agreed { hire, revision: 1, terms, mode, presumed, offer: None }.into());
         }
-        let withdraw = crate::posting::Withdraw { posting, reason: "工程停了".into() };
+        let withdraw = crate::posting::Withdraw {
+            posting,
+            reason: linggong_events::posting::PostingWithdrawal::NotNeeded,
+        };
         (partition, Request { command: withdraw.into(), ..register(1, 1, 1) })
     }
 

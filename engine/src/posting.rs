@@ -9,8 +9,8 @@ use linggong_events::event::Event;
 use linggong_events::id::{HireId, Kind, OfferId, PostingId};
 use linggong_events::offer::WithdrawReason;
 use linggong_events::posting::{
-    Approved, Changed, Expired, FillMode, Filled, Finding, PayKind, PostingEvent, PostingTerms, Published,
-    Rejected, RelationKind, Reopened, ReviewRequested, Withdrawn,
+    ApprovalGround, Approved, Changed, Expired, FillMode, Filled, Finding, PayKind, PostingEvent,
+    PostingTerms, PostingWithdrawal, Published, Rejected, RelationKind, Reopened, ReviewRequested, Withdrawn,
 };
 use linggong_events::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,13 +37,13 @@ commands! {
         /// 发布岗位: shown at once where form and words pass, else blocked with a corrected text, or reviewed.
         Submit = "submit", [Employer, Clerk, Dispatcher, Reviewer, MarketManager, CrewLeader] => { terms: PostingTerms }
         /// Lets a posting under review pass.
-        Approve = "approve", [Reviewer, MarketManager] => { posting: PostingId, reason: String }
+        Approve = "approve", [Reviewer, MarketManager] => { posting: PostingId, reason: ApprovalGround }
         /// Turns a posting under review down.
         Reject = "reject", [Reviewer, MarketManager] => { posting: PostingId, reason: String }
         /// States the terms as they are from now on; hires already agreed keep theirs.
         Change = "change", [Employer, Clerk, Dispatcher, MarketManager] => { posting: PostingId, terms: PostingTerms }
         /// Takes the posting back; hires not yet started are cancelled.
-        Withdraw = "withdraw", [Employer, Clerk, Dispatcher, MarketManager] => { posting: PostingId, reason: String }
+        Withdraw = "withdraw", [Employer, Clerk, Dispatcher, MarketManager] => { posting: PostingId, reason: PostingWithdrawal }
         /// 推荐: runs the matching core and offers the free places to the best.
         Match = "match", [Dispatcher, Clerk, MarketManager] => { posting: PostingId }
     }
@@ -145,11 +145,10 @@ pub(crate) fn decide(
         }
         PostingCommand::Approve(it) => {
             let posting = under_review(state, it.posting, context)?;
-            text::check("reason", &it.reason, text::LINE)?;
             if posting.starts().1 <= context.now {
                 return Err(Refusal::TooLate { at: posting.starts().1 });
             }
-            Ok(vec![Approved { posting: it.posting, reason: it.reason.clone() }.into()])
+            Ok(vec![Approved { posting: it.posting, reason: it.reason }.into()])
         }
         PostingCommand::Reject(it) => {
             under_review(state, it.posting, context)?;
@@ -161,7 +160,6 @@ pub(crate) fn decide(
             let posting = state.posting(it.posting)?;
             context.actor.check_employer(posting.terms.employer)?;
             context.actor.check_region(posting.terms.region)?;
-            text::check("reason", &it.reason, text::LINE)?;
             if posting.status == Status::Ended {
                 return Err(Refusal::Ended { entity: it.posting.into() });
             }
@@ -169,7 +167,7 @@ pub(crate) fn decide(
                 let is = "too large to be withdrawn at once: cancel some of its hires first";
                 return Err(Refusal::not_possible(it.posting, is));
             }
-            Ok(vec![Withdrawn { posting: it.posting, reason: it.reason.clone() }.into()])
+            Ok(vec![Withdrawn { posting: it.posting, reason: it.reason }.into()])
         }
         PostingCommand::Match(it) => {
             let posting = state.open_posting(it.posting)?;

@@ -106,6 +106,36 @@ pub enum CancelReason {
     PostingWithdrawn,
 }
 
+/// Why the terms of a hire changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeReason {
+    /// 双方商定.
+    Agreed,
+    /// 工作量有变.
+    WorkChanged,
+    /// 登记有误.
+    TypingError,
+    /// 保险决定.
+    Insurance,
+}
+
+/// On which basis an engagement is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndBasis {
+    /// 活干完了.
+    WorkDone,
+    /// 用人方停工.
+    StoppedByEmployer,
+    /// 零工离开.
+    LeftByWorker,
+    /// 末班签退.
+    LastSignOut,
+    /// 末班已过, 到次日无人另报, 推定下工.
+    Presumed,
+}
+
 events! {
     /// What happens to a hire. Whatever a department may read states the hire completely, as it is then.
     HireEvent: Hire {
@@ -128,7 +158,7 @@ events! {
         } + optional { supersedes: u32 }
         /// The terms as they are from now on.
         Changed = "changed", 1, To(Hrss, Si) => {
-            hire: HireId, revision: u32, terms: HireTerms, reason: String,
+            hire: HireId, revision: u32, terms: HireTerms, reason: ChangeReason,
             /// The revision that this one replaced.
             supersedes: u32,
         }
@@ -139,7 +169,7 @@ events! {
         /// It will not take place.
         Cancelled = "cancelled", 1, To(Hrss, Si) => {
             hire: HireId, revision: u32, terms: HireTerms, reason: CancelReason,
-        } + optional { supersedes: u32, note: String }
+        } + optional { supersedes: u32, note: SealedText }
         /// 爽约: the worker did not come.
         NoShow = "no_show", 1, To(Hrss, Si) => {
             hire: HireId, revision: u32, terms: HireTerms, asserted_by: AssertedBy,
@@ -154,7 +184,7 @@ events! {
         } + optional { supersedes: u32 }
         /// 下工 for good: the engagement ended on that date.
         Ended = "ended", 1, To(Hrss, Si) => {
-            hire: HireId, revision: u32, terms: HireTerms, date: Date, basis: String, asserted_by: AssertedBy,
+            hire: HireId, revision: u32, terms: HireTerms, date: Date, basis: EndBasis, asserted_by: AssertedBy,
         } + optional { supersedes: u32 }
         /// 回访: what the worker said when asked afterwards.
         FollowedUp = "followed_up", 1, Never => {

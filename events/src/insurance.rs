@@ -20,6 +20,34 @@ pub enum PremiumPayer {
     Subsidy,
 }
 
+/// Why an insurer declined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverRejection {
+    /// 超出承保工种.
+    Occupation,
+    /// 超龄.
+    Age,
+    /// 投保过晚.
+    TooLate,
+    /// 资料不全.
+    Papers,
+    /// 其他.
+    Other,
+}
+
+/// Why a cover ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CoverEnd {
+    /// 退保.
+    Cancelled,
+    /// 未缴保费.
+    PremiumUnpaid,
+    /// 其他.
+    Other,
+}
+
 events! {
     /// What happens to a cover.
     InsuranceEvent: Insurance {
@@ -38,11 +66,11 @@ events! {
             effective_from: Timestamp, effective_until: Timestamp,
         }
         /// The insurer declined.
-        Rejected = "rejected", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, reason: String }
+        Rejected = "rejected", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, reason: CoverRejection }
         /// The worker does not want this cover; 工伤保险 is never waived by it.
         RefusedByWorker = "refused_by_worker", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId }
         /// The cover ended before its time.
-        Ended = "ended", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, at: Timestamp, reason: String }
+        Ended = "ended", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, at: Timestamp, reason: CoverEnd }
         /// A shift begins soon and no cover is in force for it.
         GapAlarmed = "gap_alarmed", 1, To(Hrss) => {
             insurance: InsuranceId, hire: HireId, worker: WorkerId, employer: EmployerId, shift_start: Timestamp,

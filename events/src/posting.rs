@@ -151,6 +151,34 @@ pub struct Finding {
     pub words: String,
 }
 
+/// Why a posting was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PostingWithdrawal {
+    /// 不需要了.
+    NotNeeded,
+    /// 已另找人.
+    FilledElsewhere,
+    /// 下雨停工.
+    Weather,
+    /// 内容有误.
+    WronglyPosted,
+    /// 其他.
+    Other,
+}
+
+/// Why a reviewer let a posting pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalGround {
+    /// 合法合规: nothing in it is against the law.
+    Lawful,
+    /// 家庭自用: a household is no 用人单位.
+    HouseholdUse,
+    /// 已核实: what was in doubt was asked after and is in order.
+    Verified,
+}
+
 events! {
     /// What happens to a posting.
     PostingEvent: Posting {
@@ -169,7 +197,7 @@ events! {
             findings: Vec<Finding>,
         }
         /// The reviewer let it pass; it is shown.
-        Approved = "approved", 1, Open => { posting: PostingId, reason: String }
+        Approved = "approved", 1, Open => { posting: PostingId, reason: ApprovalGround }
         /// The reviewer turned it down.
         Rejected = "rejected", 1, Never => { posting: PostingId, reason: String }
         /// Its terms as they are from now on; hires already agreed keep theirs.
@@ -179,7 +207,7 @@ events! {
         /// A place came free again.
         Reopened = "reopened", 1, Open => { posting: PostingId, free: u16 }
         /// The employer took it back.
-        Withdrawn = "withdrawn", 1, Open => { posting: PostingId, reason: String }
+        Withdrawn = "withdrawn", 1, Open => { posting: PostingId, reason: PostingWithdrawal }
         /// Its last shift has begun with places left.
         Expired = "expired", 1, Open => { posting: PostingId, unfilled: u16 }
     }

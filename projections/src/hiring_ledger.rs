@@ -5,7 +5,9 @@ use linggong_events::codec::as_written;
 use linggong_events::employer::{EmployerEvent, EmployerKind};
 use linggong_events::envelope::{Channel, Meta};
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::hire::{AssertedBy, CancelReason, HireEvent, HireTerms, InsuranceDecision};
+use linggong_events::hire::{
+    AssertedBy, CancelReason, ChangeReason, EndBasis, HireEvent, HireTerms, InsuranceDecision,
+};
 use linggong_events::id::{ActorId, EmployerId, HireId, OfficeId, PostingId, WorkerId};
 use linggong_events::identity::OrgCode;
 use linggong_events::insurance::InsuranceEvent;
@@ -152,7 +154,7 @@ pub enum HireEnd {
         /// The date.
         date: Date,
         /// By what.
-        basis: String,
+        basis: EndBasis,
         /// Who says so.
         asserted_by: AssertedBy,
     },
@@ -186,7 +188,7 @@ pub struct TermsChange {
     /// The revision that it made.
     pub revision: u32,
     /// Why.
-    pub reason: String,
+    pub reason: ChangeReason,
     /// When it was recorded.
     pub recorded_at: Timestamp,
     /// The event.
@@ -357,7 +359,7 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
             row.set_terms(&it.terms, it.revision);
             row.changes.push(TermsChange {
                 revision: it.revision,
-                reason: it.reason.clone(),
+                reason: it.reason,
                 recorded_at: meta.time,
                 position: meta.position,
             });
@@ -377,7 +379,7 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
             finish(rows, meta, it.hire, HireState::Replaced, HireEnd::Replaced { by: it.by });
         }
         HireEvent::Ended(it) => {
-            let end = HireEnd::Ended { date: it.date, basis: it.basis.clone(), asserted_by: it.asserted_by };
+            let end = HireEnd::Ended { date: it.date, basis: it.basis, asserted_by: it.asserted_by };
             finish(rows, meta, it.hire, HireState::Ended, end);
         }
         HireEvent::FollowedUp(it) => change(rows, meta, it.hire, |row| {
@@ -547,16 +549,8 @@ mod tests {
         ledger.record(RefusedByWorker { insurance: testing::insurance(1), hire, worker });
         assert_eq!(row(&ledger).cover, Standing::Refused);
         let by = AssertedBy::Employer;
-        let basis = String::from("完工");
-        ledger.record(Ended {
-            hire,
-            revision,
-            supersedes,
-            terms,
-            date: date(DAY),
-            basis: basis.clone(),
-            asserted_by: by,
-        });
+        let basis = EndBasis::WorkDone;
+        ledger.record(Ended { hire, revision, supersedes, terms, date: date(DAY), basis, asserted_by: by });
         let row = row(&ledger);
         assert_eq!(row.state, HireState::Ended);
         assert_eq!(row.end, Some(HireEnd::Ended { date: date(DAY), basis, asserted_by: by }));
@@ -568,10 +562,10 @@ mod tests {
         let mut terms = agreed(1, "2026-11-25").terms;
         terms.pay.rate = Fen(30_000);
         let hire = testing::hire(1);
-        ledger.record(Changed { hire, revision: 2, terms, reason: "改期".into(), supersedes: 1 });
+        ledger.record(Changed { hire, revision: 2, terms, reason: ChangeReason::Agreed, supersedes: 1 });
         let changed = row(&ledger);
         assert_eq!((changed.revision, changed.pay.rate), (2, Fen(30_000)));
-        assert_eq!(changed.changes[0].reason, "改期");
+        assert_eq!(changed.changes[0].reason, ChangeReason::Agreed);
         let view = refold::<HiringLedger>(&ledger.events);
         let on = |day| {
             let filter =

@@ -4,7 +4,7 @@ use linggong_events::Event;
 use linggong_events::envelope::Meta;
 use linggong_events::hire::{HireEvent, HireTerms, InsuranceDecision};
 use linggong_events::id::{EmployerId, HireId, InsuranceId, WorkerId};
-use linggong_events::insurance::{InsuranceEvent, PremiumPayer};
+use linggong_events::insurance::{CoverEnd, CoverRejection, InsuranceEvent, PremiumPayer};
 use linggong_events::measure::Fen;
 use linggong_events::region::Region;
 use linggong_events::time::{Shift, Timestamp};
@@ -38,7 +38,7 @@ pub enum CoverState {
     /// 保险公司未承保.
     Rejected {
         /// Why.
-        reason: String,
+        reason: CoverRejection,
     },
     /// 本人不参保; 工伤保险 is never waived by it.
     RefusedByWorker,
@@ -47,7 +47,7 @@ pub enum CoverState {
         /// When.
         at: Timestamp,
         /// Why.
-        reason: String,
+        reason: CoverEnd,
     },
 }
 
@@ -275,13 +275,13 @@ pub(crate) fn step(covers: &mut Vec<Cover>, event: &InsuranceEvent) {
             cover(covers, it.insurance).state = CoverState::Confirmed { policy, from, until };
         }
         InsuranceEvent::Rejected(it) => {
-            cover(covers, it.insurance).state = CoverState::Rejected { reason: it.reason.clone() };
+            cover(covers, it.insurance).state = CoverState::Rejected { reason: it.reason };
         }
         InsuranceEvent::RefusedByWorker(it) => {
             cover(covers, it.insurance).state = CoverState::RefusedByWorker;
         }
         InsuranceEvent::Ended(it) => {
-            cover(covers, it.insurance).state = CoverState::Ended { at: it.at, reason: it.reason.clone() };
+            cover(covers, it.insurance).state = CoverState::Ended { at: it.at, reason: it.reason };
         }
         InsuranceEvent::CheckPlanned(_) | InsuranceEvent::GapAlarmed(_) => {}
     }
@@ -481,7 +481,7 @@ mod tests {
         let until = date("2026-11-24").at_minute(0);
         assert_eq!(covered.covers[0].state, CoverState::Confirmed { policy: "P-1".into(), from, until });
         let (insurance, hire, worker) = (testing::insurance(1), testing::hire(1), testing::worker(1));
-        ledger.record(Ended { insurance, hire, worker, at: until, reason: "到期".into() });
+        ledger.record(Ended { insurance, hire, worker, at: until, reason: CoverEnd::Cancelled });
         assert_eq!(row(&ledger).standing, Standing::Ended);
     }
 
@@ -507,7 +507,12 @@ mod tests {
         ledger.record(agreed(1, DAY));
         ledger.record(RefusedByWorker { insurance, hire, worker });
         assert_eq!(row(&ledger).standing, Standing::Refused);
-        ledger.record(Rejected { insurance: testing::insurance(2), hire, worker, reason: "超龄".into() });
+        ledger.record(Rejected {
+            insurance: testing::insurance(2),
+            hire,
+            worker,
+            reason: CoverRejection::Age,
+        });
         assert_eq!(row(&ledger).standing, Standing::Rejected);
     }
 

@@ -71,7 +71,7 @@ pub struct PostingRow {
     pub findings: Vec<Finding>,
     /// Whether a person has still to look: before it is shown, or afterwards where it was struck on the spot.
     pub review_pending: bool,
-    /// What the reviewer or the employer said at its last turn.
+    /// Why the reviewer turned it down.
     pub reason: Option<String>,
     /// When it was first recorded.
     pub recorded_at: Timestamp,
@@ -189,7 +189,7 @@ fn of_posting(rows: &mut Rows<'_>, meta: &Meta, event: &PostingEvent) {
                 row.state = PostingState::Open;
             }
             row.review_pending = false;
-            row.reason = Some(it.reason.clone());
+            row.reason = None;
         }),
         PostingEvent::Rejected(it) => change(rows, meta, it.posting, |row| {
             row.state = PostingState::Rejected;
@@ -205,7 +205,6 @@ fn of_posting(rows: &mut Rows<'_>, meta: &Meta, event: &PostingEvent) {
         PostingEvent::Withdrawn(it) => change(rows, meta, it.posting, |row| {
             row.state = PostingState::Withdrawn;
             row.review_pending = false;
-            row.reason = Some(it.reason.clone());
         }),
         PostingEvent::Expired(it) => change(rows, meta, it.posting, |row| row.state = PostingState::Expired),
     }
@@ -365,7 +364,9 @@ mod tests {
     use crate::testing::{self, Ledger, agreed, employer_registered, posting_terms, published};
     use linggong_events::hire::{AssertedBy, NoShow};
     use linggong_events::offer::{Accepted, Made};
-    use linggong_events::posting::{Approved, Changed, Filled, Rejected, Reopened, ReviewRequested};
+    use linggong_events::posting::{
+        ApprovalGround, Approved, Changed, Filled, Rejected, Reopened, ReviewRequested,
+    };
 
     const DAY: &str = "2026-11-22";
 
@@ -492,7 +493,7 @@ mod tests {
         };
         assert_eq!(review(&ledger).len(), 2);
         assert_eq!(review(&ledger)[0].findings, [finding]);
-        ledger.record(Approved { posting: testing::posting(1), reason: "已改".into() });
+        ledger.record(Approved { posting: testing::posting(1), reason: ApprovalGround::Verified });
         ledger.record(Rejected { posting: testing::posting(2), reason: "限性别".into() });
         assert!(review(&ledger).is_empty());
         assert_eq!(open(&ledger, &PostingFilter::default()).len(), 1);
@@ -512,7 +513,7 @@ mod tests {
             view.under_review(&PostingFilter::default(), &PageRequest::first(10)).unwrap().value.rows
         };
         assert_eq!(review(&ledger)[0].state, PostingState::Filled);
-        ledger.record(Approved { posting: testing::posting(1), reason: "无问题".into() });
+        ledger.record(Approved { posting: testing::posting(1), reason: ApprovalGround::Lawful });
         assert!(review(&ledger).is_empty());
         let view = refold::<OpenPostings>(&ledger.events);
         let state = view.posting(testing::posting(1)).unwrap().value.unwrap().state;

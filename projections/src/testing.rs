@@ -371,7 +371,7 @@ pub(crate) fn morning() -> Ledger {
             supersedes: None,
             terms,
             date: date(DAY),
-            basis: "完工".into(),
+            basis: hire::EndBasis::WorkDone,
             asserted_by: AssertedBy::Desk,
         });
         ledger.record(wage::Due {

@@ -380,7 +380,7 @@ impl Desk<'_> {
             }
             "posting.approve" | "posting.reject" => {
                 let reviewed = self.postings(|it| it == PostingIs::Reviewed);
-                json!({ "posting": self.random.pick(&reviewed)?, "reason": "已核" })
+                json!({ "posting": self.random.pick(&reviewed)?, "reason": "verified" })
             }
             "posting.change" => {
                 let posting = self.random.pick(&open)?;
@@ -392,7 +392,7 @@ impl Desk<'_> {
                 }
                 json!({ "posting": posting, "terms": terms })
             }
-            "posting.withdraw" => json!({ "posting": self.random.pick(&open)?, "reason": "不需要了" }),
+            "posting.withdraw" => json!({ "posting": self.random.pick(&open)?, "reason": "not_needed" }),
             "posting.match" => json!({ "posting": self.random.pick(&open)? }),
             "offer.make" => {
                 let mut body = json!({ "posting": self.random.pick(&open)?, "worker": self.worker()? });
@@ -440,8 +440,8 @@ impl Desk<'_> {
                 "insurance.confirm" => json!({
                     "insurance": insurance, "policy": "PICC-1", "effective_from": from, "effective_until": from.plus_ms(DAY_MS),
                 }),
-                "insurance.reject" => json!({ "insurance": insurance, "reason": "超龄" }),
-                _ => json!({ "insurance": insurance, "at": self.lately(), "reason": "退保" }),
+                "insurance.reject" => json!({ "insurance": insurance, "reason": "age" }),
+                _ => json!({ "insurance": insurance, "at": self.lately(), "reason": "cancelled" }),
             });
         }
         let live: Vec<String> = self.hires(|it| matches!(it, HireIs::Agreed | HireIs::Started));
@@ -460,7 +460,7 @@ impl Desk<'_> {
                 if self.random.coin() {
                     shifts = self.shifts();
                 }
-                json!({ "hire": hire, "shifts": shifts, "pay": terms["pay"], "region": terms["region"], "reason": "改期" })
+                json!({ "hire": hire, "shifts": shifts, "pay": terms["pay"], "region": terms["region"], "reason": "agreed" })
             }
             "hire.decide_insurance" => json!({ "hire": hire, "insurance": insurance }),
             "hire.cancel" => {
@@ -468,7 +468,7 @@ impl Desk<'_> {
             }
             "hire.report_no_show" => json!({ "hire": hire }),
             "hire.replace" => json!({ "hire": hire, "by": self.worker()? }),
-            "hire.end" => json!({ "hire": hire, "date": self.now.date(), "basis": "完工" }),
+            "hire.end" => json!({ "hire": hire, "date": self.now.date(), "basis": "work_done" }),
             "hire.follow_up" => {
                 json!({ "hire": hire, "worked": self.random.coin(), "paid": self.random.coin() })
             }

@@ -388,12 +388,12 @@ fn of_work() -> Vec<Event> {
             findings: vec![finding()],
         }
         .into(),
-        posting::Approved { posting, reason: reason() }.into(),
+        posting::Approved { posting, reason: posting::ApprovalGround::HouseholdUse }.into(),
         posting::Rejected { posting, reason: reason() }.into(),
         posting::Changed { posting, terms: posting_terms() }.into(),
         posting::Filled { posting }.into(),
         posting::Reopened { posting, free: 2 }.into(),
-        posting::Withdrawn { posting, reason: reason() }.into(),
+        posting::Withdrawn { posting, reason: posting::PostingWithdrawal::NotNeeded }.into(),
         posting::Expired { posting, unfilled: 3 }.into(),
         offer::Made {
             offer,
@@ -454,7 +454,14 @@ fn of_work() -> Vec<Event> {
             asserted_by: AssertedBy::Gate,
         }
         .into(),
-        hire::Changed { hire, revision: 2, terms: hire_terms(), reason: reason(), supersedes: 1 }.into(),
+        hire::Changed {
+            hire,
+            revision: 2,
+            terms: hire_terms(),
+            reason: hire::ChangeReason::Agreed,
+            supersedes: 1,
+        }
+        .into(),
         hire::Withdrawn {
             hire,
             revision: 2,
@@ -469,7 +476,7 @@ fn of_work() -> Vec<Event> {
             supersedes: Some(1),
             terms: hire_terms(),
             reason: CancelReason::Weather,
-            note: Some("下雨停工".into()),
+            note: Some(sealed()),
         }
         .into(),
         hire::NoShow {
@@ -496,7 +503,7 @@ fn of_work() -> Vec<Event> {
             supersedes: Some(1),
             terms: hire_terms(),
             date: day("2026-11-23"),
-            basis: "完工".into(),
+            basis: hire::EndBasis::WorkDone,
             asserted_by: AssertedBy::Employer,
         }
         .into(),
@@ -576,14 +583,15 @@ fn of_work() -> Vec<Event> {
             effective_until: at("2026-11-23T16:00:00.000Z"),
         }
         .into(),
-        insurance::Rejected { insurance, hire: a_hire(2), worker, reason: "超过承保年龄".into() }.into(),
+        insurance::Rejected { insurance, hire: a_hire(2), worker, reason: insurance::CoverRejection::Age }
+            .into(),
         insurance::RefusedByWorker { insurance, hire: a_hire(2), worker }.into(),
         insurance::Ended {
             insurance,
             hire: a_hire(2),
             worker,
             at: at("2026-11-23T16:00:00.000Z"),
-            reason: "到期".into(),
+            reason: insurance::CoverEnd::Cancelled,
         }
         .into(),
         insurance::GapAlarmed {
