@@ -256,14 +256,25 @@ fn presumed_relation(kind: EmployerKind, terms: &PostingTerms, rules: &RuleBook)
         rules.limit(LimitId::PartTimePerDay).and_then(|row| Some((row.legal()?, &row.basis.citation)));
     let longest = terms.shifts.iter().map(|shift| shift.minutes()).max().unwrap_or(0);
     let short_day = part_time.filter(|(hours, _)| longest <= i64::from(*hours) * 60);
-    match (kind, terms.pay.pay_kind) {
-        (EmployerKind::Household, _) => (RelationKind::PersonalService, "用人主体为家庭或农户, 自用".into()),
-        (EmployerKind::Agency, _) => (RelationKind::Dispatched, "用人主体为人力资源服务机构".into()),
-        (_, PayKind::Day | PayKind::Hour | PayKind::Piece | PayKind::Task) => match short_day {
-            Some((hours, citation)) if terms.pay.pay_kind == PayKind::Hour => {
+    let task = || (RelationKind::TaskContract, "以完成一定工作任务为期限 (劳动合同法 15)".into());
+    match kind {
+        EmployerKind::Household => match terms.pay.pay_kind {
+            // Paid once for a result: 承揽. By time or piece a household hires somebody's labour.
+            PayKind::Task => (RelationKind::Contract, "家庭或农户自用, 按成果一次计酬 (民法典 770)".into()),
+            PayKind::Day | PayKind::Hour | PayKind::Piece => {
+                (RelationKind::PersonalService, "用人主体为家庭或农户, 自用".into())
+            }
+        },
+        EmployerKind::Agency => (RelationKind::Dispatched, "用人主体为人力资源服务机构".into()),
+        EmployerKind::Enterprise
+        | EmployerKind::IndividualBusiness
+        | EmployerKind::Cooperative
+        | EmployerKind::Unlicensed
+        | EmployerKind::Foreman => match (terms.pay.pay_kind, short_day) {
+            (PayKind::Hour, Some((hours, citation))) => {
                 (RelationKind::PartTime, format!("按小时计酬, 每日不超过 {hours} 小时 ({citation})"))
             }
-            Some(_) | None => (RelationKind::TaskContract, "以完成一定工作任务为期限 (劳动合同法 15)".into()),
+            (PayKind::Hour, None) | (PayKind::Day | PayKind::Piece | PayKind::Task, _) => task(),
         },
     }
 }
