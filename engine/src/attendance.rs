@@ -7,10 +7,9 @@ use linggong_events::attendance::{
 };
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::hire::{AssertedBy, EndBasis, HireEvent, HireTerms};
+use linggong_events::hire::{AssertedBy, EndBasis, HireEvent};
 use linggong_events::id::{AttendanceId, CommandId, EventId, HireId, Kind, WorkerId, new_id};
 use linggong_events::measure::Fen;
-use linggong_events::office::Role;
 use linggong_events::posting::PayKind;
 use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
 use linggong_events::wage::WageBasis;
@@ -19,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Actor, Context, commands};
 use crate::hire::{Hire, Stage};
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::worker::asserted_by;
@@ -108,29 +108,6 @@ fn words_about(state: &State, hire: HireId) -> impl Iterator<Item = &Said> {
     let shifts = state.hires.get(&hire).map_or(0, |it| it.terms.shifts.len());
     let known = (0..).take(shifts).filter_map(move |n| state.attendances.get(&attendance_id(hire, n)));
     known.flat_map(|it| it.said.values())
-}
-
-/// Refuses whoever has no relation to a hire: worker and employer act on their own, others in their regions.
-pub(crate) fn check_side(actor: &Actor, terms: &HireTerms) -> Result<(), Refusal> {
-    actor.check_worker(terms.worker)?;
-    actor.check_employer(terms.employer)?;
-    if matches!(actor.role, Role::Worker | Role::Employer) {
-        return Ok(());
-    }
-    actor.check_region(terms.region)
-}
-
-/// Refuses whoever speaks for a worker without being that worker or naming them as the one spoken for.
-pub(crate) fn check_mandate(state: &State, worker: WorkerId, context: &Context<'_>) -> Result<(), Refusal> {
-    if context.actor.role == Role::Worker {
-        return context.actor.check_worker(worker);
-    }
-    let person = state.workers.get(&worker).ok_or_else(|| Refusal::unknown(worker))?.person;
-    let linked = |other| state.persons.get(&person).is_some_and(|it| it.linked.contains(&other));
-    match context.about.on_behalf_of {
-        Some(named) if named.person == person || linked(named.person) => Ok(()),
-        Some(_) | None => Err(Refusal::bad_field("on_behalf_of", "does not name the worker")),
-    }
 }
 
 impl Attendance {
@@ -351,7 +328,7 @@ fn sign_out(state: &State, it: &SignOut, context: &Context<'_>) -> Result<Vec<Ev
 fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     text::check("reason", &it.reason, text::LINE)?;
     let known = state.attendance(it.attendance)?;
-    check_side(context.actor, &state.hire(known.hire)?.terms)?;
+    relation::check(state, context.actor, &Sides::of_hire(&state.hire(known.hire)?.terms))?;
     let not_here = || Refusal::bad_field("corrects", "is no words about this attendance");
     let (by, word) = *known.words.get(&it.corrects).ok_or_else(not_here)?;
     let own = asserted_by(context.actor);
@@ -411,7 +388,7 @@ fn place<'a>(
     actor: &Actor,
 ) -> Result<(AttendanceId, &'a Attendance), Refusal> {
     let hire = state.hire(hire_id)?;
-    check_side(actor, &hire.terms)?;
+    relation::check(state, actor, &Sides::of_hire(&hire.terms))?;
     let away = |shift: &Shift| (shift.start().ms() - at.ms()).max(at.ms() - shift.end().ms()).max(0);
     let nearest = (0..).zip(&hire.terms.shifts).min_by_key(|(_, it)| away(it)).map(|(index, _)| index);
     let none = || Refusal::bad_field("shift", "is none of this hire");
@@ -593,6 +570,8 @@ pub(crate) fn due(state: &State, deadline: &Deadline, rules: &RuleBook) -> Vec<E
 mod tests {
     use linggong_events::employer::EmployerKind;
     use linggong_events::hire::Ended;
+    use linggong_events::hire::HireTerms;
+    use linggong_events::office::Role;
 
     use super::*;
     use crate::testing::*;

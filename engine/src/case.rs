@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::claim::{Answer, Claim, DISPUTED};
 use crate::command::{Actor, Context, commands};
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::wage::Wage;
@@ -160,17 +161,11 @@ fn at_work(id: CaseId, case: &Case) -> Result<(Track, bool), Refusal> {
 fn check_officer(state: &State, id: CaseId, case: &Case, actor: &Actor) -> Result<(), Refusal> {
     check_office(state, case.office, actor)?;
     check_impartial(state, id, case, actor)?;
-    match case.officer {
-        Some(officer) if officer != actor.id && actor.role != Role::CaseLead => {
-            Err(Refusal::NotYours { entity: id.into() })
-        }
-        Some(_) | None => Ok(()),
-    }
+    relation::check(state, actor, &Sides::held(id, case.office).assigned_to(case.officer))
 }
 
 fn check_office(state: &State, office: OfficeId, actor: &Actor) -> Result<(), Refusal> {
-    actor.check_region(state.office(office)?.region)?;
-    if actor.office == Some(office) { Ok(()) } else { Err(Refusal::NotYours { entity: office.into() }) }
+    relation::check(state, actor, &Sides::held(office, office))
 }
 
 /// 回避: nobody handles a case of their own.
@@ -1118,6 +1113,7 @@ mod tests {
             employer: None,
             market: None,
             department: None,
+            insurer: None,
         };
         let (partial, other) = (actor(Role::CaseOfficer, 1), actor(Role::CaseOfficer, 2));
         let grants = [grant(&partial, Some(PERSON)), grant(&other, None)];

@@ -20,10 +20,10 @@ use linggong_events::posting::RelationKind;
 use linggong_events::time::{Date, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::attendance::check_mandate;
 use crate::case::Stage;
 use crate::command::{Context, commands};
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides, check_mandate};
 use crate::rules::RuleBook;
 use crate::state::State;
 use crate::{case, text};
@@ -257,33 +257,14 @@ pub(crate) fn decide(
 
 /// The claimant, and whoever sits at the office that holds the claim.
 fn check_relation(state: &State, id: ClaimId, known: &Claim, context: &Context<'_>) -> Result<(), Refusal> {
-    match context.actor.role {
-        Role::Worker => context.actor.check_worker(known.worker),
-        Role::CrewLeader => check_mandate(state, known.worker, context),
-        Role::Engine
-        | Role::Employer
-        | Role::Clerk
-        | Role::Dispatcher
-        | Role::Reviewer
-        | Role::MarketManager
-        | Role::Gate
-        | Role::Insurer
-        | Role::CaseOfficer
-        | Role::CaseLead
-        | Role::Mediator
-        | Role::Auditor
-        | Role::PrivacyOfficer
-        | Role::Keeper
-        | Role::Subscriber => {
-            context.actor.check_region(state.office(known.office)?.region)?;
-            let here = context.actor.office == Some(known.office);
-            if here { Ok(()) } else { Err(Refusal::NotYours { entity: id.into() }) }
-        }
-    }
+    relation::check(state, context.actor, &Sides::held(id, known.office).about(known.worker))?;
+    // A leader of the claimant's crew speaks for the claimant besides.
+    if context.actor.role == Role::CrewLeader { check_mandate(state, known.worker, context) } else { Ok(()) }
 }
 
 fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Event, Refusal> {
     let office = context.actor.office()?;
+    relation::check(state, context.actor, &Sides::of_worker(it.worker))?;
     check_mandate(state, it.worker, context)?;
     if let Some(external) = &it.external {
         text::check("external.system", &external.system, 40)?;

@@ -8,6 +8,7 @@ use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{
     ActorId, CommandId, EmployerId, EntityRef, EventId, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
 };
+use linggong_events::identity::OrgCode;
 use linggong_events::mandate::OnBehalfOf;
 use linggong_events::measure::{Position, Version};
 use linggong_events::office::{Grant, Role};
@@ -287,6 +288,8 @@ pub struct Actor {
     pub market: Option<MarketId>,
     /// The department whose events they may read.
     pub department: Option<Department>,
+    /// The insurer they act for.
+    pub insurer: Option<OrgCode>,
 }
 
 /// Whether a role is one of a desk or office.
@@ -325,6 +328,7 @@ impl Actor {
             employer: None,
             market: None,
             department: None,
+            insurer: None,
         }
     }
 
@@ -340,6 +344,7 @@ impl Actor {
             employer: grant.employer,
             market: grant.market,
             department: grant.department,
+            insurer: grant.insurer.clone(),
         }
     }
 
@@ -379,24 +384,6 @@ impl Actor {
     /// Whether the actor may act in `region`.
     pub(crate) fn covers(&self, region: Region) -> bool {
         self.regions.iter().any(|it| it.covers(region))
-    }
-
-    /// Refuses whoever acts for others outside their regions; one's own matters have none.
-    pub fn check_desk(&self, region: Region) -> Result<(), Refusal> {
-        let for_others = self.is_staff() || matches!(self.role, Role::CrewLeader | Role::Gate);
-        if for_others { self.check_region(region) } else { Ok(()) }
-    }
-
-    /// Refuses to act for a worker other than oneself; staff may act for any.
-    pub fn check_worker(&self, worker: WorkerId) -> Result<(), Refusal> {
-        let own = self.role != Role::Worker || self.worker == Some(worker);
-        if own { Ok(()) } else { Err(Refusal::NotYours { entity: worker.into() }) }
-    }
-
-    /// Refuses to act for an employer other than one's own; staff may act for any.
-    pub fn check_employer(&self, employer: EmployerId) -> Result<(), Refusal> {
-        let own = self.role != Role::Employer || self.employer == Some(employer);
-        if own { Ok(()) } else { Err(Refusal::NotYours { entity: employer.into() }) }
     }
 
     /// The office the actor sits at; only the engine has none.

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Context, commands};
 use crate::posting::{self, Posting, Status};
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
 use crate::state::State;
 use crate::worker::{Worker, asserted_by};
@@ -146,9 +147,7 @@ impl State {
 /// The hire, if the actor is one of its sides or works at a desk of its region.
 fn own_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&'a Hire, Refusal> {
     let hire = state.hire(id)?;
-    context.actor.check_worker(hire.terms.worker)?;
-    context.actor.check_employer(hire.terms.employer)?;
-    context.actor.check_desk(hire.terms.region)?;
+    relation::check(state, context.actor, &Sides::of_hire(&hire.terms))?;
     Ok(hire)
 }
 
@@ -256,6 +255,7 @@ pub(crate) fn decide(
             if hire.terms.worker == it.by {
                 return Err(Refusal::bad_field("by", "is the same worker"));
             }
+            relation::check(state, context.actor, &Sides::of_worker(it.by).at(hire.terms.region))?;
             check_unpaid_for(state, it.hire, hire)?;
             if attendance::was_there(state, it.hire) {
                 return Err(Refusal::not_possible(it.hire, "signed in to: end it, and hire somebody else"));
@@ -362,6 +362,7 @@ fn register_on_site(
     let posting = Posting::new(&shown.terms, shown.relation, &shown.relation_basis);
     let mut events = Vec::new();
     for (n, worker) in (0..).zip(&it.workers) {
+        relation::check(state, context.actor, &Sides::of_worker(*worker).at(it.terms.region))?;
         check_lawful(state, *worker, &it.terms, context.rules)?;
         let hire = HireId(context.new_id(Kind::Hire, n));
         let mut event = agreed(state, hire, id, &posting, *worker, (FillMode::OnSite, None), context.rules)?;

@@ -6,6 +6,7 @@ use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::hire::{HireEvent, InsuranceDecision};
 use linggong_events::id::{CommandId, EmployerId, HireId, InsuranceId, Kind, WorkerId, new_id};
+use linggong_events::identity::OrgCode;
 use linggong_events::insurance::{
     Applied, CheckPlanned, Confirmed, CoverEnd, CoverRejection, Ended, GapAlarmed, InsuranceEvent,
     PremiumPayer, RefusedByWorker, Rejected,
@@ -15,9 +16,9 @@ use linggong_events::office::Role;
 use linggong_events::time::{MINUTE_MS, Shift, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::attendance::{check_mandate, check_side};
 use crate::command::{Context, commands};
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides, check_mandate};
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::text;
@@ -28,6 +29,9 @@ commands! {
         /// Asks an insurer for cover of a hire.
         Apply = "apply", [Employer, Worker, Clerk, Dispatcher, MarketManager] => {
             hire: HireId, insurer: String, product: String, premium: Fen, payer: PremiumPayer,
+        } + optional {
+            /// Of the insurer, so that it can answer itself.
+            insurer_code: OrgCode,
         }
         /// The insurer takes it on, from when and until when.
         Confirm = "confirm", [Insurer, Clerk, Dispatcher, MarketManager] => {
@@ -48,6 +52,7 @@ pub(crate) struct Insurance {
     pub(crate) hire: HireId,
     pub(crate) worker: WorkerId,
     insurer: String,
+    insurer_code: Option<OrgCode>,
     product: String,
     cover: Cover,
 }
@@ -145,6 +150,7 @@ pub(crate) fn expect(state: &mut State, hire_id: HireId) {
             hire: hire_id,
             worker: terms.worker,
             insurer: String::new(),
+            insurer_code: None,
             product: String::new(),
             cover: Cover::Looked(shift),
         };
@@ -213,7 +219,7 @@ pub(crate) fn decide(
         }
         InsuranceCommand::Refuse(it) => {
             let terms = &state.hire(it.hire)?.terms;
-            check_side(context.actor, terms)?;
+            relation::check(state, context.actor, &Sides::of_hire(terms))?;
             check_mandate(state, terms.worker, context)?;
             if state.covers.get(&it.hire).is_some_and(|it| it.refused) {
                 return Ok(Vec::new());
@@ -221,8 +227,7 @@ pub(crate) fn decide(
             RefusedByWorker { insurance: look_id(it.hire, 0), hire: it.hire, worker: terms.worker }.into()
         }
         InsuranceCommand::End(it) => {
-            let known = state.insurance(it.insurance)?;
-            check_side(context.actor, &state.hire(known.hire)?.terms)?;
+            let known = answered(state, it.insurance, context)?;
             let Cover::Confirmed { from, until } = known.cover else {
                 return Err(Refusal::not_possible(it.insurance, "not in force"));
             };
@@ -239,7 +244,7 @@ pub(crate) fn decide(
 /// Whoever asks for cover pays, or a subsidy does: an employer cannot make the worker pay.
 fn apply(state: &State, it: &Apply, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let terms = &state.hire(it.hire)?.terms;
-    check_side(context.actor, terms)?;
+    relation::check(state, context.actor, &Sides::of_hire(terms))?;
     text::check("insurer", &it.insurer, 100)?;
     text::check("product", &it.product, 100)?;
     if !(0..=MAX_JSON_INTEGER).contains(&it.premium.0) {
@@ -267,6 +272,7 @@ fn apply(state: &State, it: &Apply, context: &Context<'_>) -> Result<Vec<Event>,
         worker: terms.worker,
         employer: terms.employer,
         insurer: it.insurer.clone(),
+        insurer_code: it.insurer_code.clone(),
         product: it.product.clone(),
         premium: it.premium,
         payer: it.payer,
@@ -274,10 +280,17 @@ fn apply(state: &State, it: &Apply, context: &Context<'_>) -> Result<Vec<Event>,
     Ok(vec![applied.into()])
 }
 
+/// The cover, if the actor is the insurer that it was asked of, or a desk that enters what the insurer says.
+fn answered<'a>(state: &'a State, id: InsuranceId, context: &Context<'_>) -> Result<&'a Insurance, Refusal> {
+    let known = state.insurance(id)?;
+    let sides = Sides::of_hire(&state.hire(known.hire)?.terms).asked_of(id, known.insurer_code.clone());
+    relation::check(state, context.actor, &sides)?;
+    Ok(known)
+}
+
 /// A cover that waits for the insurer's answer.
 fn asked_for<'a>(state: &'a State, id: InsuranceId, context: &Context<'_>) -> Result<&'a Insurance, Refusal> {
-    let known = state.insurance(id)?;
-    check_side(context.actor, &state.hire(known.hire)?.terms)?;
+    let known = answered(state, id, context)?;
     match known.cover {
         Cover::Applied => Ok(known),
         Cover::Looked(_) => Err(Refusal::not_possible(id, "not applied for")),
@@ -296,6 +309,7 @@ pub(crate) fn evolve(state: &mut State, event: &InsuranceEvent, meta: &Meta) {
                 hire: it.hire,
                 worker: it.worker,
                 insurer: it.insurer.clone(),
+                insurer_code: it.insurer_code.clone(),
                 product: it.product.clone(),
                 cover: Cover::Applied,
             };
@@ -395,7 +409,8 @@ mod tests {
 
     fn apply(payer: PremiumPayer) -> Apply {
         let (insurer, product) = ("人保".to_owned(), "日结意外险".to_owned());
-        Apply { hire: HIRE, insurer, product, premium: Fen(300), payer }
+        let insurer_code = Some(INSURER.parse().unwrap());
+        Apply { hire: HIRE, insurer, product, premium: Fen(300), payer, insurer_code }
     }
 
     /// Applied for and confirmed from then to the next midnight.

@@ -471,6 +471,7 @@ mod tests {
             age: Some(Age { band, changes_on: None }),
             document_verified: dice.below(12) > 0,
             tokens: None,
+            crew: None,
             presence: present.then(|| Presence {
                 market: MarketId(Uuid::from_u128(1)),
                 queue_no: n as u32,

@@ -12,6 +12,7 @@ use crate::command::{Context, commands};
 use crate::hire;
 use crate::posting::Posting;
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::{matching, text};
@@ -44,8 +45,8 @@ pub(crate) struct Offer {
 impl State {
     fn open_offer(&self, id: OfferId, context: &Context<'_>) -> Result<&Offer, Refusal> {
         let offer = self.offers.get(&id).ok_or_else(|| Refusal::unknown(id))?;
-        context.actor.check_worker(offer.worker)?;
-        context.actor.check_desk(self.posting(offer.posting)?.terms.region)?;
+        let region = self.posting(offer.posting)?.terms.region;
+        relation::check(self, context.actor, &Sides::of_worker(offer.worker).at(region))?;
         if offer.open { Ok(offer) } else { Err(Refusal::Ended { entity: id.into() }) }
     }
 }
@@ -65,7 +66,7 @@ pub(crate) fn decide(
     match command {
         OfferCommand::Make(it) => {
             let posting = state.open_posting(it.posting)?;
-            context.actor.check_employer(posting.terms.employer)?;
+            relation::check(state, context.actor, &Sides::of_employer(posting.terms.employer))?;
             context.actor.check_region(posting.terms.region)?;
             check_place(state, it.posting, posting, it.worker, context)?;
             if let Some(reason) = &it.override_reason {
@@ -91,8 +92,8 @@ pub(crate) fn decide(
             Ok(vec![made.into()])
         }
         OfferCommand::Grab(it) => {
-            context.actor.check_worker(it.worker)?;
-            context.actor.check_desk(state.posting(it.posting)?.terms.region)?;
+            let region = state.posting(it.posting)?.terms.region;
+            relation::check(state, context.actor, &Sides::of_worker(it.worker).at(region))?;
             let posting = state.open_posting(it.posting)?;
             if posting.terms.mode != FillMode::Grab {
                 return Err(Refusal::not_possible(it.posting, "not open for grabbing"));

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Command, Context, commands};
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::state::State;
 use crate::text;
 
@@ -66,7 +67,7 @@ impl State {
     /// desk in another.
     pub(crate) fn check_own_office(&self, actor: &Actor) -> Result<(), Refusal> {
         let Some(office) = actor.office else { return Ok(()) };
-        actor.check_desk(self.office(office)?.region)
+        relation::check(self, actor, &Sides::default().at(self.office(office)?.region))
     }
 
     pub(crate) fn office(&self, id: OfficeId) -> Result<&Office, Refusal> {
@@ -250,6 +251,7 @@ fn check_grant(grant: &Grant, context: &Context<'_>) -> Result<(), Refusal> {
         Role::Worker => grant.worker.is_some(),
         Role::Employer => grant.employer.is_some(),
         Role::Subscriber => grant.department.is_some(),
+        Role::Insurer => grant.insurer.is_some(),
         Role::Engine
         | Role::CrewLeader
         | Role::Clerk
@@ -257,7 +259,6 @@ fn check_grant(grant: &Grant, context: &Context<'_>) -> Result<(), Refusal> {
         | Role::Reviewer
         | Role::MarketManager
         | Role::Gate
-        | Role::Insurer
         | Role::CaseOfficer
         | Role::CaseLead
         | Role::Mediator

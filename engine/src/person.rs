@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Context, commands};
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::state::State;
 use crate::text;
 
@@ -89,11 +90,10 @@ impl State {
     /// Refuses whoever acts on the record of a human who has nothing to do with their regions.
     fn check_person_here(&self, person: PersonId, actor: &Actor) -> Result<(), Refusal> {
         let workers = self.workers.values().filter(|it| it.person == person);
-        let mut as_worker = workers.flat_map(|it| self.regions_of_worker(it));
+        let as_worker = workers.flat_map(|it| self.regions_of_worker(it));
         let employers = self.employers.values().filter(|it| it.details.person == Some(person));
-        let mut as_employer = employers.map(|it| it.details.region);
-        let is_here = as_worker.any(|it| actor.covers(it)) || as_employer.any(|it| actor.covers(it));
-        if is_here { Ok(()) } else { Err(Refusal::OutsideRegion) }
+        let as_employer = employers.map(|it| it.details.region);
+        relation::check(self, actor, &Sides::default().at_any(as_worker.chain(as_employer)))
     }
 
     /// A wage of this human on which money is outstanding: it holds their record.
@@ -145,11 +145,11 @@ pub(crate) fn decide(
         }
         PersonCommand::Unlink(it) => {
             text::check("basis", &it.basis, text::LINE)?;
-            if !known(it.person)?.linked.contains(&it.other) {
-                return Err(Refusal::not_possible(it.person, "not linked to the other"));
-            }
             for person in [it.person, it.other] {
                 state.check_person_here(person, context.actor)?;
+            }
+            if !known(it.person)?.linked.contains(&it.other) {
+                return Err(Refusal::not_possible(it.person, "not linked to the other"));
             }
             IdentityUnlinked { person: it.person, other: it.other, basis: it.basis.clone() }.into()
         }

@@ -20,6 +20,7 @@ use crate::hire;
 use crate::pack::{Action, LimitId};
 use crate::posting_check::check_posting;
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::{matching, offer, text};
@@ -158,7 +159,7 @@ pub(crate) fn decide(
         PostingCommand::Change(it) => change(state, it, context),
         PostingCommand::Withdraw(it) => {
             let posting = state.posting(it.posting)?;
-            context.actor.check_employer(posting.terms.employer)?;
+            relation::check(state, context.actor, &Sides::of_employer(posting.terms.employer))?;
             context.actor.check_region(posting.terms.region)?;
             if posting.status == Status::Ended {
                 return Err(Refusal::Ended { entity: it.posting.into() });
@@ -189,7 +190,7 @@ pub(crate) fn publish(
     context: &Context<'_>,
 ) -> Result<(Event, Vec<Finding>), Refusal> {
     let employer = state.employer(terms.employer)?;
-    context.actor.check_employer(terms.employer)?;
+    relation::check(state, context.actor, &Sides::of_employer(terms.employer))?;
     context.actor.check_region(terms.region)?;
     check_terms(state, terms, context.now)?;
     if let Some(until) = employer.restricted_until.filter(|until| *until >= context.now.date()) {
@@ -291,7 +292,7 @@ fn under_review<'a>(state: &'a State, id: PostingId, context: &Context<'_>) -> R
 
 fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let posting = state.posting(it.posting)?;
-    context.actor.check_employer(posting.terms.employer)?;
+    relation::check(state, context.actor, &Sides::of_employer(posting.terms.employer))?;
     context.actor.check_region(posting.terms.region)?;
     if posting.status == Status::Ended {
         return Err(Refusal::Ended { entity: it.posting.into() });

@@ -66,6 +66,8 @@ refusals! {
     RoleNotAllowed = "role_not_allowed", NotPermitted, "your role may not do this";
     /// The actor has no relation to the thing that would allow it.
     NotYours { entity: EntityRef } = "not_yours", NotPermitted, "`{entity}` is not yours to act on";
+    /// A crew leader acts for those of their own crew alone.
+    NotTheirCrew { entity: EntityRef } = "not_their_crew", NotPermitted, "`{entity}` is not of your crew";
     /// Nothing shows that the actor may speak for the person.
     MandateUnfounded = "mandate_unfounded", NotPermitted,
         "who stands at the desk is seen at its window alone: from anywhere else name their paper mandate";

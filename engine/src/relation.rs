@@ -1,10 +1,199 @@
 //! 关系: what an actor has to do with what a command is about, and on whose behalf they speak.
 
 use linggong_events::envelope::Channel;
+use linggong_events::hire::HireTerms;
+use linggong_events::id::{ActorId, EmployerId, EntityRef, InsuranceId, OfficeId, WorkerId};
+use linggong_events::identity::OrgCode;
 use linggong_events::mandate::Mandate;
+use linggong_events::office::Role;
+use linggong_events::region::Region;
 
-use crate::command::Context;
+use crate::command::{Actor, Context};
 use crate::refusal::Refusal;
+use crate::state::State;
+
+/// What an actor has to do with something. The last three allow nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// They are its worker, or act for its employer.
+    Own,
+    /// They lead the crew of its worker, within their regions.
+    CrewOf,
+    /// It was asked of the insurer that they act for, within their regions.
+    Insures,
+    /// Their office holds it, and nobody is assigned to it or they lead those who are.
+    Holds,
+    /// It is assigned to them.
+    Assigned,
+    /// It lies where their desk, office or device acts.
+    Region,
+    /// It is somebody else's, and this is what of it is.
+    Anothers(EntityRef),
+    /// Its worker is in no crew of theirs.
+    OtherCrew(WorkerId),
+    /// It lies outside their regions.
+    Elsewhere,
+}
+
+/// Whose something is, and where it lies.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sides {
+    worker: Option<WorkerId>,
+    employer: Option<EmployerId>,
+    /// The cover that was asked for, and of which insurer.
+    asked: Option<(InsuranceId, Option<OrgCode>)>,
+    held: Option<Held>,
+    /// Where it lies; absent where that is nobody's limit.
+    regions: Option<Vec<Region>>,
+}
+
+/// Something that an office holds.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    entity: EntityRef,
+    office: OfficeId,
+    officer: Option<ActorId>,
+}
+
+impl Sides {
+    /// What is about one worker.
+    pub(crate) fn of_worker(worker: WorkerId) -> Sides {
+        Sides { worker: Some(worker), ..Sides::default() }
+    }
+
+    /// What is an employer's.
+    pub(crate) fn of_employer(employer: EmployerId) -> Sides {
+        Sides { employer: Some(employer), ..Sides::default() }
+    }
+
+    /// What is between the two sides of a hire, at the place of work.
+    pub(crate) fn of_hire(terms: &HireTerms) -> Sides {
+        Sides::of_worker(terms.worker).and_of(terms.employer).at(terms.region)
+    }
+
+    /// What an office holds.
+    pub(crate) fn held(entity: impl Into<EntityRef>, office: OfficeId) -> Sides {
+        let held = Held { entity: entity.into(), office, officer: None };
+        Sides { held: Some(held), ..Sides::default() }
+    }
+
+    fn and_of(self, employer: EmployerId) -> Sides {
+        Sides { employer: Some(employer), ..self }
+    }
+
+    /// The worker whom it is about.
+    pub(crate) fn about(self, worker: WorkerId) -> Sides {
+        Sides { worker: Some(worker), ..self }
+    }
+
+    /// The officer who handles it.
+    pub(crate) fn assigned_to(self, officer: Option<ActorId>) -> Sides {
+        Sides { held: self.held.map(|it| Held { officer, ..it }), ..self }
+    }
+
+    /// The insurer whom cover was asked of; absent where only a name is known.
+    pub(crate) fn asked_of(self, insurance: InsuranceId, insurer: Option<OrgCode>) -> Sides {
+        Sides { asked: Some((insurance, insurer)), ..self }
+    }
+
+    /// Where it lies.
+    pub(crate) fn at(self, region: Region) -> Sides {
+        self.at_any([region])
+    }
+
+    /// Where it lies, at any of which an actor may act.
+    pub(crate) fn at_any(self, regions: impl IntoIterator<Item = Region>) -> Sides {
+        Sides { regions: Some(regions.into_iter().collect()), ..self }
+    }
+}
+
+/// What `actor` has to do with what these sides have.
+pub(crate) fn relation(state: &State, actor: &Actor, sides: &Sides) -> Relation {
+    let here = |relation: Relation| {
+        let is_here = sides.regions.as_ref().is_none_or(|all| all.iter().any(|it| actor.covers(*it)));
+        if is_here { relation } else { Relation::Elsewhere }
+    };
+    match actor.role {
+        // One's own matters have no region.
+        Role::Worker => match sides.worker {
+            Some(worker) if actor.worker != Some(worker) => Relation::Anothers(worker.into()),
+            Some(_) | None => Relation::Own,
+        },
+        Role::Employer => match sides.employer {
+            Some(employer) if actor.employer != Some(employer) => Relation::Anothers(employer.into()),
+            Some(_) | None => Relation::Own,
+        },
+        Role::CrewLeader => match sides.worker {
+            Some(worker) if state.leader_of(worker) != Some(actor.id) => Relation::OtherCrew(worker),
+            Some(_) => here(Relation::CrewOf),
+            None => here(Relation::Region),
+        },
+        Role::Insurer => match &sides.asked {
+            Some((_, Some(insurer))) if actor.insurer.as_ref() == Some(insurer) => here(Relation::Insures),
+            Some((insurance, _)) => Relation::Anothers((*insurance).into()),
+            None => here(Relation::Region),
+        },
+        Role::Gate
+        | Role::Engine
+        | Role::Clerk
+        | Role::Dispatcher
+        | Role::Reviewer
+        | Role::MarketManager
+        | Role::CaseOfficer
+        | Role::CaseLead
+        | Role::Mediator
+        | Role::Auditor
+        | Role::PrivacyOfficer
+        | Role::Keeper
+        | Role::Subscriber => match sides.held {
+            Some(held) => at_office(state, actor, held),
+            None => here(Relation::Region),
+        },
+    }
+}
+
+/// What whoever sits at an office has to do with what an office holds.
+fn at_office(state: &State, actor: &Actor, held: Held) -> Relation {
+    if !state.offices.get(&held.office).is_some_and(|it| actor.covers(it.region)) {
+        return Relation::Elsewhere;
+    }
+    if actor.office != Some(held.office) {
+        return Relation::Anothers(held.entity);
+    }
+    match held.officer {
+        Some(officer) if officer == actor.id => Relation::Assigned,
+        Some(_) if actor.role != Role::CaseLead => Relation::Anothers(held.entity),
+        Some(_) | None => Relation::Holds,
+    }
+}
+
+/// Refuses whoever has nothing to do with it.
+pub(crate) fn check(state: &State, actor: &Actor, sides: &Sides) -> Result<(), Refusal> {
+    match relation(state, actor, sides) {
+        Relation::Own
+        | Relation::CrewOf
+        | Relation::Insures
+        | Relation::Holds
+        | Relation::Assigned
+        | Relation::Region => Ok(()),
+        Relation::Anothers(entity) => Err(Refusal::NotYours { entity }),
+        Relation::OtherCrew(worker) => Err(Refusal::NotTheirCrew { entity: worker.into() }),
+        Relation::Elsewhere => Err(Refusal::OutsideRegion),
+    }
+}
+
+/// Refuses whoever speaks for a worker without being that worker or naming them as the one spoken for.
+pub(crate) fn check_mandate(state: &State, worker: WorkerId, context: &Context<'_>) -> Result<(), Refusal> {
+    let person = state.worker(worker)?.person;
+    if context.actor.role == Role::Worker {
+        return check(state, context.actor, &Sides::of_worker(worker));
+    }
+    let linked = |other| state.persons.get(&person).is_some_and(|it| it.linked.contains(&other));
+    match context.about.on_behalf_of {
+        Some(named) if named.person == person || linked(named.person) => Ok(()),
+        Some(_) | None => Err(Refusal::bad_field("on_behalf_of", "does not name the worker")),
+    }
+}
 
 /// Refuses whoever says that a person stands before them where nobody can: a window is at a desk, and only those
 /// who sit there see who comes to it. A paper mandate may come from anybody; it lies in the vault by then.

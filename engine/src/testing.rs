@@ -35,6 +35,8 @@ pub(crate) const EMPLOYER: EmployerId = EmployerId(Uuid::from_u128(0xe1));
 pub(crate) const WORKER: WorkerId = WorkerId(Uuid::from_u128(0xa1));
 pub(crate) const PERSON: PersonId = PersonId(Uuid::from_u128(0xb1));
 pub(crate) const HIRE: HireId = HireId(Uuid::from_u128(0xc1));
+/// The insurer that whoever has that role acts for.
+pub(crate) const INSURER: &str = "91350100M000100Y43";
 /// A digest such as the vault gives; what it stands for is nobody's business here.
 pub(crate) const DIGEST: EvidenceDigest = EvidenceDigest(Digest::from_sha256([0x9f; 32]));
 
@@ -404,7 +406,7 @@ pub(crate) fn hired_on(employer_kind: EmployerKind, terms: HireTerms) -> Given {
     registered(employer_kind).hired(HIRE, HireTerms { employer_kind, ..terms })
 }
 
-/// An office with open series, an employer and a worker.
+/// An office with open series, an employer, and a worker who goes with the crew of the first leader.
 pub(crate) fn registered(employer_kind: EmployerKind) -> Given {
     use linggong_events::{audience::Department, employer, office, worker};
     let details = EmployerDetails {
@@ -442,6 +444,7 @@ pub(crate) fn registered(employer_kind: EmployerKind) -> Given {
             person_tokens: None,
         }
         .into(),
+        worker::JoinedCrew { worker: WORKER, leader: actor(Role::CrewLeader, 0).id }.into(),
     ])
 }
 
@@ -470,6 +473,7 @@ pub(crate) fn actor(role: Role, n: u128) -> Actor {
         employer: (role == Role::Employer).then_some(EMPLOYER),
         market: None,
         department: None,
+        insurer: (role == Role::Insurer).then(|| INSURER.parse().unwrap()),
     };
     Actor::holding(&grant, OFFICE)
 }

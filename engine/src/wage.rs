@@ -25,6 +25,7 @@ use crate::attendance::{self, Attendance};
 use crate::command::{Context, commands};
 use crate::hire::Stage;
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::wage::paid::Money;
@@ -295,7 +296,7 @@ pub(crate) fn decide(
 /// The wage, for an actor who has a relation to it.
 fn own<'a>(state: &'a State, id: WageId, context: &Context<'_>) -> Result<&'a Wage, Refusal> {
     let wage = state.wage(id)?;
-    attendance::check_side(context.actor, &state.hire(wage.hire)?.terms)?;
+    relation::check(state, context.actor, &Sides::of_hire(&state.hire(wage.hire)?.terms))?;
     Ok(wage)
 }
 
@@ -322,7 +323,7 @@ fn check_basis(basis: WageBasis, context: &Context<'_>) -> Result<(), Refusal> {
 fn state_due(state: &State, it: &StateDue, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let hire = state.hire(it.hire)?;
     let terms = &hire.terms;
-    attendance::check_side(context.actor, terms)?;
+    relation::check(state, context.actor, &Sides::of_hire(terms))?;
     check_positive(it.amount)?;
     check_basis(it.basis, context)?;
     let nth = it.shift.unwrap_or_default();
@@ -433,7 +434,7 @@ fn record_payment_to_third(
 /// The worker's own word, or that of staff who asked the worker.
 fn confirm_receipt(state: &State, it: &ConfirmReceipt, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let known = own(state, it.wage, context)?;
-    attendance::check_mandate(state, known.worker, context)?;
+    relation::check_mandate(state, known.worker, context)?;
     check_positive(it.amount)?;
     if it.amount > known.amount.max(known.paid()).max(known.money.recorded()) {
         return Err(Refusal::MoreThanOwed { outstanding: known.outstanding() });
@@ -457,7 +458,7 @@ fn contradict_payment(
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Refusal> {
     let known = own(state, it.wage, context)?;
-    attendance::check_mandate(state, known.worker, context)?;
+    relation::check_mandate(state, known.worker, context)?;
     let none = || Refusal::bad_field("payment", "is no payment on record for this wage");
     let payment = known.money.payment(it.payment).ok_or_else(none)?;
     if known.money.is_found(payment) {
@@ -520,7 +521,7 @@ fn determine_payment(
 
 fn demand(state: &State, it: &Demand, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let known = own(state, it.wage, context)?;
-    attendance::check_mandate(state, known.worker, context)?;
+    relation::check_mandate(state, known.worker, context)?;
     let amount = known.outstanding();
     if amount == Fen::ZERO {
         return Err(Refusal::not_possible(it.wage, "paid in full"));

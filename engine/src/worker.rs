@@ -6,21 +6,24 @@ use linggong_events::codec::as_written;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::hire::AssertedBy;
-use linggong_events::id::{EmployerId, HireId, Kind, MarketId, OfferId, PersonId, PostingId, WorkerId};
+use linggong_events::id::{
+    ActorId, EmployerId, HireId, Kind, MarketId, OfferId, PersonId, PostingId, WorkerId,
+};
 use linggong_events::occupation::Occupation;
 use linggong_events::office::Role;
 use linggong_events::person::{Age, AgeBand, KnownPerson};
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
 use linggong_events::worker::{
-    ArrivalMeans, Arrived, BarAttested, Called, Left, Profile, ProfileChanged, Registered, WentHomeUnhired,
-    WorkerEvent,
+    ArrivalMeans, Arrived, BarAttested, Called, JoinedCrew, Left, LeftCrew, Profile, ProfileChanged,
+    Registered, WentHomeUnhired, WorkerEvent,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Context, commands, is_staff};
 use crate::hire::Stage;
 use crate::refusal::Refusal;
+use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::{matching, person, text};
@@ -45,6 +48,10 @@ commands! {
         Call = "call", [Clerk, Dispatcher, MarketManager] => { worker: WorkerId, market: MarketId } + optional { posting: PostingId }
         /// 离场: home without work, or off to it.
         Leave = "leave", [Clerk, Dispatcher, MarketManager, CrewLeader, Gate, Worker], scan ["worker": Worker] => { worker: WorkerId, market: MarketId }
+        /// 入班组: from now on `leader` may act for the worker, as far as a crew leader may for anybody.
+        JoinCrew = "join_crew", [Worker, Clerk, Dispatcher, MarketManager] => { worker: WorkerId, leader: ActorId }
+        /// 离班组: by the worker's own word, or the leader's.
+        LeaveCrew = "leave_crew", [Worker, CrewLeader, Clerk, Dispatcher, MarketManager] => { worker: WorkerId }
         /// Attests a statutory bar for listed trades; its ground stays with the officer's file.
         AttestBar = "attest_bar", [CaseOfficer, Reviewer] => {
             worker: WorkerId, occupations: Vec<Occupation>, until: Date, basis: String,
@@ -65,6 +72,8 @@ pub(crate) struct Worker {
     pub(crate) document_verified: bool,
     pub(crate) tokens: Option<BTreeMap<String, String>>,
     pub(crate) presence: Option<Presence>,
+    /// Who leads the crew that the worker goes with.
+    pub(crate) crew: Option<ActorId>,
     pub(crate) bars: Vec<(Occupation, Date)>,
     /// Every hire of the worker that is not void.
     pub(crate) hires: BTreeSet<HireId>,
@@ -101,10 +110,14 @@ impl State {
         std::iter::once(worker.region).chain(market).chain(hires)
     }
 
-    /// Refuses whoever acts at a desk on a worker who has nothing to do with their regions.
-    fn check_worker_here(&self, worker: &Worker, actor: &Actor) -> Result<(), Refusal> {
-        let is_here = !actor.is_staff() || self.regions_of_worker(worker).any(|it| actor.covers(it));
-        if is_here { Ok(()) } else { Err(Refusal::OutsideRegion) }
+    /// Whose the worker's own matters are, and at which desks.
+    fn sides_of_worker(&self, id: WorkerId, worker: &Worker) -> Sides {
+        Sides::of_worker(id).at_any(self.regions_of_worker(worker))
+    }
+
+    /// Who leads the crew of the worker.
+    pub(crate) fn leader_of(&self, worker: WorkerId) -> Option<ActorId> {
+        self.workers.get(&worker).and_then(|it| it.crew)
     }
 
     /// Whether the worker has a hire, not void, that starts on `date`.
@@ -146,10 +159,9 @@ pub(crate) fn decide(
     match command {
         WorkerCommand::Register(it) => register(state, it, context),
         WorkerCommand::ChangeProfile(it) => {
-            context.actor.check_worker(it.worker)?;
             check_profile(&it.profile)?;
             let worker = state.worker(it.worker)?;
-            state.check_worker_here(worker, context.actor)?;
+            relation::check(state, context.actor, &state.sides_of_worker(it.worker, worker))?;
             if worker.profile == it.profile {
                 return Ok(Vec::new());
             }
@@ -170,23 +182,23 @@ pub(crate) fn decide(
         WorkerCommand::Arrive(it) => arrive(state, it, context),
         WorkerCommand::Call(it) => {
             if let Some(market) = state.markets.get(&it.market) {
-                context.actor.check_desk(market.region)?;
+                relation::check(state, context.actor, &Sides::default().at(market.region))?;
             }
             check_present(state.worker(it.worker)?, it.market)?;
             Ok(vec![Called { worker: it.worker, market: it.market, posting: it.posting }.into()])
         }
         WorkerCommand::Leave(it) => {
-            context.actor.check_worker(it.worker)?;
             let worker = state.worker(it.worker)?;
-            // A market may have closed while somebody was there.
-            if let Some(market) = state.markets.get(&it.market) {
-                context.actor.check_desk(market.region)?;
-            }
+            let region = state.markets.get(&it.market).map(|it| it.region);
+            relation::check(state, context.actor, &Sides::of_worker(it.worker).at_any(region))?;
             check_present(worker, it.market)?;
             Ok(vec![leaving(state, it.worker, worker, it.market, seen_at(context).date())])
         }
+        WorkerCommand::JoinCrew(it) => join_crew(state, it, context),
+        WorkerCommand::LeaveCrew(it) => leave_crew(state, it, context),
         WorkerCommand::AttestBar(it) => {
-            state.check_worker_here(state.worker(it.worker)?, context.actor)?;
+            let worker = state.worker(it.worker)?;
+            relation::check(state, context.actor, &state.sides_of_worker(it.worker, worker))?;
             text::check("basis", &it.basis, text::LINE)?;
             if it.occupations.is_empty() || it.occupations.len() > MAX_LIST {
                 return Err(Refusal::bad_field("occupations", "names no trade or too many"));
@@ -214,11 +226,12 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<E
     if let Some((id, _)) = state.workers.iter().find(|(_, known)| known.person == it.person.person) {
         return Err(Refusal::Exists { entity: (*id).into() });
     }
+    let worker = WorkerId(context.new_id(Kind::Worker, 0));
     let mut events = person::introduce(state, &it.person);
     let tokens = (!it.person.tokens.is_empty()).then(|| it.person.tokens.clone());
     events.push(
         Registered {
-            worker: WorkerId(context.new_id(Kind::Worker, 0)),
+            worker,
             person: it.person.person,
             profile: it.profile.clone(),
             document_verified: it.person.document_verified,
@@ -227,7 +240,35 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<E
         }
         .into(),
     );
+    // Whom a leader brings along at dawn, unknown to every desk, goes with that crew until one of the two says
+    // otherwise; who is known already joins by their own word alone.
+    if context.actor.role == Role::CrewLeader {
+        events.push(JoinedCrew { worker, leader: context.actor.id }.into());
+    }
     Ok(events)
+}
+
+/// Nobody is taken into a crew without a word of theirs: their own, or one that a desk hears or reads.
+fn join_crew(state: &State, it: &JoinCrew, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let known = state.worker(it.worker)?;
+    relation::check(state, context.actor, &state.sides_of_worker(it.worker, known))?;
+    relation::check_mandate(state, it.worker, context)?;
+    let joined = JoinedCrew { worker: it.worker, leader: it.leader };
+    match known.crew {
+        Some(leader) if leader == it.leader => Ok(Vec::new()),
+        Some(leader) => Ok(vec![LeftCrew { worker: it.worker, leader }.into(), joined.into()]),
+        None => Ok(vec![joined.into()]),
+    }
+}
+
+/// A leader sends somebody away as freely as a worker goes.
+fn leave_crew(state: &State, it: &LeaveCrew, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let known = state.worker(it.worker)?;
+    relation::check(state, context.actor, &state.sides_of_worker(it.worker, known))?;
+    if context.actor.role != Role::CrewLeader {
+        relation::check_mandate(state, it.worker, context)?;
+    }
+    Ok(known.crew.map(|leader| LeftCrew { worker: it.worker, leader }.into()).into_iter().collect())
 }
 
 fn check_profile(profile: &Profile) -> Result<(), Refusal> {
@@ -247,9 +288,8 @@ fn check_profile(profile: &Profile) -> Result<(), Refusal> {
 }
 
 fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    context.actor.check_worker(it.worker)?;
     let market = state.open_market(it.market)?;
-    context.actor.check_desk(market.region)?;
+    relation::check(state, context.actor, &Sides::of_worker(it.worker).at(market.region))?;
     let worker = state.worker(it.worker)?;
     if !is_means_of(context.actor.role, it.means) {
         return Err(Refusal::bad_field("means", "is not how your role tells of an arrival"));
@@ -323,6 +363,7 @@ pub(crate) fn evolve(state: &mut State, event: &WorkerEvent, meta: &Meta) {
                 document_verified: it.document_verified,
                 tokens: it.person_tokens.clone(),
                 presence: None,
+                crew: None,
                 bars: Vec::new(),
                 hires: BTreeSet::new(),
                 offers: BTreeSet::new(),
@@ -358,11 +399,19 @@ pub(crate) fn evolve(state: &mut State, event: &WorkerEvent, meta: &Meta) {
         WorkerEvent::Called(_) => {}
         WorkerEvent::Left(it) => end_presence(state, it.worker),
         WorkerEvent::WentHomeUnhired(it) => end_presence(state, it.worker),
+        WorkerEvent::JoinedCrew(it) => go_with(state, it.worker, Some(it.leader)),
+        WorkerEvent::LeftCrew(it) => go_with(state, it.worker, None),
         WorkerEvent::BarAttested(it) => {
             if let Some(worker) = state.workers.get_mut(&it.worker) {
                 worker.bars.extend(it.occupations.iter().map(|occupation| (*occupation, it.until)));
             }
         }
+    }
+}
+
+fn go_with(state: &mut State, id: WorkerId, leader: Option<ActorId>) {
+    if let Some(worker) = state.workers.get_mut(&id) {
+        worker.crew = leader;
     }
 }
 
@@ -381,6 +430,8 @@ pub(crate) fn follow_up(state: &State, event: &WorkerEvent, meta: &Meta, rules: 
         | WorkerEvent::Called(_)
         | WorkerEvent::Left(_)
         | WorkerEvent::WentHomeUnhired(_)
+        | WorkerEvent::JoinedCrew(_)
+        | WorkerEvent::LeftCrew(_)
         | WorkerEvent::BarAttested(_) => Vec::new(),
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::events;
 use crate::id::{EmployerId, HireId, InsuranceId, WorkerId};
+use crate::identity::OrgCode;
 use crate::measure::Fen;
 use crate::time::Timestamp;
 
@@ -59,6 +60,9 @@ events! {
         Applied = "applied", 1, To(Si) => {
             insurance: InsuranceId, hire: HireId, worker: WorkerId, employer: EmployerId, insurer: String, product: String,
             premium: Fen, payer: PremiumPayer,
+        } + optional {
+            /// By which the insurer answers under its own credential; without it a desk enters the answer.
+            insurer_code: OrgCode,
         }
         /// The insurer confirmed it.
         Confirmed = "confirmed", 1, To(Si) => {

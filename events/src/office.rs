@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::audience::Department;
 use crate::event::events;
 use crate::id::{ActorId, EmployerId, MarketId, OfficeId, PersonId, WorkerId};
+use crate::identity::OrgCode;
 use crate::region::Region;
 
 /// What an actor may be (domain.md §3.2).
@@ -96,6 +97,9 @@ pub struct Grant {
     /// The department whose events they may read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub department: Option<Department>,
+    /// The insurer they act for, for [`Role::Insurer`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insurer: Option<OrgCode>,
 }
 
 /// What a number series counts.

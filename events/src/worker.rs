@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
-use crate::id::{MarketId, OfficeId, PersonId, PostingId, WorkerId};
+use crate::id::{ActorId, MarketId, OfficeId, PersonId, PostingId, WorkerId};
 use crate::measure::{Fen, Metres};
 use crate::occupation::{CertificateKind, Occupation};
 use crate::person::Age;
@@ -108,6 +108,10 @@ events! {
         Left = "left", 1, Never => { worker: WorkerId, market: MarketId }
         /// 未派离场: the worker came and went home without work.
         WentHomeUnhired = "went_home_unhired", 1, Never => { worker: WorkerId, market: MarketId, date: Date }
+        /// 入班组: the worker goes with the crew that `leader` leads; who was in another has left it.
+        JoinedCrew = "joined_crew", 1, Never => { worker: WorkerId, leader: ActorId }
+        /// 离班组.
+        LeftCrew = "left_crew", 1, Never => { worker: WorkerId, leader: ActorId }
         /// An officer attested a statutory bar for listed jobs; matching sees the bar, never its ground.
         BarAttested = "bar_attested", 1, Never => {
             worker: WorkerId, occupations: Vec<Occupation>, until: Date, office: OfficeId, basis: String,

@@ -488,6 +488,10 @@ impl<'a> Rehearsal<'a> {
                 "worker" => actor.worker = Some(WorkerId(id(Kind::Worker)?)),
                 "employer" => actor.employer = Some(EmployerId(id(Kind::Employer)?)),
                 "market" => actor.market = Some(MarketId(id(Kind::Market)?)),
+                "insurer" => {
+                    let insurer = text.parse();
+                    actor.insurer = Some(insurer.map_err(|_| format!("`{text}` is no organisation code"))?);
+                }
                 "department" => {
                     let department = serde_json::from_value(json!(text));
                     actor.department = Some(department.map_err(|_| format!("no department `{text}`"))?);

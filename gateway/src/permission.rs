@@ -131,12 +131,32 @@ pub fn serves(actor: &Actor, market: MarketId) -> bool {
 
 /// Members of a resource's rows that a role never sees, although it sees the rows.
 pub fn hidden(role: Role, resource: Resource) -> &'static [&'static str] {
-    match (role, resource) {
-        // Who complained, and what a worker told the office, is not for the employer; nor is the row's last
-        // position, which a claim moves on.
-        (Role::Employer, Resource::Wages) => &["claims", "position"],
-        (Role::Employer, Resource::Hires) => &["follow_ups"],
-        (_, _) => &[],
+    use Resource as R;
+    match role {
+        Role::Employer => match resource {
+            // Who complained, and what a worker told the office, is not for the employer; nor is the row's last
+            // position, which a claim moves on.
+            R::Wages => &["claims", "position"],
+            R::Hires => &["follow_ups"],
+            R::Board | R::Postings | R::Review | R::Arrears | R::Insurances | R::Cases | R::Directory => &[],
+            R::Explain | R::Sealed | R::AccessLog | R::Staff | R::Operation | R::Control => &[],
+        },
+        Role::Engine
+        | Role::Worker
+        | Role::CrewLeader
+        | Role::Clerk
+        | Role::Dispatcher
+        | Role::Reviewer
+        | Role::MarketManager
+        | Role::Gate
+        | Role::Insurer
+        | Role::CaseOfficer
+        | Role::CaseLead
+        | Role::Mediator
+        | Role::Auditor
+        | Role::PrivacyOfficer
+        | Role::Keeper
+        | Role::Subscriber => &[],
     }
 }
 
@@ -179,73 +199,92 @@ pub fn may_open(role: Role, purpose: PurposeKind) -> bool {
 pub fn reach(role: Role, resource: Resource) -> Reach {
     use Reach::{All, Nothing, Own, Regions};
     use Resource as R;
-    match (role, resource) {
-        (Role::Engine, _) => Nothing,
-        // Work offered is public to whoever has a credential, like the events it comes from.
-        (_, R::Postings) => All,
+    // Work offered is public to whoever has a credential, like the events it comes from.
+    match role {
+        Role::Engine => Nothing,
+        Role::Worker => match resource {
+            R::Postings => All,
+            R::Hires | R::Wages | R::Insurances | R::Cases | R::Directory | R::Explain => Own,
+            R::Board | R::Review | R::Arrears | R::Sealed | R::AccessLog | R::Staff => Nothing,
+            R::Operation | R::Control => Nothing,
+        },
+        Role::Employer => match resource {
+            R::Postings => All,
+            R::Hires | R::Wages | R::Insurances | R::Directory => Own,
+            R::Board | R::Review | R::Arrears | R::Cases | R::Explain | R::Sealed => Nothing,
+            R::AccessLog | R::Staff | R::Operation | R::Control => Nothing,
+        },
+        Role::CrewLeader => match resource {
+            R::Postings => All,
+            R::Board => Regions,
+            R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances | R::Cases => Nothing,
+            R::Directory | R::Explain | R::Sealed | R::AccessLog | R::Staff => Nothing,
+            R::Operation | R::Control => Nothing,
+        },
+        Role::Clerk => match resource {
+            R::Postings => All,
+            R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances => Regions,
+            R::Cases | R::Directory | R::Explain | R::Sealed => Regions,
+            R::AccessLog | R::Staff | R::Operation | R::Control => Nothing,
+        },
+        Role::Dispatcher | Role::MarketManager => match resource {
+            R::Postings => All,
+            R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances => Regions,
+            R::Directory | R::Explain | R::Sealed => Regions,
+            R::Cases | R::AccessLog | R::Staff | R::Operation | R::Control => Nothing,
+        },
+        Role::Reviewer => match resource {
+            R::Postings => All,
+            R::Review | R::Directory => Regions,
+            R::Board | R::Hires | R::Wages | R::Arrears | R::Insurances | R::Cases => Nothing,
+            R::Explain | R::Sealed | R::AccessLog | R::Staff | R::Operation | R::Control => Nothing,
+        },
+        Role::Insurer => match resource {
+            R::Postings => All,
+            R::Insurances => Regions,
+            R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Cases => Nothing,
+            R::Directory | R::Explain | R::Sealed | R::AccessLog | R::Staff => Nothing,
+            R::Operation | R::Control => Nothing,
+        },
+        Role::CaseOfficer | Role::Mediator => match resource {
+            R::Postings => All,
+            R::Hires | R::Wages | R::Arrears | R::Insurances | R::Cases | R::Directory => Regions,
+            R::Sealed => Regions,
+            R::Board | R::Review | R::Explain | R::AccessLog | R::Staff | R::Operation => Nothing,
+            R::Control => Nothing,
+        },
+        Role::CaseLead => match resource {
+            R::Postings => All,
+            R::Hires | R::Wages | R::Arrears | R::Insurances | R::Cases | R::Directory => Regions,
+            R::Explain | R::Sealed | R::Staff => Regions,
+            R::Board | R::Review | R::AccessLog | R::Operation | R::Control => Nothing,
+        },
         // Sees everything and changes nothing; what is sealed stays so.
-        (Role::Auditor, R::Sealed | R::Control) => Nothing,
-        (
-            Role::Auditor,
-            R::Board
-            | R::Review
-            | R::Hires
-            | R::Wages
-            | R::Arrears
-            | R::Insurances
-            | R::Cases
-            | R::Directory
-            | R::Explain
-            | R::AccessLog
-            | R::Staff
-            | R::Operation,
-        ) => Regions,
-
-        (Role::Worker, R::Hires | R::Wages | R::Insurances | R::Cases | R::Directory | R::Explain) => Own,
-        (Role::Employer, R::Hires | R::Wages | R::Insurances | R::Directory) => Own,
-        (Role::CrewLeader, R::Board) => Regions,
-
-        (
-            Role::Clerk | Role::Dispatcher | Role::MarketManager,
-            R::Board
-            | R::Review
-            | R::Hires
-            | R::Wages
-            | R::Arrears
-            | R::Insurances
-            | R::Directory
-            | R::Explain
-            | R::Sealed,
-        ) => Regions,
-        (Role::Clerk, R::Cases) => Regions,
-        (Role::Reviewer, R::Review | R::Directory) => Regions,
-        (Role::Insurer, R::Insurances) => Regions,
-        (
-            Role::CaseOfficer | Role::CaseLead | Role::Mediator,
-            R::Hires | R::Wages | R::Arrears | R::Insurances | R::Cases | R::Directory | R::Sealed,
-        ) => Regions,
-        (Role::CaseLead, R::Staff | R::Explain) => Regions,
-        (Role::PrivacyOfficer, R::AccessLog | R::Sealed | R::Directory | R::Staff) => Regions,
-        (Role::Keeper, R::Operation | R::Control | R::Staff) => Regions,
-
-        (
-            Role::Worker
-            | Role::Employer
-            | Role::CrewLeader
-            | Role::Clerk
-            | Role::Dispatcher
-            | Role::Reviewer
-            | Role::MarketManager
-            | Role::Gate
-            | Role::Insurer
-            | Role::CaseOfficer
-            | Role::CaseLead
-            | Role::Mediator
-            | Role::PrivacyOfficer
-            | Role::Keeper
-            | Role::Subscriber,
-            _,
-        ) => Nothing,
+        Role::Auditor => match resource {
+            R::Postings => All,
+            R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances => Regions,
+            R::Cases | R::Directory | R::Explain | R::AccessLog | R::Staff => Regions,
+            R::Operation => Regions,
+            R::Sealed | R::Control => Nothing,
+        },
+        Role::PrivacyOfficer => match resource {
+            R::Postings => All,
+            R::Directory | R::Sealed | R::AccessLog | R::Staff => Regions,
+            R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances => Nothing,
+            R::Cases | R::Explain | R::Operation | R::Control => Nothing,
+        },
+        Role::Keeper => match resource {
+            R::Postings => All,
+            R::Staff | R::Operation | R::Control => Regions,
+            R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances => Nothing,
+            R::Cases | R::Directory | R::Explain | R::Sealed | R::AccessLog => Nothing,
+        },
+        Role::Gate | Role::Subscriber => match resource {
+            R::Postings => All,
+            R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances => Nothing,
+            R::Cases | R::Directory | R::Explain | R::Sealed | R::AccessLog | R::Staff => Nothing,
+            R::Operation | R::Control => Nothing,
+        },
     }
 }
 

@@ -197,6 +197,9 @@ const STAFF: &[(&str, Role)] = &[
     ("privacy", Role::PrivacyOfficer),
 ];
 
+/// The insurer that the demo's staff acts for.
+const DEMO_INSURER: &str = "91350100M000100Y43";
+
 impl Founding {
     /// A production log begins with one office and two keepers, who grant all other roles, each confirming the
     /// other's proposals.
@@ -240,6 +243,7 @@ impl Founding {
                 employer: None,
                 market: None,
                 department: None,
+                insurer: (it.role == Role::Insurer).then(|| DEMO_INSURER.parse().ok()).flatten(),
             };
             RoleGranted { office: founding_office(log, &it.office), grant, basis: "建库时设立".into() }.into()
         };

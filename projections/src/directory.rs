@@ -258,7 +258,9 @@ fn of_worker(rows: &mut Rows<'_>, meta: &Meta, event: &WorkerEvent) {
         WorkerEvent::Arrived(_)
         | WorkerEvent::Called(_)
         | WorkerEvent::Left(_)
-        | WorkerEvent::WentHomeUnhired(_) => {}
+        | WorkerEvent::WentHomeUnhired(_)
+        | WorkerEvent::JoinedCrew(_)
+        | WorkerEvent::LeftCrew(_) => {}
     }
 }
 

@@ -433,6 +433,7 @@ mod tests {
             product: "日结意外险".into(),
             premium: Fen(300),
             payer: PremiumPayer::Employer,
+            insurer_code: None,
         }
     }
 

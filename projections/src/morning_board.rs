@@ -204,7 +204,7 @@ fn of_worker(rows: &mut Rows<'_>, meta: &Meta, event: &WorkerEvent) {
         WorkerEvent::WentHomeUnhired(it) => {
             leave(rows, meta, it.worker, it.market, Presence::WentHomeUnhired);
         }
-        WorkerEvent::BarAttested(_) => {}
+        WorkerEvent::JoinedCrew(_) | WorkerEvent::LeftCrew(_) | WorkerEvent::BarAttested(_) => {}
     }
 }
 

@@ -184,6 +184,7 @@ mod tests {
             employer: None,
             market: None,
             department: None,
+            insurer: None,
         }
     }
 

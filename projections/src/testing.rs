@@ -301,6 +301,7 @@ pub(crate) fn morning() -> Ledger {
         employer: None,
         market: Some(market),
         department: None,
+        insurer: None,
     };
     ledger.record(office::RoleGranted { office, grant, basis: "任命书".into() });
     ledger.record(employer_registered(1, "甲建筑公司"));
@@ -342,6 +343,7 @@ pub(crate) fn morning() -> Ledger {
             product: "日结意外险".into(),
             premium: Fen(300),
             payer: PremiumPayer::Employer,
+            insurer_code: None,
         });
         let terms = agreed(n, DAY).terms;
         if n == 4 {

@@ -6,3 +6,4 @@ mod canary;
 mod cast;
 mod hostile;
 mod pressure;
+mod relations;

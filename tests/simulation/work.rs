@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::oracle::{CANARY, HireIs, Oracle, PostingIs};
 use crate::random::Random;
+use crate::world::INSURER;
 
 /// The county in which everything happens.
 pub(crate) const COUNTY: &str = "370102";
@@ -52,6 +53,8 @@ const WISHES: &[(u64, &str)] = &[
     (12, "worker.register"),
     (2, "worker.change_profile"),
     (25, "worker.arrive"),
+    (8, "worker.join_crew"),
+    (1, "worker.leave_crew"),
     (2, "worker.call"),
     (3, "worker.leave"),
     (1, "worker.attest_bar"),
@@ -209,7 +212,7 @@ impl Desk<'_> {
             }
             _ => {}
         }
-        if name.starts_with("wage.confirm") || name.starts_with("claim.register") {
+        if name.starts_with("wage.confirm") || name.starts_with("claim.register") || name.ends_with("_crew") {
             let worker = match text(&body, "worker") {
                 Some(worker) => Some(worker),
                 None => text(&body, "wage").and_then(|it| Some(self.knows.wages.get(&it)?.worker.clone())),
@@ -350,6 +353,12 @@ impl Desk<'_> {
                 let (worker, market) = self.random.pick(&present)?;
                 json!({ "worker": worker, "market": market })
             }
+            "worker.join_crew" => {
+                let leads = |it: &&(ActorId, Role)| it.1 == Role::CrewLeader;
+                let leaders: Vec<ActorId> = self.knows.grants.keys().filter(leads).map(|it| it.0).collect();
+                json!({ "worker": self.worker()?, "leader": self.random.pick(&leaders)? })
+            }
+            "worker.leave_crew" => json!({ "worker": self.worker()? }),
             "worker.attest_bar" => json!({
                 "worker": self.worker()?, "occupations": ["loader"], "until": until, "basis": "体检",
             }),
@@ -473,7 +482,7 @@ impl Desk<'_> {
                 json!({ "hire": hire, "worked": self.random.coin(), "paid": self.random.coin() })
             }
             "insurance.apply" => json!({
-                "hire": hire, "insurer": "某财险", "product": "日险", "premium": 300,
+                "hire": hire, "insurer": "某财险", "insurer_code": INSURER, "product": "日险", "premium": 300,
                 "payer": self.random.pick(&["employer", "subsidy", "worker"])?,
             }),
             "insurance.refuse" => json!({ "hire": hire }),

@@ -28,6 +28,8 @@ use crate::oracle::{Broken, Holds, Oracle, i16_nothing_personal_stands_in_clear}
 use crate::random::Random;
 use crate::work::{COUNTY, Desk, Wish};
 
+/// The insurer of the staff, of which cover is asked.
+pub(crate) const INSURER: &str = "91350100M000100Y43";
 /// How many lines of its history a broken run shows.
 const SHOWN: usize = 20;
 /// Steps of the first phase; faults happen in it.
@@ -1063,6 +1065,7 @@ fn founding(number: u16, library: &Library) -> Vec<Event> {
             employer: None,
             market: None,
             department: None,
+            insurer: (role == Role::Insurer).then(|| INSURER.parse().unwrap()),
         };
         events.push(RoleGranted { office, grant, basis: "建库时设立".into() }.into());
     }

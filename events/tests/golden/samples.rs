@@ -246,6 +246,7 @@ fn grant() -> Grant {
         employer: Some(an_employer(2)),
         market: Some(a_market(2)),
         department: Some(Department::Hrss),
+        insurer: Some("91350100M000100Y43".parse().unwrap()),
     }
 }
 
@@ -338,6 +339,8 @@ fn of_places_and_people() -> Vec<Event> {
         worker::Called { worker, market: a_market(2), posting: Some(a_posting(2)) }.into(),
         worker::Left { worker, market: a_market(2) }.into(),
         worker::WentHomeUnhired { worker, market: a_market(2), date: day("2026-11-23") }.into(),
+        worker::JoinedCrew { worker, leader: an_actor(2) }.into(),
+        worker::LeftCrew { worker, leader: an_actor(2) }.into(),
         worker::BarAttested {
             worker,
             occupations: vec![occupation("loader"), occupation("demolition")],
@@ -572,6 +575,7 @@ fn of_work() -> Vec<Event> {
             product: "日结意外险".into(),
             premium: Fen(300),
             payer: PremiumPayer::Employer,
+            insurer_code: Some("91350100M000100Y43".parse().unwrap()),
         }
         .into(),
         insurance::Confirmed {

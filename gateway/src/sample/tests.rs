@@ -36,6 +36,7 @@ fn actor(n: usize, role: Role, regions: &[Region]) -> Actor {
         employer: None,
         market: None,
         department: None,
+        insurer: None,
     }
 }
 
