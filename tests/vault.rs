@@ -10,6 +10,11 @@ fn person(name: &str, document: &str, phone: &str) -> Value {
     json!({ "name": name, "document": { "kind": "resident_id", "number": document }, "phone": phone })
 }
 
+fn profile() -> Value {
+    json!({ "skills": [{ "occupation": "loader", "level": "skilled" }], "certificates": [], "reach": 20_000,
+            "expectation": 20_000, "available": [], "declines_ranking": false })
+}
+
 const DOCUMENTS: [&str; 4] =
     ["370102199003070016", "370102199003070024", "370102199003070032", "370102199003070040"];
 
@@ -28,12 +33,10 @@ impl Dawn {
         let market = json!({ "name": "东站零工市场", "region": "370102", "market_kind": "public_benefit",
                              "place": { "lat_e6": 36_666_000, "lon_e6": 117_077_000 } });
         let market = id_of(&server.command("manager", "market.register", market).await.ok(), "market");
-        let profile = json!({ "skills": [{ "occupation": "loader", "level": "skilled" }], "certificates": [],
-            "reach": 20_000, "expectation": 20_000, "available": [], "declines_ranking": false });
         let mut workers = Vec::new();
         for (n, document) in DOCUMENTS[..3].iter().enumerate() {
             let person = person(["张三", "李四", "王五"][n], document, &format!("1390000000{n}"));
-            let register = json!({ "person": person, "profile": profile });
+            let register = json!({ "person": person, "profile": profile() });
             let receipt = server.command("clerk", "worker.register", register).await.ok();
             workers.push((id_of(&receipt, "worker"), id_of(&receipt, "person")));
         }
@@ -146,4 +149,126 @@ async fn two_scanned_cards_are_a_deal_and_the_same_key_finds_it_again_though_the
     // A worker's card is no employer's.
     let deal = dawn.deal("LX-1001", &["LX-1002"]);
     dawn.server.command("dispatcher", "hire.register_on_site", deal).await.refused(409, "not_possible");
+}
+
+/// The id of the key that seals for a person.
+async fn key_of(server: &Server, person: &str) -> Value {
+    let page = server.get("privacy", "/v1/events?type=person.registered&limit=200").await.ok();
+    let events = page["items"].as_array().unwrap();
+    let event = events.iter().find(|it| it["subject"] == format!("person/{person}")).unwrap();
+    event["data"]["known"]["sealed"]["name"]["key"].clone()
+}
+
+async fn open(server: &Server, who: &str, person: &str, purpose: &str) -> Answer {
+    let body = json!({ "fields": ["name"], "purpose": purpose }).to_string();
+    let path = format!("/v1/persons/{person}/open");
+    server.send("POST", &path, Some(&server.token(who)), &[], Some(body)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_key_opens_for_whom_two_officers_agreed_on_for_a_day_and_a_shredded_one_never() {
+    let dawn = Dawn::breaks().await;
+    let (server, person) = (&dawn.server, dawn.workers[0].1.as_str());
+    server.views_catch_up().await;
+    let key = key_of(server, person).await;
+    let act = |more: Value| {
+        let mut body = json!({ "person": person, "key": key, "basis": "仲裁委调阅函 12 号" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    server.command("privacy", "person.set_key_state", act(json!({ "key_state": "sealed" }))).await.ok();
+    open(server, "officer", person, "claim_handling").await.refused(403, "opening_refused");
+
+    let proposed = server.command("officer", "person.key_opening.propose", act(json!({}))).await.ok();
+    open(server, "officer", person, "claim_handling").await.refused(403, "opening_refused");
+    let page = format!("/v1/events/{}", proposed["position"].as_str().unwrap());
+    let officer = server.get("auditor", &page).await.ok()["actor"].clone();
+    let confirm = act(json!({ "officer": officer }));
+    server
+        .command("officer", "person.key_opening.confirm", confirm.clone())
+        .await
+        .refused(403, "role_not_allowed");
+    server.command("lead", "person.key_opening.confirm", confirm).await.ok();
+    assert_eq!(open(server, "officer", person, "claim_handling").await.ok(), json!({ "name": "张三" }));
+    // What was agreed on is the one officer's, and no purpose comes with it.
+    open(server, "clerk", person, "desk_service").await.refused(403, "opening_refused");
+    open(server, "officer2", person, "claim_handling").await.refused(403, "opening_refused");
+    open(server, "officer", person, "audit").await.refused(403, "opening_refused");
+
+    let log = server.get("privacy", "/v1/accesses").await.ok();
+    let opened: Vec<&Value> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|it| it["type"] == "cn.linggong.access.opened.v1")
+        .collect();
+    assert_eq!(opened.len(), 1, "{log}");
+    assert_eq!(opened[0]["actor"], officer);
+    assert!(opened[0]["data"]["second_officer"].is_string(), "both stand on record: {log}");
+
+    server.time_passes_to("2026-11-24T05:00:00+08:00").await;
+    open(server, "officer", person, "claim_handling").await.refused(403, "opening_refused");
+
+    // Shredded: no opening can even be asked for, and the human comes back as somebody new.
+    server.command("lead", "person.set_key_state", act(json!({ "key_state": "shredded" }))).await.ok();
+    server.command("officer", "person.key_opening.propose", act(json!({}))).await.refused(409, "ended");
+    let server = dawn.server.restart().await;
+    open(&server, "officer", &dawn.workers[0].1, "claim_handling").await.refused(403, "opening_refused");
+    let again = json!({ "person": self::person("张三", DOCUMENTS[0], "13900000000"), "profile": profile() });
+    let receipt = server.command("clerk", "worker.register", again).await.ok();
+    assert_ne!(id_of(&receipt, "person"), dawn.workers[0].1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_log_needs_a_vault_that_is_gone_says_so_and_makes_no_new_one() {
+    let Dawn { server, workers, .. } = Dawn::breaks().await;
+    server.views_catch_up().await;
+    let (vault, backup) = (server.data().join("vault"), server.folder.path().join("backup"));
+    let harm = || std::fs::rename(&vault, &backup).unwrap();
+    let mend = || {
+        assert!(!vault.exists(), "no new vault hides the loss");
+        std::fs::rename(&backup, &vault).unwrap();
+    };
+    let (refused, server) = server.restart_mended(harm, mend).await;
+    assert!(refused.to_string().contains("restore it from its backup"), "{refused}");
+    // Put back, everything opens again.
+    assert_eq!(open(&server, "clerk", &workers[0].1, "desk_service").await.ok(), json!({ "name": "张三" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keeper_hands_a_department_its_key_and_it_is_on_record() {
+    let dawn = Dawn::breaks().await;
+    let server = &dawn.server;
+    server.views_catch_up().await;
+    let ask = |who: &'static str, department: &'static str, body: Value| {
+        let path = format!("/v1/departments/{department}/key");
+        async move { server.send("POST", &path, Some(&server.token(who)), &[], Some(body.to_string())).await }
+    };
+    for who in ["clerk", "manager", "officer", "lead", "auditor", "privacy"] {
+        ask(who, "si", json!({})).await.refused(404, "not_found");
+    }
+    let first = ask("keeper1", "si", json!({})).await.ok();
+    assert_eq!((&first["version"], first["key"].as_str().map(str::len)), (&json!(1), Some(43)));
+    assert_eq!(ask("keeper2", "si", json!({})).await.ok(), first, "the same key until it is rotated");
+    assert_ne!(ask("keeper1", "hrss", json!({})).await.ok()["key"], first["key"]);
+    let second = ask("keeper1", "si", json!({ "rotate_from": 1 })).await.ok();
+    assert_eq!(second["version"], 2);
+    assert_ne!(second["key"], first["key"]);
+    ask("keeper1", "si", json!({ "rotate_from": 1 })).await.refused(409, "not_possible");
+    assert_eq!(ask("keeper1", "nobody", json!({})).await.status, 400);
+
+    let log = server.get("privacy", "/v1/accesses").await.ok();
+    let labels: Vec<_> =
+        log["items"].as_array().unwrap().iter().map(|it| it["data"]["label"].clone()).collect();
+    let expected = ["si:1", "si:1", "hrss:1", "si:2"].map(|it| json!(format!("department_key:{it}")));
+    assert_eq!(labels, expected, "{log}");
+
+    // The next worker's tokens say which key made them.
+    let register =
+        json!({ "person": person("孙六", "370102199003070059", "13900000008"), "profile": profile() });
+    server.command("clerk", "worker.register", register).await.ok();
+    let page = server.get("auditor", "/v1/events?type=worker.registered&limit=200").await.ok();
+    let tokens = |it: &Value| it["data"]["person_tokens"]["si"].as_str().unwrap().to_owned();
+    let (old, new) = (tokens(&page["items"][0]), tokens(page["items"].as_array().unwrap().last().unwrap()));
+    assert!(old.starts_with("hmac-sha256:") && new.starts_with("k2:hmac-sha256:"), "{old} {new}");
 }

@@ -9,9 +9,10 @@ use linggong_events::id::{
 };
 use linggong_events::measure::Fen;
 use linggong_events::person::{
-    CardEnd, CardEnded, CardIssued, DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyState,
-    KeyStateChanged, KnownPerson, PersonEvent, Registered,
+    CardEnd, CardEnded, CardIssued, DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyOpened,
+    KeyOpeningProposed, KeyState, KeyStateChanged, KnownPerson, PersonEvent, Registered,
 };
+use linggong_events::time::{DAY_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Context, commands};
@@ -29,6 +30,10 @@ commands! {
         Unlink = "unlink", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
         /// Changes what the vault may do with a key of this person.
         SetKeyState = "set_key_state", [PrivacyOfficer, CaseLead] => { person: PersonId, key: KeyId, key_state: KeyState, basis: String }
+        /// Asks to open what a sealed key keeps.
+        ProposeOpening = "key_opening.propose", [CaseOfficer, CaseLead, PrivacyOfficer] => { person: PersonId, key: KeyId, basis: String }
+        /// Agrees that the officer who asked opens it, for a day; the key stays sealed.
+        ConfirmOpening = "key_opening.confirm", [CaseLead, PrivacyOfficer] => { person: PersonId, key: KeyId, officer: ActorId, basis: String }
         /// 发卡: gives a person a market card; whoever has one still says what became of it.
         IssueCard = "issue_card", [Clerk, Dispatcher, MarketManager], seal [card: Card] => { person: PersonId, card: CardId }
             + optional { replaces: CardEnd }
@@ -46,13 +51,40 @@ pub(crate) struct Person {
     pub(crate) keys: BTreeMap<KeyId, KeyState>,
     /// Who set that state.
     pub(crate) key_set_by: Option<ActorId>,
+    /// Who asked to open which sealed key.
+    pub(crate) openings_proposed: BTreeSet<(KeyId, ActorId)>,
+    /// Who may open what a sealed key keeps.
+    pub(crate) openings: BTreeMap<(KeyId, ActorId), Opening>,
     /// The card by which this human is known at gates.
     pub(crate) card: Option<CardId>,
     /// The worker that this human is.
     pub(crate) worker: Option<WorkerId>,
 }
 
+/// What two officers agreed on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Opening {
+    /// The second officer.
+    pub(crate) second: ActorId,
+    pub(crate) until: Timestamp,
+}
+
+/// How long a sealed key opens for whom two officers agreed on: a day at the desk, not a standing permission.
+const OPENING_MS: i64 = DAY_MS;
+
 impl State {
+    /// The second officer with whom `officer` may open at `now` what a sealed key keeps.
+    pub fn opened_with(
+        &self,
+        person: PersonId,
+        key: KeyId,
+        officer: ActorId,
+        now: Timestamp,
+    ) -> Option<ActorId> {
+        let opening = self.persons.get(&person)?.openings.get(&(key, officer))?;
+        (now < opening.until).then_some(opening.second)
+    }
+
     /// The state of a person's key, where the ledger has set one.
     pub fn key_state_of(&self, person: PersonId) -> Option<KeyState> {
         self.persons.get(&person).and_then(|it| it.key_state)
@@ -65,6 +97,12 @@ impl State {
             person.keys.clone().into_iter().map(move |(key, state)| (id, key, state))
         };
         self.persons.iter().flat_map(of_person)
+    }
+
+    /// Everybody whose data the vault must hold: all but those whose key was shredded.
+    pub fn people(&self) -> impl Iterator<Item = PersonId> {
+        let kept = |it: &(&PersonId, &Person)| it.1.key_state != Some(KeyState::Shredded);
+        self.persons.iter().filter(kept).map(|(id, _)| *id)
     }
 
     /// Every card that was given out, with whether it is still in use.
@@ -160,6 +198,14 @@ pub(crate) fn decide(
             if person.key_state == Some(KeyState::Shredded) {
                 return Err(Refusal::Ended { entity: it.person.into() });
             }
+            if person.keys.get(&it.key).is_some_and(|now| *now == it.key_state) {
+                return Ok(Vec::new());
+            }
+            // What one officer put away, the same one does not take out again alone.
+            let takes_out = it.key_state == KeyState::Active && person.key_state == Some(KeyState::Sealed);
+            if takes_out && person.key_set_by == Some(context.actor.id) {
+                return Err(Refusal::SecondOfficerNeeded);
+            }
             if it.key_state == KeyState::Shredded {
                 let claim = state.open_claim_about(it.person).map(EntityRef::from);
                 if let Some(entity) = claim.or(state.unpaid_wage_of(it.person).map(EntityRef::from)) {
@@ -176,6 +222,29 @@ pub(crate) fn decide(
             KeyStateChanged { person: it.person, key: it.key, state: it.key_state, basis: it.basis.clone() }
                 .into()
         }
+        PersonCommand::ProposeOpening(it) => {
+            text::check("basis", &it.basis, text::LINE)?;
+            let person = known(it.person)?;
+            check_sealed(state, it.person, it.key, context.actor)?;
+            if person.openings_proposed.contains(&(it.key, context.actor.id)) {
+                return Ok(Vec::new());
+            }
+            KeyOpeningProposed { person: it.person, key: it.key, basis: it.basis.clone() }.into()
+        }
+        PersonCommand::ConfirmOpening(it) => {
+            text::check("basis", &it.basis, text::LINE)?;
+            let person = known(it.person)?;
+            check_sealed(state, it.person, it.key, context.actor)?;
+            if !person.openings_proposed.contains(&(it.key, it.officer)) {
+                return Err(Refusal::NothingProposed { entity: it.person.into() });
+            }
+            if it.officer == context.actor.id {
+                return Err(Refusal::SecondOfficerNeeded);
+            }
+            let until = context.now.plus_ms(OPENING_MS);
+            let (officer, basis) = (it.officer, it.basis.clone());
+            KeyOpened { person: it.person, key: it.key, officer, until, basis }.into()
+        }
         PersonCommand::IssueCard(it) => return issue_card(state, it, context),
         PersonCommand::EndCard(it) => {
             let person = known(it.person)?;
@@ -185,6 +254,21 @@ pub(crate) fn decide(
         }
     };
     Ok(vec![event])
+}
+
+/// Refuses what is no sealed key of somebody here, and an officer whose own record it is.
+fn check_sealed(state: &State, id: PersonId, key: KeyId, actor: &Actor) -> Result<(), Refusal> {
+    state.check_person_here(id, actor)?;
+    if actor.person == Some(id) {
+        return Err(Refusal::ConflictOfInterest { entity: id.into() });
+    }
+    match state.persons.get(&id).and_then(|it| it.keys.get(&key)) {
+        Some(KeyState::Sealed) => Ok(()),
+        Some(KeyState::Shredded) => Err(Refusal::Ended { entity: id.into() }),
+        Some(KeyState::Active) | None => {
+            Err(Refusal::not_possible(id, "not sealed: what it keeps opens without a second officer"))
+        }
+    }
 }
 
 fn issue_card(state: &State, it: &IssueCard, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
@@ -228,6 +312,18 @@ pub(crate) fn evolve(state: &mut State, event: &PersonEvent, meta: &Meta) {
             let person = state.persons.entry(it.person).or_default();
             (person.key_state, person.key_set_by) = (Some(it.state), Some(meta.actor));
             person.keys.insert(it.key, it.state);
+            person.openings_proposed.clear();
+            person.openings.clear();
+        }
+        PersonEvent::KeyOpeningProposed(it) => {
+            let person = state.persons.entry(it.person).or_default();
+            person.openings_proposed.insert((it.key, meta.actor));
+        }
+        PersonEvent::KeyOpened(it) => {
+            let person = state.persons.entry(it.person).or_default();
+            person.openings_proposed.remove(&(it.key, it.officer));
+            person.openings.retain(|_, opening| meta.time < opening.until);
+            person.openings.insert((it.key, it.officer), Opening { second: meta.actor, until: it.until });
         }
         PersonEvent::CardIssued(it) => {
             state.persons.entry(it.person).or_default().card = Some(it.card);

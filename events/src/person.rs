@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
-use crate::id::{CardId, KeyId, PersonId};
-use crate::time::Date;
+use crate::id::{ActorId, CardId, KeyId, PersonId};
+use crate::time::{Date, Timestamp};
 
 /// One field that only the vault can open: XChaCha20-Poly1305 under one person's key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -157,6 +157,12 @@ events! {
         IdentityUnlinked = "identity_unlinked", 1, Never => { person: PersonId, other: PersonId, basis: String }
         /// The vault changed the state of this person's key.
         KeyStateChanged = "key_state_changed", 1, Never => { person: PersonId, key: KeyId, state: KeyState, basis: String }
+        /// An officer asks to open what a sealed key keeps; a second one must agree.
+        KeyOpeningProposed = "key_opening_proposed", 1, Never => { person: PersonId, key: KeyId, basis: String }
+        /// A second officer agreed: until then the first may open, each time for a stated purpose. The key stays sealed.
+        KeyOpened = "key_opened", 1, Never => {
+            person: PersonId, key: KeyId, officer: ActorId, until: Timestamp, basis: String,
+        }
         /// 到场卡 given out: whoever shows it is taken for this human.
         CardIssued = "card_issued", 1, Never => { person: PersonId, card: CardId }
         /// The card is dead for ever, whoever finds it.

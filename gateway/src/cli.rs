@@ -6,6 +6,7 @@
 pub mod case;
 pub mod client;
 pub mod command;
+pub mod department;
 pub mod doctor;
 pub mod events;
 pub mod evidence;
@@ -204,6 +205,9 @@ pub enum Verb {
     /// 证据: store what proves something, before a command names it.
     #[command(subcommand)]
     Evidence(evidence::EvidenceVerb),
+    /// 部门: get the key that a department is to be handed.
+    #[command(subcommand)]
+    Department(department::DepartmentVerb),
     /// 体检: check a server, or with --data a data directory.
     Doctor(doctor::DoctorArgs),
     /// 格式: JSON Schemas of events and commands.
@@ -265,6 +269,7 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         Verb::Projection(verb) => projection::run(verb, &client(global, clock, out)?, out),
         Verb::Command(args) => command::run(args, &client(global, clock, out)?, out),
         Verb::Evidence(verb) => evidence::run(verb, &client(global, clock, out)?, out),
+        Verb::Department(verb) => department::run(verb, &client(global, clock, out)?, out),
         Verb::Doctor(args) => match &args.data {
             Some(data) => doctor::offline(data, args.master_key.as_deref(), out),
             None => doctor::online(&client(global, clock, out)?, out),

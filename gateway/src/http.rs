@@ -3,6 +3,7 @@
 mod auth;
 mod cards;
 mod commands;
+mod departments;
 mod error;
 mod events;
 mod explain_then;
@@ -199,6 +200,7 @@ routes! {
     post "/v1/sealed/{position}/{field}/open" => ops::open_text;
     post "/v1/evidence/{digest}/open" => ops::open_evidence;
     post "/v1/evidence" [crate::vault::MAX_EVIDENCE_BYTES] => ops::store_evidence;
+    post "/v1/departments/{department}/key" => departments::issue_key;
     get "/v1/accesses" => ops::accesses;
     get "/v1/staff" => reads::staff;
     put "/v1/packs" => ops::store_pack;

@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::Path;
 use linggong_engine::command::{About, Command, CommandType, PersonalShape};
 use linggong_engine::matching::Explanation;
+use linggong_events::audience::Department;
 use linggong_events::envelope::{Channel, FiledBasis};
 use linggong_events::event::Event;
 use linggong_events::id::{
@@ -145,6 +146,7 @@ enum Body {
     Nothing,
     Opening,
     Why,
+    DepartmentKey,
     Evidence,
     Pack,
 }
@@ -419,6 +421,22 @@ const OPERATIONS: &[Operation] = &[
         Body::Evidence,
         Answer::Json(|_| {
             object(&[("digest", digest()), ("bytes", json!({ "type": "integer", "minimum": 0 }))])
+        }),
+    ),
+    act(
+        "post",
+        "/v1/departments/{department}/key",
+        "issueDepartmentKey",
+        "交付部门密钥 Hand a department the key of its person tokens, or a new version of it",
+        &[],
+        Body::DepartmentKey,
+        Answer::Json(|generator| {
+            object(&[
+                ("department", of::<Department>(generator)),
+                ("version", json!({ "type": "integer", "minimum": 1 })),
+                ("algorithm", json!({ "type": "string", "const": "hmac-sha256" })),
+                ("key", json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{43}$" })),
+            ])
         }),
     ),
     read(
@@ -735,6 +753,11 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         Body::Nothing => None,
         Body::Opening => Some(json!({ "application/json": { "schema": opening(generator) } })),
         Body::Why => Some(json!({ "application/json": { "schema": why(generator) } })),
+        Body::DepartmentKey => Some(json!({ "application/json": { "schema": {
+            "type": "object", "additionalProperties": false,
+            "properties": { "rotate_from": { "type": ["integer", "null"], "minimum": 1, "maximum": u32::MAX,
+                "description": "Makes a new version, where this one is in force." } },
+        } } })),
         Body::Evidence => Some(media_types(generator)),
         Body::Pack => Some(json!({ "application/toml": { "schema": { "type": "string" } } })),
     };
@@ -760,6 +783,7 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         }
         ("/v1/schemas/{name}", ..) => with_problems(good, &["404"]),
         (_, true, _) => good,
+        ("/v1/departments/{department}/key", ..) => responses(good, &["409", "413", "415", "422"]),
         (_, false, None) => responses(good, &["422"]),
         (_, false, Some(_)) => responses(good, &["413", "415", "422"]),
     };
@@ -785,6 +809,7 @@ fn path_parameter(path: &str, name: &str, generator: &mut SchemaGenerator) -> Va
         ("workers", _) => of::<WorkerId>(generator),
         ("employers", _) => of::<EmployerId>(generator),
         ("persons", _) => of::<PersonId>(generator),
+        ("departments", _) => of::<Department>(generator),
         ("events", _) | ("sealed", "position") => of::<Position>(generator),
         ("timelines", "kind") => {
             json!({ "type": "string", "enum": Kind::ALL.iter().map(|it| it.name()).collect::<Vec<_>>() })

@@ -167,20 +167,22 @@ pub fn may_open(role: Role, purpose: PurposeKind) -> bool {
         Role::Clerk => match purpose {
             P::DeskService | P::HireContact | P::WageFollowup | P::ClaimHandling => true,
             P::SafetyContact | P::DataSubjectRequest => true,
-            P::CaseHandling | P::Audit => false,
+            P::CaseHandling | P::Audit | P::KeyDelivery => false,
         },
         Role::Dispatcher | Role::MarketManager => match purpose {
             P::DeskService | P::HireContact | P::WageFollowup | P::SafetyContact => true,
-            P::ClaimHandling | P::CaseHandling | P::DataSubjectRequest | P::Audit => false,
+            P::ClaimHandling | P::CaseHandling | P::DataSubjectRequest => false,
+            P::Audit | P::KeyDelivery => false,
         },
         Role::CaseOfficer | Role::CaseLead | Role::Mediator => match purpose {
             P::WageFollowup | P::ClaimHandling | P::CaseHandling | P::SafetyContact => true,
-            P::DeskService | P::HireContact | P::DataSubjectRequest | P::Audit => false,
+            P::DeskService | P::HireContact | P::DataSubjectRequest => false,
+            P::Audit | P::KeyDelivery => false,
         },
         Role::PrivacyOfficer => match purpose {
             P::DataSubjectRequest | P::Audit => true,
             P::DeskService | P::HireContact | P::WageFollowup | P::ClaimHandling => false,
-            P::CaseHandling | P::SafetyContact => false,
+            P::CaseHandling | P::SafetyContact | P::KeyDelivery => false,
         },
         Role::Engine
         | Role::Worker

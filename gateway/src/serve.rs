@@ -97,6 +97,12 @@ pub enum ServeError {
     /// The vault cannot be opened.
     #[error("the vault cannot be opened")]
     Vault(#[from] VaultError),
+    /// The log names people whose data only its vault holds, and there is none.
+    #[error("the log needs its vault `{}`, which is not there: restore it from its backup", path.display())]
+    VaultLost {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// The tokens cannot be read.
     #[error(transparent)]
     Tokens(#[from] TokenError),
@@ -121,7 +127,8 @@ impl ServeError {
             | ServeError::Engine(_) => Exit::Integrity,
             ServeError::Log(OpenError::Locked { .. }) => Exit::Conflict,
             ServeError::Sort { .. } | ServeError::Name(_) => Exit::Usage,
-            ServeError::Vault(VaultError::Missing { .. } | VaultError::Access(_)) => Exit::Integrity,
+            ServeError::Vault(VaultError::Missing { .. } | VaultError::Access(_))
+            | ServeError::VaultLost { .. } => Exit::Integrity,
             ServeError::Io { .. }
             | ServeError::Log(_)
             | ServeError::Read(ReadError::Store { .. })
@@ -349,6 +356,17 @@ pub async fn start_with_views(
         open_log_seen_to(seen, config, &packs, &clock, founding)?;
     let key_states: Vec<_> = partition.state().key_states().collect();
     let cards: Vec<_> = partition.state().cards().collect();
+    let people: Vec<_> = partition.state().people().collect();
+    let at_vault = VaultSettings {
+        directory: data.join("vault"),
+        master_key: config.vault_key_file(),
+        log: config.log.clone(),
+        demo,
+    };
+    if !people.is_empty() && !Vault::is_there(&at_vault) {
+        // A new vault would take everybody for somebody new, and hide that all evidence is gone.
+        return Err(ServeError::VaultLost { path: at_vault.directory });
+    }
     let missing = partition.rules().missing();
     if !missing.is_empty() {
         return Err(ServeError::Rules { missing });
@@ -370,12 +388,11 @@ pub async fn start_with_views(
         snapshot::start(store, reader.clone(), heads, every, started_from).map_err(at(&data))?;
 
     make_tokens(config, &founding.staff)?;
-    let mut vault = Vault::open(&VaultSettings {
-        directory: data.join("vault"),
-        master_key: config.vault_key_file(),
-        log: config.log.clone(),
-        demo,
-    })?;
+    let mut vault = Vault::open(&at_vault)?;
+    let unknown = vault.unknown(&people);
+    if unknown > 0 {
+        tracing::error!(unknown, "the log names people whom the vault does not know: is it an older backup?");
+    }
     for (person, key, state) in key_states {
         // What the log says of a key holds, also where the process ended before the vault was told.
         if vault.key_of(person).is_some_and(|(own, is)| own == key && is != state) {

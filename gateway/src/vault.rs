@@ -19,6 +19,7 @@ mod records;
 mod seal;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use linggong_events::audience::Department;
 use linggong_events::commit::{Digest, Head};
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{ActorId, CardId, CommandId, EntityRef, KeyId, Kind, OfficeId, PersonId, new_id};
+use linggong_events::identity::IdentityDocument;
 use linggong_events::person::{Age, KeyState, KnownPerson, PersonField, Sealed};
 use linggong_events::time::Date;
 use thiserror::Error;
@@ -47,7 +49,7 @@ use index::{CardKnown, Index, Known};
 use keys::Keys;
 use person::CheckedPerson;
 use records::{Check, RecordFile, write_whole};
-use seal::{Place, keyed_hash, open_field, random, seal_field};
+use seal::{Place, keyed_hash, mac, open_field, random, seal_field};
 use sources::Sources;
 
 /// Where a vault is, and whose.
@@ -175,6 +177,23 @@ pub enum OpenError {
     Key(VaultError),
 }
 
+/// Why a department's key was not handed out.
+#[derive(Debug, Error)]
+pub enum IssueError {
+    /// Another version is in force than the one to be replaced.
+    #[error("version {current} of this key is in force")]
+    Rotated {
+        /// That version.
+        current: u32,
+    },
+    /// It could not be written down, so nobody got it.
+    #[error("the key was not handed out, for that could not be recorded")]
+    Unrecorded(#[source] AccessError),
+    /// The vault failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
 /// An open vault; one process at a time.
 pub struct Vault {
     keys: Keys,
@@ -249,14 +268,67 @@ impl Vault {
         Ok(vault)
     }
 
+    /// Whether a vault was made at this place.
+    pub fn is_there(settings: &VaultSettings) -> bool {
+        settings.directory.join("keys.log").exists()
+    }
+
+    /// How many of `people` the vault does not know, though nobody shredded them: more than none after an older
+    /// backup was put back.
+    pub fn unknown(&self, people: &[PersonId]) -> usize {
+        people.iter().filter(|it| !self.index.knows(**it)).count()
+    }
+
     /// The keyed digest of a command's canonical clear request, taken before sealing.
     pub fn command_digest(&self, actor: ActorId, canonical_json: &str) -> String {
         keyed_hash(&self.digests, &[b"command", actor.0.as_bytes(), canonical_json.as_bytes()])
     }
 
-    /// The key to issue to a department, with which it computes the person tokens that it is told.
-    pub fn department_key(&self, department: Department) -> Secret {
-        self.departments.derive(department.name())
+    /// The key of a department, with which it computes the person tokens that it is told.
+    fn department_key(&self, department: Department, version: u32) -> Secret {
+        match version {
+            1 => self.departments.derive(department.name()),
+            later => self.departments.derive(&format!("{}:{later}", department.name())),
+        }
+    }
+
+    /// Hands a department its key, of the version in force; with `rotate_from` a new version, where that one is in
+    /// force still. On record before anybody has it.
+    pub fn issue_department_key(
+        &mut self,
+        department: Department,
+        rotate_from: Option<u32>,
+        office: OfficeId,
+        purpose: &Purpose,
+    ) -> Result<(u32, Secret), IssueError> {
+        let current = self.keys.department_version(department);
+        if rotate_from.is_some_and(|it| it != current) {
+            return Err(IssueError::Rotated { current });
+        }
+        let version = if rotate_from.is_some() { current + 1 } else { current };
+        let secret = self.department_key(department, version);
+        let name = format!("department_key:{}:{version}", department.name());
+        let mut id = [0; 16];
+        id.copy_from_slice(&mac(&self.departments, &[b"id", name.as_bytes()])[..16]);
+        let data = access_data(purpose, KeyId(Uuid::new_v8(id)), &name, None, None);
+        self.access.append(Access::Issued, office.into(), purpose, data).map_err(IssueError::Unrecorded)?;
+        if rotate_from.is_some() {
+            self.keys.rotate(department, version)?;
+        }
+        Ok((version, secret))
+    }
+
+    fn tokens(&self, document: &IdentityDocument) -> BTreeMap<String, String> {
+        DEPARTMENTS.iter().map(|it| (it.name().to_owned(), self.token(*it, document))).collect()
+    }
+
+    /// What a department is told of a human: a keyed hash of the document, after the key's version from the second on.
+    fn token(&self, department: Department, document: &IdentityDocument) -> String {
+        let version = self.keys.department_version(department);
+        let canonical = index::canonical(document);
+        let key = self.department_key(department, version);
+        let hash = keyed_hash(&key, &[b"person", canonical.expose().as_bytes()]);
+        if version == 1 { hash } else { format!("k{version}:{hash}") }
     }
 
     /// The person whom `clear` tells of: known by the document, else made under `command` as its `n`-th.
@@ -313,12 +385,7 @@ impl Vault {
             known.sealed.insert(*field, Sealed { person, key, boxed });
         }
         if let Some(document) = &checked.document {
-            for department in DEPARTMENTS {
-                let canonical = index::canonical(document);
-                let token =
-                    keyed_hash(&self.department_key(department), &[b"person", canonical.expose().as_bytes()]);
-                known.tokens.insert(department.name().to_owned(), token);
-            }
+            known.tokens = self.tokens(document);
         }
         Ok(known)
     }

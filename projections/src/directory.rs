@@ -298,6 +298,7 @@ fn of_person(rows: &mut Rows<'_>, meta: &Meta, event: &PersonEvent) {
             row.keys.retain(|key| key.key != it.key);
             row.keys.push(KeyRow { key: it.key, state: it.state });
         }),
+        PersonEvent::KeyOpeningProposed(_) | PersonEvent::KeyOpened(_) => {}
         PersonEvent::CardIssued(_) | PersonEvent::CardEnded(_) => {}
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use linggong_events::time::Timestamp;
 use linggong_gateway::clock::Clock;
 use linggong_gateway::config::Config;
-use linggong_gateway::serve::{self, Founding, Running};
+use linggong_gateway::serve::{self, Founding, Running, ServeError};
 use linggong_projections::{StoreError, Views};
 use serde_json::Value;
 use uuid::Uuid;
@@ -95,6 +95,20 @@ impl Server {
         let founding = Founding::staffed(&config);
         let running = serve::start_with_views(&config, clock, &founding, views).await;
         Server { folder, running: running.expect("the server starts again"), config }
+    }
+
+    /// Stops, tries to start on what `harm` left of the folder, and starts once `mend` has put it right.
+    pub async fn restart_mended(self, harm: impl FnOnce(), mend: impl FnOnce()) -> (ServeError, Server) {
+        let Server { folder, running, config } = self;
+        let clock = running.clock.clone();
+        running.stop().await.expect("the server stops");
+        harm();
+        let refused = serve::start(&config, clock.clone(), &Founding::staffed(&config)).await;
+        let refused = refused.expect_err("the server does not start on this");
+        mend();
+        let running =
+            serve::start(&config, clock, &Founding::staffed(&config)).await.expect("the server starts again");
+        (refused, Server { folder, running, config })
     }
 
     /// The folder of log, views and vault.

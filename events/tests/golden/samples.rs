@@ -315,6 +315,15 @@ fn of_places_and_people() -> Vec<Event> {
             basis: "个人信息保护法 47".into(),
         }
         .into(),
+        person::KeyOpeningProposed { person, key: a_key(1), basis: "劳动仲裁委调阅".into() }.into(),
+        person::KeyOpened {
+            person,
+            key: a_key(1),
+            officer: an_actor(1),
+            until: at("2026-11-23T09:10:00.000+08:00"),
+            basis: "仲裁委调阅函 12 号".into(),
+        }
+        .into(),
         person::CardIssued { person, card: a_card(1) }.into(),
         person::CardEnded { person, card: a_card(1), why: CardEnd::Lost }.into(),
         worker::Registered {

@@ -129,6 +129,7 @@ pub(super) fn changed(command: &PersonCommand) -> Option<PersonId> {
         PersonCommand::IssueCard(it) => Some(it.person),
         PersonCommand::EndCard(it) => Some(it.person),
         PersonCommand::Link(_) | PersonCommand::Unlink(_) | PersonCommand::SetKeyState(_) => None,
+        PersonCommand::ProposeOpening(_) | PersonCommand::ConfirmOpening(_) => None,
     }
 }
 

@@ -218,6 +218,8 @@ fn key_change(command: &Command) -> Option<(PersonId, KeyId, KeyState)> {
         Command::Person(
             PersonCommand::Link(_)
             | PersonCommand::Unlink(_)
+            | PersonCommand::ProposeOpening(_)
+            | PersonCommand::ConfirmOpening(_)
             | PersonCommand::IssueCard(_)
             | PersonCommand::EndCard(_),
         )

@@ -12,7 +12,7 @@ use linggong_engine::command::Actor;
 use linggong_engine::rules::Pack;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
-use linggong_events::id::{CaseId, EntityRef, Kind, PersonId};
+use linggong_events::id::{ActorId, CaseId, EntityRef, KeyId, Kind, PersonId};
 use linggong_events::measure::Position;
 use linggong_events::office::Role;
 use linggong_events::person::{PersonField, Sealed};
@@ -75,11 +75,22 @@ impl Why {
             role: actor.role,
             reason: self.purpose,
             case: self.case,
-            // Nobody vouches for a second officer by naming one: what a sealed key keeps does not open here.
+            // Nobody vouches for a second officer by naming one: whoever agreed stands in the ledger.
             second_officer: None,
             at: app.clock.now(),
         })
     }
+}
+
+/// The second officer who agreed in the ledger that the actor opens what this key keeps, where it is sealed.
+async fn second_officer(
+    app: &App,
+    actor: &Actor,
+    (person, key): (PersonId, KeyId),
+) -> Result<Option<ActorId>, Problem> {
+    let (officer, now) = (actor.id, app.clock.now());
+    let ask = app.partition.ask(move |partition, _| partition.state().opened_with(person, key, officer, now));
+    Ok(ask.await?)
 }
 
 /// Opens sealed fields of one person, for a stated purpose; each opening is on record before it happens.
@@ -97,7 +108,10 @@ pub(super) async fn open_person(
         return Err(Problem::not_found());
     }
     let why = Why { purpose: opening.purpose, case: opening.case };
-    let purpose = why.admitted(&app, &actor, |case| is_party(&app, case, person))?;
+    let mut purpose = why.admitted(&app, &actor, |case| is_party(&app, case, person))?;
+    if let Some(sealed) = row.known.sealed.values().next() {
+        purpose.second_officer = second_officer(&app, &actor, (person, sealed.key)).await?;
+    }
     let sealed_by = row.sealed_by.ok_or_else(Problem::not_found)?;
     let opened = tokio::task::spawn_blocking(move || {
         let mut vault = app.vault();
@@ -163,11 +177,12 @@ pub(super) async fn open_text(
         written["data"].get(&field).and_then(|it| serde_json::from_value(it.clone()).ok());
     let sealed = sealed.ok_or_else(Problem::not_found)?;
     let (command, _) = recorded.meta().command.clone().ok_or_else(Problem::not_found)?;
-    let purpose = why.admitted(&app, &actor, |case| {
+    let mut purpose = why.admitted(&app, &actor, |case| {
         let meta = recorded.meta();
         let about: EntityRef = case.case.into();
         Ok(meta.subject == about || meta.touches.contains(&about) || is_party(&app, case, sealed.person)?)
     })?;
+    purpose.second_officer = second_officer(&app, &actor, (sealed.person, sealed.key)).await?;
     let opened = tokio::task::spawn_blocking(move || {
         let text = app.vault().open_sealed(&sealed, command, &field, &purpose)?;
         Ok(json!({ (field): text.expose() }))
@@ -193,7 +208,7 @@ pub(super) async fn open_evidence(
     if !deals_with(&app, &actor, about)? {
         return Err(Problem::not_found());
     }
-    let purpose = why.admitted(&app, &actor, |case| match about.kind {
+    let mut purpose = why.admitted(&app, &actor, |case| match about.kind {
         Kind::Case => Ok(about == case.case.into()),
         Kind::Claim => Ok(case.claims.iter().any(|it| about == (*it).into())),
         Kind::Person => is_party(&app, case, PersonId(about.id)),
@@ -202,6 +217,13 @@ pub(super) async fn open_evidence(
         Kind::Hire | Kind::Wage | Kind::Attendance | Kind::Insurance | Kind::Posting => Ok(false),
         Kind::Market | Kind::Office | Kind::Offer | Kind::Match | Kind::Rules => Ok(false),
     })?;
+    if about.kind == Kind::Person {
+        let (asking, person) = (app.clone(), PersonId(about.id));
+        let key = tokio::task::spawn_blocking(move || asking.vault().key_of(person));
+        if let Some((key, _)) = key.await.map_err(|error| Problem::internal(&error))? {
+            purpose.second_officer = second_officer(&app, &actor, (person, key)).await?;
+        }
+    }
     let read = tokio::task::spawn_blocking(move || app.vault().read_evidence(digest, &purpose));
     let read = read.await.map_err(|error| Problem::internal(&error))?;
     let evidence = read.map_err(|error| not_opened(&error))?;

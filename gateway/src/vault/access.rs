@@ -37,6 +37,8 @@ pub enum PurposeKind {
     DataSubjectRequest,
     /// 审计.
     Audit,
+    /// 交付密钥: a department gets the key under which it knows people; opens nobody's fields.
+    KeyDelivery,
 }
 
 /// Who wants to open what is sealed, as what, and why.
@@ -65,6 +67,9 @@ pub enum Access {
     /// The state of the key or the purpose forbade it.
     #[serde(rename = "cn.linggong.access.refused.v1")]
     Refused,
+    /// The key was handed out to the department that it belongs to.
+    #[serde(rename = "cn.linggong.access.issued.v1")]
+    Issued,
 }
 
 /// What was opened.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use linggong_events::audience::Department;
 use linggong_events::id::{EntityRef, KeyId};
 use linggong_events::person::KeyState;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ enum KeyRecord {
     Made { key: KeyId, owner: EntityRef, wrapped: String },
     /// Another state from now on.
     State { key: KeyId, state: KeyState },
+    /// From now on a department's tokens are made under this version of its key; the first needs no record.
+    Department { department: Department, version: u32 },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,6 +52,7 @@ pub(crate) struct Keys {
     keys: BTreeMap<KeyId, Entry>,
     current: BTreeMap<EntityRef, KeyId>,
     shredded: BTreeMap<KeyId, EntityRef>,
+    departments: BTreeMap<Department, u32>,
 }
 
 impl Keys {
@@ -79,8 +83,8 @@ impl Keys {
             shredded.insert(it.key, it.owner);
         }
 
-        let (keys, current) = (BTreeMap::new(), BTreeMap::new());
-        let mut opened = Keys { file, shred_list, master, root, keys, current, shredded };
+        let (keys, current, departments) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut opened = Keys { file, shred_list, master, root, keys, current, shredded, departments };
         for (record, number) in records.iter().zip(1..).skip(1) {
             let record = serde_json::from_slice(record).map_err(|_| damaged(number))?;
             opened.replay(record).ok_or_else(|| damaged(number))?;
@@ -103,12 +107,29 @@ impl Keys {
                 self.keys.get_mut(&key)?.state = state;
                 Some(())
             }
+            KeyRecord::Department { department, version } => {
+                self.departments.insert(department, version);
+                Some(())
+            }
         }
     }
 
     /// The secret for one purpose of the vault itself.
     pub(crate) fn derive(&self, what: &str) -> Secret {
         self.root.derive(what)
+    }
+
+    /// The version of a department's key under which tokens are made today.
+    pub(crate) fn department_version(&self, department: Department) -> u32 {
+        self.departments.get(&department).copied().unwrap_or(1)
+    }
+
+    /// Makes a department's tokens under `version` from now on.
+    pub(crate) fn rotate(&mut self, department: Department, version: u32) -> Result<(), VaultError> {
+        let record = KeyRecord::Department { department, version };
+        self.file.append(&json(&record))?;
+        self.replay(record);
+        Ok(())
     }
 
     /// The key that seals for `owner` today.
@@ -188,7 +209,7 @@ impl Keys {
             Ok(KeyRecord::Made { key, .. } | KeyRecord::State { key, .. }) => {
                 !self.shredded.contains_key(&key)
             }
-            Ok(KeyRecord::Root { .. }) | Err(_) => true,
+            Ok(KeyRecord::Root { .. } | KeyRecord::Department { .. }) | Err(_) => true,
         };
         let records: Vec<Vec<u8>> = self.file.reread()?.into_iter().filter(kept).collect();
         self.file.rewrite(&records)?;

@@ -108,10 +108,37 @@ fn the_same_document_is_the_same_person() {
 
 #[test]
 fn a_department_computes_the_token_with_its_own_key() {
-    let (_directory, mut vault) = new_vault();
+    let (directory, mut vault) = new_vault();
     let known = vault.get_or_create_person(&with_document(OLD_DOCUMENT), command(1), 0, today()).unwrap();
-    let key = vault.department_key(Department::Si);
-    assert_eq!(known.tokens["si"], keyed_hash(&key, &[b"person", b"resident_id:11010519491231002X"]));
+    let parts: &[&[u8]] = &[b"person", b"resident_id:11010519491231002X"];
+    let office = OfficeId(Uuid::from_u128(5));
+    let issued = |vault: &mut Vault, from| {
+        let delivery = Purpose { reason: PurposeKind::KeyDelivery, role: Role::Keeper, ..purpose() };
+        vault.issue_department_key(Department::Si, from, office, &delivery)
+    };
+    let (version, first) = issued(&mut vault, None).unwrap();
+    assert_eq!((version, &known.tokens["si"]), (1, &keyed_hash(&first, parts)));
+
+    // Rotated: tokens say under which version they were made, and the other departments keep theirs.
+    let (version, second) = issued(&mut vault, Some(1)).unwrap();
+    assert_ne!((version, first.expose()), (1, second.expose()));
+    assert!(matches!(issued(&mut vault, Some(1)), Err(IssueError::Rotated { current: 2 })), "twice");
+    let mut vault = reopened(&directory, vault).unwrap();
+    let again = vault.get_or_create_person(&with_document(DOCUMENT), command(2), 0, today()).unwrap();
+    assert_eq!(again.tokens["si"], format!("k2:{}", keyed_hash(&second, parts)));
+    assert_eq!(again.tokens["hrss"], known.tokens["hrss"]);
+    let (key, _) = vault.key_of(known.person).unwrap();
+    vault.change_key_state(key, KeyState::Shredded).unwrap();
+    let mut vault = reopened(&directory, vault).unwrap();
+    let (version, same) = issued(&mut vault, None).unwrap();
+    assert_eq!((version, same.expose()), (2, second.expose()), "a key file written anew keeps the version");
+
+    let accesses = vault.accesses().unwrap();
+    let labels: Vec<_> = accesses.iter().map(|it| (it.access, it.data.label.as_str(), it.subject)).collect();
+    let issued = |label| (Access::Issued, label, EntityRef::from(office));
+    let expected = ["department_key:si:1", "department_key:si:2", "department_key:si:2"].map(issued);
+    assert_eq!(labels, expected);
+    assert!(!format!("{second:?} {accesses:?}").contains(&hex::encode(second.expose())));
 }
 
 #[test]
@@ -630,7 +657,7 @@ fn no_debug_and_no_error_text_tells_of_a_person() {
     let evidence = vault.read_evidence(digest, &purpose()).unwrap();
     let born = clear(json!({ "name": NAME, "birth_date": "1949-12-31" }));
     let mut shown = format!("{person:?} {known:?} {text:?} {opened:?} {evidence:?} {vault:?} {born:?}");
-    shown += &format!("{:?} {:?}", vault.department_key(Department::Si), vault.accesses().unwrap());
+    shown += &format!("{:?} {:?}", vault.department_key(Department::Si, 1), vault.accesses().unwrap());
     assert!(!shown.contains("1949"), "{shown}");
 
     let long = NAME.repeat(60);
