@@ -154,8 +154,11 @@ async fn two_scanned_cards_are_a_deal_and_the_same_key_finds_it_again_though_the
 /// The id of the key that seals for a person.
 async fn key_of(server: &Server, person: &str) -> Value {
     let page = server.get("privacy", "/v1/events?type=person.registered&limit=200").await.ok();
-    let events = page["items"].as_array().unwrap();
-    let event = events.iter().find(|it| it["subject"] == format!("person/{person}")).unwrap();
+    let events = page["items"].as_array().expect("a page of events");
+    let event = events
+        .iter()
+        .find(|it| it["subject"] == format!("person/{person}"))
+        .expect("the person is registered");
     event["data"]["known"]["sealed"]["name"]["key"].clone()
 }
 
