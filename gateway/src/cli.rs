@@ -308,7 +308,7 @@ pub fn client<'a>(global: &Global, clock: &'a Clock, out: &mut Out<'_>) -> Resul
         (None, Err(_)) => None,
     };
     let server = Server { url: global.server.clone(), token, role: global.role.clone(), lang: global.lang };
-    Ok(Client::new(server, clock)?.telling_demo(out.demo.clone()))
+    Ok(Client::new(server, clock)?.telling_demo(out.of_demo.clone()))
 }
 
 fn man(directory: Option<&std::path::Path>, out: &mut Out<'_>) -> Result<(), Stop> {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything; see `linggong-engine`.
 
+pub mod claim_receipt;
 pub mod cli;
 pub mod clock;
 pub mod config;

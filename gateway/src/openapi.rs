@@ -156,6 +156,7 @@ enum Answer {
     Json(fn(&mut SchemaGenerator) -> Value),
     Text(&'static str),
     Evidence,
+    ClaimReceipt,
     Accepted,
 }
 
@@ -342,6 +343,15 @@ const OPERATIONS: &[Operation] = &[
         "一件反映及其经过 One claim and its history",
         ONE,
         at::<ClaimHistory>,
+    ),
+    act(
+        "post",
+        "/v1/claims/{id}/receipt",
+        "printClaimReceipt",
+        "登记回执 The receipt of a claim, to be printed; it opens the claimant's name for a stated purpose",
+        &[],
+        Body::Why,
+        Answer::ClaimReceipt,
     ),
     read(
         "/v1/cases",
@@ -681,7 +691,8 @@ pub fn document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "linggong", "version": env!("CARGO_PKG_VERSION"),
-            "description": "零工市场撮合与欠薪案件: 一条通用的命令路径, 若干只读资源。Every action is an immutable event.",
+            "description": "零工市场撮合与欠薪案件: 一条通用的命令路径, 若干只读资源。Every action is an immutable event. \
+                 A demo log says so in the header `Linggong-Log` of every answer, and by a member `demo` in what is kept.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
             "contact": { "name": "linggong maintainers" },
         },
@@ -767,6 +778,12 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             json!({ "200": { "description": "Done", "content": { media: { "schema": { "type": "string" } } } } })
         }
         Answer::Evidence => json!({ "200": { "description": "Done", "content": media_types(generator) } }),
+        Answer::ClaimReceipt => {
+            let text = json!({ "schema": { "type": "string" } });
+            let form = json!({ "schema": claim_receipt(generator) });
+            let content = json!({ "application/json": form, "text/html": text, "text/plain": text });
+            json!({ "200": { "description": "Done", "content": content } })
+        }
         Answer::Accepted => json!({ "202": { "description": "Begun" } }),
     };
     let tag = if operation.method == "get" { "read" } else { "operate" };
@@ -843,6 +860,20 @@ fn why(generator: &mut SchemaGenerator) -> Value {
         "type": "object", "required": ["purpose"], "additionalProperties": false,
         "properties": { "purpose": of::<PurposeKind>(generator), "case": of::<Option<CaseId>>(generator) },
     })
+}
+
+/// The receipt of a claim for programs: `log verify --against` takes it, `text` is the page.
+fn claim_receipt(generator: &mut SchemaGenerator) -> Value {
+    object(&[
+        ("demo", json!({ "type": "boolean" })),
+        ("claim", of::<ClaimId>(generator)),
+        ("position", of::<Position>(generator)),
+        ("event", of::<EventId>(generator)),
+        ("event_digest", digest()),
+        ("commit", json!({ "type": "integer", "minimum": 1 })),
+        ("commit_digest", digest()),
+        ("text", json!({ "type": "string" })),
+    ])
 }
 
 /// What opening sealed fields asks for.

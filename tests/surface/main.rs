@@ -1,3 +1,6 @@
 //! What readers and bystanders see: one thing as of then, a receipt to hand over, the mark of a demo.
 
 mod as_of;
+mod demo_mark;
+mod receipt;
+mod screens;

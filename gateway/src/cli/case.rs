@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use linggong_events::id::{EntityRef, Kind};
 use linggong_events::measure::Position;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::client::{Client, Going, Wanted};
@@ -35,12 +35,32 @@ pub enum CaseVerb {
 pub enum ClaimVerb {
     /// One claim, as it is or was.
     Show(One),
+    /// 登记回执: the page that the claimant takes along; opening the name is on record.
+    Receipt(ReceiptArgs),
     /// Claims.
     List {
         /// Which page.
         #[command(flatten)]
         page: Page,
     },
+}
+
+/// Whose receipt, and why the name is opened.
+#[derive(Clone, Debug, Args)]
+pub struct ReceiptArgs {
+    /// The claim.
+    #[arg(value_name = "ID", value_parser = list::id)]
+    pub id: Uuid,
+    /// Why the claimant's name is opened.
+    #[arg(long, value_name = "PURPOSE", default_value = "claim_handling")]
+    #[arg(value_parser = ["claim_handling", "case_handling"])]
+    pub purpose: String,
+    /// The case, for `case_handling`.
+    #[arg(long, value_name = "ID", value_parser = list::id)]
+    pub case: Option<Uuid>,
+    /// As a page for a browser's printer.
+    #[arg(long)]
+    pub html: bool,
 }
 
 /// Which part of a case's history.
@@ -102,7 +122,25 @@ pub(super) fn run(verb: &CaseVerb, client: &Client<'_>, out: &mut Out<'_>) -> Re
 pub(super) fn claim(verb: &ClaimVerb, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
     match verb {
         ClaimVerb::Show(one) => one.show("/v1/claims", client, out),
+        ClaimVerb::Receipt(args) => receipt(args, client, out),
         ClaimVerb::List { page } => list::show("/v1/claims", Vec::new(), page, CLAIMS, client, out),
+    }
+}
+
+fn receipt(args: &ReceiptArgs, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
+    let path = format!("/v1/claims/{}/receipt", args.id);
+    let mut why = json!({ "purpose": args.purpose });
+    if let Some(case) = args.case {
+        why["case"] = json!(case);
+    }
+    if args.html {
+        let page = client.post_for(&path, "text/html", &why)?;
+        return out.bytes(&page);
+    }
+    let receipt = client.post(&path, client.new_key(), &why)?;
+    match (out.format, receipt["text"].as_str()) {
+        (Format::Table, Some(text)) => text.lines().try_for_each(|line| out.line(line)),
+        (Format::Table | Format::Json | Format::Ndjson | Format::Csv, _) => out.record(&receipt),
     }
 }
 
@@ -169,7 +207,6 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn passes(grep: &str, type_prefix: Option<&str>) -> bool {
         let args = HistoryArgs {

@@ -143,6 +143,7 @@ impl<'a> Client<'a> {
     pub fn probe(&self, path: &str) -> Result<(u16, Value), Failure> {
         let response = self.dressed(self.agent.get(self.url(path)), &[]).call();
         let response = response.map_err(|error| self.unreachable(&error))?;
+        self.look_for_demo(&response);
         let status = response.status().as_u16();
         let body = read(response).map_err(|error| self.unreachable(&error))?;
         Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
@@ -159,6 +160,15 @@ impl<'a> Client<'a> {
                 .send(text.as_bytes())
         })?;
         if bytes.is_empty() { Ok(Value::Null) } else { self.json(path, &bytes) }
+    }
+
+    /// What `path` answers to `body` in the form `accept`.
+    pub fn post_for(&self, path: &str, accept: &str, body: &Value) -> Result<Vec<u8>, Failure> {
+        let text = Zeroizing::new(body.to_string());
+        self.attempt(|| {
+            let request = self.dressed(self.agent.post(self.url(path)), &[]);
+            request.header("Content-Type", "application/json").header("Accept", accept).send(text.as_bytes())
+        })
     }
 
     /// Stores `bytes` as evidence about `about`; the answer names its digest. Where the answer is lost on the way

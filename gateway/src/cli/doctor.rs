@@ -123,6 +123,7 @@ pub(super) fn offline(data: &Path, master_key: Option<&Path>, out: &mut Out<'_>)
     if !log.join("segments").is_dir() {
         return Err(Failure::local(out.lang, "no_log", log.display().to_string()).into());
     }
+    super::log::mark_demo(&log, out);
     let mut checks = Checks::default();
     let in_use = lock(&log, out.lang, &mut checks);
     let head = segments(&log, out.terminal, &mut checks);

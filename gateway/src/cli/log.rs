@@ -77,6 +77,7 @@ pub(super) fn verify(args: &VerifyArgs, out: &mut Out<'_>) -> Result<(), Stop> {
     if !log.join("segments").is_dir() {
         return Err(Failure::local(out.lang, "no_log", log.display().to_string()).into());
     }
+    mark_demo(&log, out);
     let Checked { report, against } = check(&log, kept.as_ref(), out.terminal);
     let fault = report.fault.as_ref().map(|it| chain(it));
     let mut found = json!({
@@ -106,6 +107,14 @@ pub(super) fn verify(args: &VerifyArgs, out: &mut Out<'_>) -> Result<(), Stop> {
     match fault.into_iter().chain(against.err()).chain(other_state).next() {
         None => Ok(()),
         Some(what) => Err(Failure::local(out.lang, "not_sound", what).into()),
+    }
+}
+
+/// Lets the output say so where the log in `log` is a demo.
+pub(super) fn mark_demo(log: &Path, out: &mut Out<'_>) {
+    let first = EmbeddedLog::open_read_only(log).ok().and_then(|it| it.reader.commits(1).next()?.ok());
+    if first.is_some_and(|it| it.header().genesis.as_ref().is_some_and(|it| it.demo)) {
+        out.is_of_demo();
     }
 }
 
@@ -202,6 +211,11 @@ impl Kept {
             return Ok(Kept { commit, digest, size: None, root: None });
         }
         let signed = json["signed_head"].as_str().or(json["signed"].as_str()).unwrap_or(&text);
+        // The line above the head of a demo is not signed.
+        let signed = match signed.split_once('\n') {
+            Some((first, rest)) if first.starts_with("# ") => rest,
+            Some(_) | None => signed,
+        };
         let key = key.ok_or_else(|| bad("--key".to_owned()))?;
         let signed = SignedHead::verify(signed, key).map_err(|error| bad(error.to_string()))?;
         let head = signed.head();
@@ -241,9 +255,10 @@ fn read_through(
 /// The signed head of the log in a data directory, once every byte of it was read again.
 pub(super) fn head_of(data: &Path, out: &mut Out<'_>) -> Result<(), Stop> {
     let (report, _, key) = read_through(data, out.lang, |_, _| {})?;
+    mark_demo(&folder(data), out);
     let signed = SignedHead::of(report.head, report.root, &key).text().to_owned();
     if out.format == Format::Table {
-        return lines(&signed, out);
+        return signed_lines(&signed, out);
     }
     let head = report.head;
     out.record(&json!({
@@ -257,6 +272,7 @@ pub(super) fn seal_day_of(date: Date, data: &Path, out: &mut Out<'_>) -> Result<
     let mut day = Day::new(date);
     let (_, genesis, key) = read_through(data, out.lang, |commit, audit| day.commit(commit, audit))?;
     let demo = genesis.header().genesis.as_ref().is_some_and(|it| it.demo);
+    mark_demo(&folder(data), out);
     show_sheet(&day.sheet(&key, None, demo), out)
 }
 
@@ -264,7 +280,7 @@ pub(super) fn head(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
     let head = client.get("/v1/log/head", &[])?;
     match (out.format, head["signed"].as_str()) {
         // As it is: a single blank more would break the signature.
-        (Format::Table, Some(signed)) => lines(signed, out),
+        (Format::Table, Some(signed)) => signed_lines(signed, out),
         (Format::Table | Format::Json | Format::Ndjson | Format::Csv, _) => out.record(&head),
     }
 }
@@ -283,6 +299,14 @@ fn show_sheet(sheet: &Value, out: &mut Out<'_>) -> Result<(), Stop> {
         }
         (Format::Table | Format::Json | Format::Ndjson | Format::Csv, _, _) => out.record(sheet),
     }
+}
+
+/// A signed head as it is; above that of a demo stands a line that says so, which `--against` passes over.
+fn signed_lines(signed: &str, out: &mut Out<'_>) -> Result<(), Stop> {
+    if out.demo() {
+        lines(&format!("# {}", word("demo_data", out.lang)), out)?;
+    }
+    lines(signed, out)
 }
 
 fn lines(text: &str, out: &mut Out<'_>) -> Result<(), Stop> {

@@ -1,6 +1,7 @@
 //! How data is written: tables for people, JSON, NDJSON and CSV for programs. Nothing that the server says
 //! reaches the terminal as a control character, and no cell of a CSV file is a formula.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,8 +41,10 @@ pub struct Out<'a> {
     /// Whether colours are wanted.
     pub colour: bool,
     /// Whether what is told comes of a demo log, as its server says.
-    pub(super) demo: Arc<AtomicBool>,
+    pub(super) of_demo: Arc<AtomicBool>,
     began: bool,
+    /// Whether a table or a line of text was written, below which the mark of a demo log stands.
+    unmarked: bool,
 }
 
 /// How a value is shown in tables and CSV.
@@ -96,7 +99,40 @@ pub(super) const fn column(heading: &'static str, path: &'static str, show: Show
 impl<'a> Out<'a> {
     /// Writes data to `data` and notes to `notes`.
     pub fn new(data: &'a mut dyn Write, notes: &'a mut dyn Write, format: Format, lang: Lang) -> Out<'a> {
-        Out { data, notes, format, lang, terminal: false, colour: false, demo: Arc::default(), began: false }
+        let (terminal, colour) = (false, false);
+        Out {
+            data,
+            notes,
+            format,
+            lang,
+            terminal,
+            colour,
+            of_demo: Arc::default(),
+            began: false,
+            unmarked: false,
+        }
+    }
+
+    /// What follows is of a demo log.
+    pub(super) fn is_of_demo(&self) {
+        self.of_demo.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn demo(&self) -> bool {
+        self.of_demo.load(Ordering::Relaxed)
+    }
+
+    /// The value as it leaves: of a demo log, it says so itself, wherever it is kept.
+    fn marked<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        match value {
+            Value::Object(members) if self.demo() && !members.contains_key("demo") => {
+                let mut members = members.clone();
+                members.insert("demo".to_owned(), Value::Bool(true));
+                Cow::Owned(Value::Object(members))
+            }
+            Value::Object(_) | Value::Array(_) => Cow::Borrowed(value),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Cow::Borrowed(value),
+        }
     }
 
     /// A list that the server gave as `answer`, whose items are `items`.
@@ -125,7 +161,8 @@ impl<'a> Out<'a> {
     pub fn item(&mut self, columns: &[Column], item: &Value) -> Result<(), Stop> {
         match self.format {
             Format::Json | Format::Ndjson => {
-                self.data.write_all(json_line(item)?.as_bytes())?;
+                let line = json_line(&self.marked(item))?;
+                self.data.write_all(line.as_bytes())?;
                 self.data.write_all(b"\n")?;
             }
             Format::Csv => {
@@ -137,6 +174,11 @@ impl<'a> Out<'a> {
                 self.csv_row(&row)?;
             }
             Format::Table => {
+                // Rows without an end have nothing below them.
+                if !self.began && self.demo() {
+                    writeln!(self.data, "{}", word("demo_data", self.lang))?;
+                }
+                self.began = true;
                 let row = cells(columns, item, self.lang, true);
                 writeln!(self.data, "{}", row.join("  ").trim_end())?;
             }
@@ -149,7 +191,8 @@ impl<'a> Out<'a> {
         match self.format {
             Format::Json => self.json(value),
             Format::Ndjson => {
-                self.data.write_all(json_line(value)?.as_bytes())?;
+                let line = json_line(&self.marked(value))?;
+                self.data.write_all(line.as_bytes())?;
                 Ok(self.data.write_all(b"\n")?)
             }
             Format::Csv => {
@@ -176,12 +219,13 @@ impl<'a> Out<'a> {
 
     /// A JSON document.
     pub fn json(&mut self, value: &Value) -> Result<(), Stop> {
-        let text = harmless_json(&serde_json::to_string_pretty(value)?);
+        let text = harmless_json(&serde_json::to_string_pretty(&*self.marked(value))?);
         Ok(writeln!(self.data, "{text}")?)
     }
 
     /// A line of text that may hold what the server said.
     pub fn line(&mut self, text: &str) -> Result<(), Stop> {
+        self.unmarked = true;
         Ok(writeln!(self.data, "{}", clean(text))?)
     }
 
@@ -198,10 +242,16 @@ impl<'a> Out<'a> {
 
     /// Says why it failed, where it did; the exit of the process.
     pub fn end(&mut self, done: Result<(), Stop>) -> Exit {
+        let mark = word("demo_data", self.lang);
+        let done = done.and_then(|()| match self.unmarked && self.demo() {
+            // A table that goes into a file or to a printer takes the mark along.
+            true => Ok(writeln!(self.data, "{mark}")?),
+            false => Ok(()),
+        });
         let done = done.and_then(|()| self.data.flush().map_err(Stop::from));
-        if self.demo.load(Ordering::Relaxed) {
+        if self.demo() && !self.unmarked {
             // As below: where stderr cannot be written there is nobody to be told.
-            let _ = self.note(word("demo_data", self.lang));
+            let _ = self.note(mark);
         }
         let failure = match done {
             Ok(()) | Err(Stop::NoReader) => return Exit::Ok,
@@ -245,6 +295,7 @@ impl<'a> Out<'a> {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
+        self.unmarked = true;
         Ok(writeln!(self.data, "{}", table.trim_fmt())?)
     }
 
@@ -252,14 +303,17 @@ impl<'a> Out<'a> {
         columns.iter().map(|it| heading(it.heading, it.show, self.lang)).collect()
     }
 
+    /// Of a demo log each file has one more column, whose heading says so.
     fn csv_row(&mut self, row: &[String]) -> Result<(), Stop> {
-        if !self.began {
+        let is_heading = !self.began;
+        if is_heading {
             self.began = true;
             self.data.write_all("\u{feff}".as_bytes())?;
         }
+        let mark = self.demo().then(|| word(if is_heading { "demo_data" } else { "yes" }, self.lang));
         let mut writer =
             csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut *self.data);
-        writer.write_record(row)?;
+        writer.write_record(row.iter().map(String::as_str).chain(mark))?;
         Ok(writer.flush()?)
     }
 }

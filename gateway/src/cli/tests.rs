@@ -326,13 +326,13 @@ fn a_busy_server_is_asked_again_with_the_same_key() {
 }
 
 #[test]
-fn what_a_demo_log_tells_is_marked_once_beside_the_data_and_not_in_it() {
+fn a_demo_log_is_named_once_beside_an_answer_of_which_nothing_was_shown() {
     let page = r#"{"items":[],"next":null,"prev":null,"position":"7"}"#;
     for (headers, marks) in [("Linggong-Log: demo\r\n", 1), ("Linggong-Log: production\r\n", 0), ("", 0)] {
         let (server, _) = responder(vec![answer("200 OK", headers, page), answer("200 OK", headers, page)]);
         let (mut data, mut notes) = (Vec::new(), Vec::new());
         let mut out = Out::new(&mut data, &mut notes, Format::Json, Lang::En);
-        let client = client(server).telling_demo(out.demo.clone());
+        let client = client(server).telling_demo(out.of_demo.clone());
         for _ in 0..2 {
             client.get("/v1/wages", &[]).unwrap();
         }

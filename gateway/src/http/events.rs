@@ -355,6 +355,10 @@ pub(super) async fn stream(
     tokio::spawn(async move {
         let _place = place;
         let mut at = from;
+        // A comment: whoever keeps the stream keeps it too, and no client takes it for an event.
+        if app.demo && sender.send(Ok(Sse::default().comment("demo data, of nobody real"))).await.is_err() {
+            return;
+        }
         loop {
             let target = head.borrow_and_update().position;
             while at < target {

@@ -51,7 +51,7 @@ pub(super) struct Why {
 
 impl Why {
     /// The purpose, where the actor's role has it; a case must be theirs, and the thing must belong to it.
-    fn admitted(
+    pub(super) fn admitted(
         &self,
         app: &App,
         actor: &Actor,
