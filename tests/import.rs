@@ -129,3 +129,44 @@ async fn a_corrected_table_of_cases_makes_no_claim_twice_and_accepts_none() {
     assert_eq!(items(&server, "/v1/claims").await.len(), 2);
     assert_eq!(items(&server, "/v1/cases").await, Vec::<Value>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrected_sheet_of_postings_offers_no_place_twice() {
+    let server = after_a_day_of_work().await;
+    let sheet = |rows: &[(u32, u32)], remark: &str| {
+        let heading = "招工登记表\n用人单位,信用代码,工种,人数,工作地点,用工日期,工作时间,工价,备注\n";
+        let row = |(headcount, pay): &(u32, u32)| {
+            format!(
+                "阳信甲有限公司,{CODE},小工,{headcount},阳信县城,2026/11/26,6:00-18:00,{pay}/天,{remark}\n"
+            )
+        };
+        format!("{heading}{}", rows.iter().map(row).collect::<String>())
+    };
+    let offered = async || {
+        let known = items(&server, "/v1/postings").await.into_iter();
+        let mut known: Vec<_> = known
+            .map(|it| (it["terms"]["headcount"].as_u64(), it["terms"]["pay"]["rate"].as_i64()))
+            .collect();
+        known.sort_unstable();
+        known
+    };
+    // Two rows of one sheet are two postings, even where they say the same.
+    let twice = file(&server, "招工登记表.csv", &sheet(&[(2, 200), (2, 200)], ""));
+    imported(&server, &twice).await;
+    let both = [(Some(2), Some(20_000)), (Some(2), Some(20_000))];
+    assert_eq!(offered().await, both);
+    imported(&server, &twice).await;
+    imported(&server, &file(&server, "招工登记表-更正.csv", &sheet(&[(2, 200), (2, 200)], "更正"))).await;
+    assert_eq!(offered().await, both, "another file with the same words");
+    assert!(!goes_in(&server, &file(&server, "招工登记表-再更正.csv", &sheet(&[(3, 220)], "再更正"))).await);
+    assert_eq!(offered().await, both, "other words are a person's to put right");
+    // Once the old ones are withdrawn, the corrected words go in; the withdrawn ones never come back.
+    for it in items(&server, "/v1/postings").await {
+        let withdraw = json!({ "posting": it["posting"], "reason": "单位更正用工信息" });
+        server.command("clerk", "posting.withdraw", withdraw).await.ok();
+    }
+    server.views_catch_up().await;
+    imported(&server, &file(&server, "招工登记表-四.csv", &sheet(&[(3, 220)], "四"))).await;
+    imported(&server, &file(&server, "招工登记表-五.csv", &sheet(&[(2, 200)], "五"))).await;
+    assert_eq!(offered().await, [(Some(3), Some(22_000))]);
+}

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::chain;
 use crate::cli::client::{Client, Server};
+use crate::cli::exit::Failure;
 use crate::cli::{DemoArgs, import, say};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -143,11 +144,11 @@ pub async fn play(
         let send = |_: Timestamp, actor: &str, command: &str, key: Uuid, body: Value| match clients.get(actor)
         {
             Some(client) => import::send(client, command, key, &body),
-            None => Err(SendError::Failed(format!("nobody is called `{actor}`"))),
+            None => Err(unknown_token(actor)),
         };
         let keep = |actor: &str, kept: Kept<'_>| match clients.get(actor) {
             Some(client) => keep(client, kept),
-            None => Err(SendError::Failed(format!("nobody is called `{actor}`"))),
+            None => Err(unknown_token(actor)),
         };
         let set_clock = |at: Timestamp| {
             clock.set(at);
@@ -165,9 +166,15 @@ fn keep(client: &Client<'_>, kept: Kept<'_>) -> Result<Digest, SendError> {
         Kept::Paper { about, text } => client.store_evidence(about, MediaType::Text, text.as_bytes()),
         Kept::Sheet(bytes) => client.store_source(crate::import::media_type(bytes), bytes),
     };
-    let stored = stored.map_err(|failure| SendError::Failed(failure.detail.unwrap_or(failure.title)))?;
+    let stored = stored.map_err(|failure| SendError::Failed(Box::new(failure)))?;
     let digest = stored["digest"].as_str().and_then(|it| it.parse().ok());
-    digest.ok_or_else(|| SendError::Failed("the server named no digest".into()))
+    digest.ok_or_else(|| {
+        SendError::Failed(Box::new(Failure::local(Lang::Zh, "bad_answer", "the server named no digest")))
+    })
+}
+
+fn unknown_token(actor: &str) -> SendError {
+    SendError::Failed(Box::new(Failure::local(Lang::Zh, "unknown_token", actor)))
 }
 
 fn report(played: &Played) -> String {

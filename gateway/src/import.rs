@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::cli::exit::Failure;
 use crate::vault::MediaType;
 
 pub use cells::{FAULTS, Fault};
@@ -343,8 +344,8 @@ pub enum SendError {
         entity: Option<EntityRef>,
     },
     /// The server cannot be reached or is broken: the import stops, to be run again.
-    #[error("the server could not be asked: {0}")]
-    Failed(String),
+    #[error("the server could not be asked: {}", .0.detail.as_deref().unwrap_or(&.0.title))]
+    Failed(Box<Failure>),
 }
 
 /// A hire of a worker on a date, as a registry lists it.
@@ -387,6 +388,10 @@ pub trait Registry {
 
     /// What was paid of a wage, as `GET /v1/wages/{id}` lists it; nothing where it is not on the books yet.
     fn payments_of(&mut self, wage: &str) -> Result<Vec<Value>, SendError>;
+
+    /// The employer's postings with a shift on that work date, in any state, as `GET /v1/postings` lists them; each with
+    /// the member `source`, the form that it came from.
+    fn postings_of(&mut self, employer: &str, date: &str) -> Result<Vec<Value>, SendError>;
 
     /// Told before each row: how many of all are done.
     fn comes_to(&mut self, _done: usize, _all: usize) {}
@@ -670,6 +675,15 @@ fn on_record(command: &str, body: &Value, registry: &mut impl Registry) -> Resul
             let Some(wage) = body["wage"].as_str() else { return Ok(OnRecord::No) };
             Ok(payment_on_record(body, &registry.payments_of(wage)?))
         }
+        "posting.submit" => {
+            let terms = &body["terms"];
+            let first = terms["shifts"][0]["start"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
+            let Some((employer, first)) = terms["employer"].as_str().zip(first) else {
+                return Ok(OnRecord::No);
+            };
+            let postings = registry.postings_of(employer, &first.date().to_string())?;
+            Ok(posting_on_record(body, &postings))
+        }
         // All others are told twice without harm: the engine sees that it is so already, or refuses.
         _ => Ok(OnRecord::No),
     }
@@ -712,6 +726,44 @@ fn payment_on_record(body: &Value, payments: &[Value]) -> OnRecord {
         OnRecord::Different(
             "another sheet tells of a payment of this wage at this time by these means, of another amount: \
              put that one right",
+        )
+    }
+}
+
+/// Trade, place and first shift name a posting of an employer; another sheet that tells of it tells of the same one.
+/// Two rows of one sheet are two postings. What was withdrawn or rejected stays so, and does not stand in the way of
+/// other words.
+fn posting_on_record(body: &Value, postings: &[Value]) -> OnRecord {
+    let terms = &body["terms"];
+    let source = |of: &Value| of.as_str().and_then(|it| it.split('#').next()).map(str::to_owned);
+    let this_file = source(&body["about"]["source_doc"]);
+    let of_others = postings.iter().filter(|it| this_file.is_none() || source(&it["source"]) != this_file);
+    let start = |of: &Value| of["shifts"][0]["start"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
+    let same_matter = |it: &&Value| {
+        let known = &it["terms"];
+        let named = ["occupation", "address"].iter().all(|field| known[*field] == terms[*field]);
+        named && start(known) == start(terms)
+    };
+    let alike: Vec<&Value> = of_others.filter(same_matter).collect();
+    let same_words = |it: &&Value| {
+        let fields = ["text", "headcount", "pay", "requirements", "mode", "market"];
+        let ends = |of: &Value| {
+            let shifts = of["shifts"].as_array().into_iter().flatten();
+            shifts
+                .map(|it| it["end"].as_str().and_then(|it| it.parse().ok()))
+                .collect::<Vec<Option<Timestamp>>>()
+        };
+        fields.iter().all(|field| it["terms"][*field] == terms[*field]) && ends(&it["terms"]) == ends(terms)
+    };
+    let ended = |it: &&Value| matches!(it["state"].as_str(), Some("withdrawn" | "rejected"));
+    if alike.iter().any(|it| same_words(it)) {
+        OnRecord::Same("此岗位已在册")
+    } else if alike.iter().all(|it| ended(it)) {
+        OnRecord::No
+    } else {
+        OnRecord::Different(
+            "a posting of this employer for this trade, place and hour is on record from elsewhere, with other words: \
+             withdraw that one first, or leave it",
         )
     }
 }

@@ -974,7 +974,12 @@ fn parameters(generator: &mut SchemaGenerator) -> Value {
         ("posting", "posting", only, of::<PostingId>(generator)),
         ("bucket", "bucket", "Only what is that late.", of::<Bucket>(generator)),
         ("date", "date", "A civil date.", of::<Date>(generator)),
-        ("posting_state", "state", "Open ones, or those under review.", choice(&["open", "review"])),
+        (
+            "posting_state",
+            "state",
+            "Open ones, those under review, or all of one employer.",
+            choice(&["open", "review", "all"]),
+        ),
         ("wage_state", "state", "The paid ones too.", choice(&["all"])),
         (
             "staff_state",

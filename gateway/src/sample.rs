@@ -512,6 +512,10 @@ impl<S: FnMut(&str, Uuid, Value) -> Result<Answer, SendError>> import::Registry 
         Ok(Vec::new())
     }
 
+    fn postings_of(&mut self, _: &str, _: &str) -> Result<Vec<Value>, SendError> {
+        Ok(Vec::new())
+    }
+
     fn send(&mut self, command: &str, key: Uuid, body: Value) -> Result<Answer, SendError> {
         let answer = (self.send)(command, key, body.clone())?;
         self.sent.push((command.to_owned(), body, answer.clone()));

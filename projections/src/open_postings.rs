@@ -332,9 +332,10 @@ impl Reader<OpenPostings> {
     pub fn of_employer(
         &self,
         employer: EmployerId,
+        filter: &PostingFilter,
         page: &PageRequest,
     ) -> Result<At<Page<PostingRow>>, StoreError> {
-        self.list(OF_EMPLOYER.key().id(employer.0), &PostingFilter::default(), page)
+        self.list(OF_EMPLOYER.key().id(employer.0), filter, page)
     }
 
     /// One posting, in any state.

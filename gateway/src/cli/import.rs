@@ -38,12 +38,15 @@ pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
                 out.note(&format!("{name}: {note}"))?;
             }
             let mut asked = Asked::of(&client, Progress::new(out.terminal));
-            let summary =
-                import::run(&imported, now, &recorded, &mut known, &mut asked).map_err(|error| {
+            let summary = import::run(&imported, now, &recorded, &mut known, &mut asked).map_err(
+                |error| match error {
                     // Not every failure is a server out of reach: a role may be missing.
-                    let said = asked.failure.take();
-                    said.unwrap_or_else(|| Failure::local(global.lang, "unreachable", error.to_string()))
-                })?;
+                    SendError::Failed(failure) => *failure,
+                    SendError::Refused { .. } => {
+                        Failure::local(global.lang, "unreachable", error.to_string())
+                    }
+                },
+            )?;
             drop(asked);
             out.note(&format!(
                 "{name}: 读 {} 行, 登记 {}, 原已登记 {}, 被拒 {}, 读不懂 {}",
@@ -145,14 +148,12 @@ pub struct Asked<'a> {
     client: &'a Client<'a>,
     last: Option<String>,
     progress: Progress,
-    /// The last failure that was no answer about a row.
-    failure: Option<Failure>,
 }
 
 impl<'a> Asked<'a> {
     /// Nothing sent yet.
     fn of(client: &'a Client<'a>, progress: Progress) -> Asked<'a> {
-        Asked { client, last: None, progress, failure: None }
+        Asked { client, last: None, progress }
     }
 
     fn at_least(&self) -> Vec<(&'static str, String)> {
@@ -168,7 +169,7 @@ impl<'a> Asked<'a> {
 }
 
 fn failed(failure: Failure) -> SendError {
-    SendError::Failed(failure.detail.unwrap_or(failure.title))
+    SendError::Failed(Box::new(failure))
 }
 
 impl import::Registry for Asked<'_> {
@@ -196,22 +197,35 @@ impl import::Registry for Asked<'_> {
         match self.client.get(&format!("/v1/wages/{wage}"), &self.at_least()) {
             Ok(answer) => {
                 let payments = answer["value"]["payments"].as_array().cloned();
-                payments.ok_or_else(|| SendError::Failed("the answer lists no payments".into()))
+                payments.ok_or_else(|| {
+                    failed(Failure::local(self.client.lang(), "bad_answer", "the wage lists no payments"))
+                })
             }
             Err(failure) if failure.code == "not_found" => Ok(Vec::new()),
             Err(failure) => Err(failed(failure)),
         }
     }
 
+    fn postings_of(&mut self, employer: &str, date: &str) -> Result<Vec<Value>, SendError> {
+        let mut query = self.at_least();
+        let asked = [("employer", employer), ("date", date), ("state", "all")];
+        query.extend(asked.map(|(name, value)| (name, value.to_owned())));
+        let (_, mut rows) = self.client.list("/v1/postings", &query, &Wanted::default()).map_err(failed)?;
+        for row in &mut rows {
+            let id = row["posting"].as_str().unwrap_or_default();
+            let path = format!("/v1/timelines/posting/{id}");
+            let mut first = self.at_least();
+            first.push(("limit", "1".to_owned()));
+            let mut timeline = self.client.get(&path, &first).map_err(failed)?;
+            row["source"] = timeline["items"][0]["event"]["sourcedoc"].take();
+        }
+        Ok(rows)
+    }
+
     fn send(&mut self, command: &str, key: Uuid, body: Value) -> Result<Answer, SendError> {
         let answered = self.client.command(command, key, &body);
         if let Some(position) = answered.as_ref().ok().and_then(|it| it["position"].as_str()) {
             self.last = Some(position.to_owned());
-        }
-        if let Err(failure) = answered.as_ref().map_err(Clone::clone)
-            && !is_lawful(&failure)
-        {
-            self.failure = Some(failure);
         }
         read_answer(answered)
     }

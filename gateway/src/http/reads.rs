@@ -241,12 +241,12 @@ pub(super) async fn postings(
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
     app.wait_for(query.at_least, &[OpenPostings::NAME]).await?;
-    let review = match query.state.as_deref() {
-        None | Some("open") => false,
-        Some("review") => true,
-        Some(_) => return Err(Problem::bad_request("`state` is `open` or `review`")),
+    // What waits for review or was rejected is not public, so that neither is a list of all.
+    let (review, resource) = match query.state.as_deref() {
+        None | Some("open") => (false, Resource::Postings),
+        Some("review" | "all") => (true, Resource::Review),
+        Some(_) => return Err(Problem::bad_request("`state` is `open`, `review` or `all`")),
     };
-    let resource = if review { Resource::Review } else { Resource::Postings };
     let scope = scope(&actor, resource, &query)?;
     let filter = PostingFilter {
         region: scope.region,
@@ -257,7 +257,11 @@ pub(super) async fn postings(
         ..PostingFilter::default()
     };
     let page = query.page()?;
-    let found = if review {
+    let found = if query.state.as_deref() == Some("all") {
+        let of = "`state=all` is asked of one `employer`";
+        let employer = query.employer.ok_or_else(|| Problem::bad_request(of))?;
+        app.readers.open_postings.of_employer(employer, &filter, &page)?
+    } else if review {
         app.readers.open_postings.under_review(&filter, &page)?
     } else {
         app.readers.open_postings.open(&filter, &page)?

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde::Deserialize as _;
 
 use super::*;
+use crate::glossary::Lang;
 use crate::vault::ClearPerson;
 
 const MARKET: MarketId = MarketId(Uuid::from_u128(7));
@@ -264,6 +265,10 @@ where
         Ok(self.payments.clone())
     }
 
+    fn postings_of(&mut self, _: &str, _: &str) -> Result<Vec<Value>, SendError> {
+        Ok(Vec::new())
+    }
+
     fn send(&mut self, command: &str, key: Uuid, body: Value) -> Result<Answer, SendError> {
         (self.send)(command, key, body)
     }
@@ -316,9 +321,11 @@ fn a_refused_employer_takes_its_postings_along_and_the_rest_goes_in() {
     let json = serde_json::to_value(&summary).unwrap();
     assert_eq!(json["lines"][0]["result"], "refused");
     assert_eq!(json["lines"][0]["row"], 2);
-    let mut gone = Told::new(no_hires, |_: &str, _, _| Err(SendError::Failed("gone".into())));
+    let failure = Failure::local(Lang::En, "unreachable", "gone");
+    let failed_so = SendError::Failed(Box::new(failure));
+    let mut gone = Told::new(no_hires, |_: &str, _, _| Err(failed_so.clone()));
     let failed = run(&imported, at(), &Recorded::new(), &mut Known::default(), &mut gone);
-    assert_eq!(failed, Err(SendError::Failed("gone".into())));
+    assert_eq!(failed, Err(failed_so));
 }
 
 #[test]
