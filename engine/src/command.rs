@@ -499,6 +499,11 @@ impl Context<'_> {
         self.about.occurred_at.unwrap_or(self.now)
     }
 
+    /// Refuses an instant that has not come.
+    pub fn check_past(&self, at: Timestamp) -> Result<(), Refusal> {
+        if at <= self.now { Ok(()) } else { Err(Refusal::InTheFuture { at }) }
+    }
+
     /// What decides "in time": the filing instant where one is proved, else the decision's own.
     pub fn filed_at(&self) -> Timestamp {
         self.about.filed.map_or(self.now, |filed| filed.at)

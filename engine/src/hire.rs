@@ -179,7 +179,7 @@ pub(crate) fn decide(
         }
         HireCommand::Start(it) => {
             let hire = own_hire(state, it.hire, context)?;
-            check_past(it.at, context)?;
+            context.check_past(it.at)?;
             match hire.stage {
                 Stage::Agreed => {}
                 // Whoever signed in has started, and so has whatever is over.
@@ -235,7 +235,7 @@ pub(crate) fn decide(
         }
         HireCommand::ReportSentHome(it) => {
             let hire = live_hire(state, it.hire, context)?;
-            check_past(it.at, context)?;
+            context.check_past(it.at)?;
             check_unpaid_for(state, it.hire, hire)?;
             if attendance::was_worked(state, it.hire) {
                 return Err(Refusal::not_possible(it.hire, "signed out of: what was worked stays worked"));
@@ -297,7 +297,7 @@ pub(crate) fn decide(
         }
         HireCommand::ReportInjury(it) => {
             let hire = own_hire(state, it.hire, context)?;
-            check_past(it.at, context)?;
+            context.check_past(it.at)?;
             if let Stage::Void(_) = hire.stage {
                 return Err(Refusal::Ended { entity: it.hire.into() });
             }
@@ -325,10 +325,6 @@ fn check_unpaid_for(state: &State, id: HireId, hire: &Hire) -> Result<(), Refusa
         Some(wage) => Err(Refusal::OnHold { entity: wage.into() }),
         None => Ok(()),
     }
-}
-
-fn check_past(at: Timestamp, context: &Context<'_>) -> Result<(), Refusal> {
-    if at <= context.now { Ok(()) } else { Err(Refusal::InTheFuture { at }) }
 }
 
 fn register_on_site(

@@ -23,8 +23,19 @@ pub(crate) fn check(field: &str, text: &str, most: usize) -> Result<(), Refusal>
 
 /// Whether a character changes what is read without being seen (line feeds are seen).
 pub fn is_hidden(c: char) -> bool {
-    (c.is_control() && c != '\n')
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+    (c.is_control() && c != '\n') || turns_or_hides(c)
+}
+
+/// The same for a line: nothing in it begins another one, and nothing breaks a word where nobody sees it.
+pub fn is_hidden_in_line(c: char) -> bool {
+    c.is_control()
+        || turns_or_hides(c)
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{061C}' | '\u{00AD}' | '\u{180E}' | '\u{FFFD}')
+}
+
+/// Marks without a width of their own, and those that turn the direction of reading; no control is among them.
+fn turns_or_hides(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
 #[cfg(test)]

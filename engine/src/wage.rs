@@ -304,10 +304,6 @@ fn check_positive(amount: Fen) -> Result<(), Refusal> {
     if (1..=MAX_JSON_INTEGER).contains(&amount.0) { Ok(()) } else { Err(Refusal::BadAmount { amount }) }
 }
 
-fn check_past(at: Timestamp, context: &Context<'_>) -> Result<(), Refusal> {
-    if at <= context.now { Ok(()) } else { Err(Refusal::InTheFuture { at }) }
-}
-
 /// People state a wage sheet; the desk may also write down what the worker says.
 fn check_basis(basis: WageBasis, context: &Context<'_>) -> Result<(), Refusal> {
     match basis {
@@ -380,7 +376,7 @@ fn adjust(state: &State, it: &Adjust, context: &Context<'_>) -> Result<Vec<Event
 fn record_payment(state: &State, it: &RecordPayment, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let known = own(state, it.wage, context)?;
     check_positive(it.amount)?;
-    check_past(it.at, context)?;
+    context.check_past(it.at)?;
     // Whoever owes does not attest what the worker signed.
     if it.signature.is_some() && !context.actor.is_staff() {
         return Err(Refusal::bad_field("signature", "is for a desk to state that saw the paper"));
@@ -412,7 +408,7 @@ fn record_payment_to_third(
 ) -> Result<Vec<Event>, Refusal> {
     let known = own(state, it.wage, context)?;
     check_positive(it.amount)?;
-    check_past(it.at, context)?;
+    context.check_past(it.at)?;
     if let Some(employer) = it.to_employer {
         state.employer(employer)?;
     }

@@ -1,5 +1,6 @@
 //! What stands in a cell, as people and spreadsheets write it: dates, times, pay, numbers, people's documents.
 
+use linggong_engine::text;
 use linggong_events::identity::{BadDocument, DocumentKind, IdentityDocument};
 use linggong_events::measure::Fen;
 use linggong_events::posting::PayKind;
@@ -52,9 +53,9 @@ fn half_width(c: char) -> char {
     }
 }
 
+/// What a spreadsheet may break lines and columns with is no dirt.
 fn is_hidden(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
-        || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+    text::is_hidden(c) && !matches!(c, '\t' | '\r')
 }
 
 /// What is wrong with a cell, with a stable code and words for both readers.

@@ -1,5 +1,6 @@
 //! What a client sends of a human, in clear: checked and brought into one spelling before it is sealed.
 
+use linggong_engine::text::is_hidden_in_line;
 use linggong_events::identity::{BadDocument, DocumentKind, IdentityDocument};
 use linggong_events::person::PersonField;
 use linggong_events::time::Date;
@@ -156,25 +157,8 @@ fn name(clear: &SecretString) -> Result<SecretString, BadClear> {
     let name = SecretString::new(clear.expose().trim().nfc().collect());
     let length = name.expose().chars().count();
     let visible =
-        name.expose().chars().all(|it| !hides_or_reorders(it) && (it == ' ' || !it.is_whitespace()));
+        name.expose().chars().all(|it| !is_hidden_in_line(it) && (it == ' ' || !it.is_whitespace()));
     if (1..=NAME_CHARS).contains(&length) && visible { Ok(name) } else { Err(BadClear::Name) }
-}
-
-fn hides_or_reorders(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{202A}'..='\u{202E}'
-                | '\u{2066}'..='\u{2069}'
-                | '\u{200B}'..='\u{200F}'
-                | '\u{2028}'..='\u{2029}'
-                | '\u{2060}'..='\u{2064}'
-                | '\u{061C}'
-                | '\u{00AD}'
-                | '\u{180E}'
-                | '\u{FEFF}'
-                | '\u{FFFD}'
-        )
 }
 
 /// The digits of a phone, without the country's own prefix.
