@@ -756,9 +756,9 @@ fn posting_on_record(body: &Value, postings: &[Value]) -> OnRecord {
         fields.iter().all(|field| it["terms"][*field] == terms[*field]) && ends(&it["terms"]) == ends(terms)
     };
     let ended = |it: &&Value| matches!(it["state"].as_str(), Some("withdrawn" | "rejected"));
-    if alike.iter().any(|it| same_words(it)) {
+    if alike.iter().any(same_words) {
         OnRecord::Same("此岗位已在册")
-    } else if alike.iter().all(|it| ended(it)) {
+    } else if alike.iter().all(ended) {
         OnRecord::No
     } else {
         OnRecord::Different(

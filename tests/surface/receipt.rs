@@ -58,7 +58,7 @@ async fn receipt(server: &Server, who: &str, claim: &str, accept: &str) -> lingg
 }
 
 async fn openings(server: &Server) -> Vec<Value> {
-    server.get("privacy", "/v1/accesses").await.ok()["items"].as_array().unwrap().clone()
+    server.get("privacy", "/v1/accesses").await.ok()["items"].as_array().expect("records").clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
