@@ -194,6 +194,13 @@ impl Group {
     }
 }
 
+/// An event as it is written down.
+#[derive(Debug)]
+struct Written {
+    envelope: Envelope,
+    line: Vec<u8>,
+}
+
 /// What all events of one decision share.
 struct Basis<'a> {
     seed: CommandId,
@@ -365,7 +372,7 @@ impl Partition {
             occurred_at: now,
             time: now,
         };
-        let group = self.record(events, &basis)?;
+        let group = self.record(events, None, &basis)?;
         self.decided.push_back(group);
         self.emit()
     }
@@ -420,7 +427,7 @@ impl Partition {
                 occurred_at: deadline.at,
                 time,
             };
-            let group = self.record(events, &basis)?;
+            let group = self.record(events, None, &basis)?;
             assert!(!self.state.deadlines.contains(&deadline), "the fact of {deadline:?} did not end it");
             self.decided.push_back(group);
         }
@@ -453,9 +460,9 @@ impl Partition {
                 };
                 match self.check_writable(&request.command, &events, &basis) {
                     Err(refusal) => Err(refusal),
-                    Ok(()) => {
+                    Ok(first_written) => {
                         let first = self.state.last().next();
-                        let mut group = self.record(events, &basis)?;
+                        let mut group = self.record(events, first_written, &basis)?;
                         if confirms_clock {
                             self.last_seen = Some(time);
                         }
@@ -579,16 +586,23 @@ impl Partition {
     ///
     /// A decision may fill half a commit; the other half is for what it makes necessary. Where much hangs on what
     /// the command names, all of it is tried on a copy of the state.
+    ///
+    /// The first event stands where the log ends now, so that its trial is its very line and is given back. Where the
+    /// others stand depends on what the first makes necessary.
     fn check_writable(
         &self,
         command: &crate::command::Command,
         events: &[Event],
         basis: &Basis<'_>,
-    ) -> Result<(), Refusal> {
-        let mut bytes = 0;
+    ) -> Result<Option<Written>, Refusal> {
+        let (mut bytes, mut first) = (0, None);
         for event in events {
-            match self.envelope(event.clone(), None, 0, basis).to_line() {
-                Ok(line) => bytes += line.len() + 1,
+            let envelope = self.envelope(event.clone(), basis.about.causation, 0, basis);
+            match envelope.to_line() {
+                Ok(line) => {
+                    bytes += line.len() + 1;
+                    first.get_or_insert(Written { envelope, line });
+                }
                 Err(EnvelopeError::TooLong { .. }) => return Err(Refusal::TooLarge),
                 Err(error) => return Err(Refusal::bad_field("fields", error.to_string())),
             }
@@ -599,24 +613,30 @@ impl Partition {
         }
         let named = command.touches().into_iter();
         if named.map(|it| self.state.hanging_on(it)).sum::<usize>() <= LITTLE {
-            return Ok(());
+            return Ok(first);
         }
         let mut trial = Partition {
             state: self.state.clone(),
             rules: self.rules.clone(),
             ..Partition::new(self.setting.clone(), self.packs.clone())
         };
-        match trial.record(events.to_vec(), basis) {
-            Ok(_) => Ok(()),
+        match trial.record(events.to_vec(), None, basis) {
+            Ok(_) => Ok(first),
             Err(_) => Err(Refusal::TooLarge),
         }
     }
 
-    /// Writes down `events` and whatever they make necessary, in the order of their causes.
-    fn record(&mut self, events: Vec<Event>, basis: &Basis<'_>) -> Result<Group, Fault> {
+    /// Writes down `events` and whatever they make necessary, in the order of their causes; `first` is the first of
+    /// them where it is written already.
+    fn record(
+        &mut self,
+        events: Vec<Event>,
+        first: Option<Written>,
+        basis: &Basis<'_>,
+    ) -> Result<Group, Fault> {
         let mut group = Group::default();
         let causation = basis.about.causation;
-        self.write(&mut group, events.into_iter().map(|event| (event, causation)).collect(), basis)?;
+        self.write(&mut group, events.into_iter().map(|event| (event, causation)).collect(), first, basis)?;
         self.offer_owed(&mut group, basis)?;
         if group.has_room(0, 0) {
             return Ok(group);
@@ -628,12 +648,19 @@ impl Partition {
         &mut self,
         group: &mut Group,
         mut queue: VecDeque<(Event, Option<EventId>)>,
+        mut first: Option<Written>,
         basis: &Basis<'_>,
     ) -> Result<(), Fault> {
         while let Some((event, causation)) = queue.pop_front() {
-            let n = u32::try_from(group.lines.len()).unwrap_or(u32::MAX);
-            let envelope = self.envelope(event, causation, n, basis);
-            let line = envelope.to_line()?;
+            let Written { envelope, line } = match first.take() {
+                Some(written) => written,
+                None => {
+                    let n = u32::try_from(group.lines.len()).unwrap_or(u32::MAX);
+                    let envelope = self.envelope(event, causation, n, basis);
+                    let line = envelope.to_line()?;
+                    Written { envelope, line }
+                }
+            };
             group.bytes += line.len() + 1;
             group.lines.push(line);
             self.apply(&envelope)?;
@@ -657,7 +684,7 @@ impl Partition {
             if !group.has_room(offers.len(), bytes) {
                 return Ok(());
             }
-            self.write(group, offers.into_iter().map(|it| (it, Some(cause))).collect(), basis)?;
+            self.write(group, offers.into_iter().map(|it| (it, Some(cause))).collect(), None, basis)?;
         }
         Ok(())
     }
@@ -963,7 +990,7 @@ mod tests {
             occurred_at: now(),
             time: now(),
         };
-        let group = partition.record(vec![event], &basis).expect("no fault");
+        let group = partition.record(vec![event], None, &basis).expect("no fault");
         partition.decided.push_back(group);
         partition.emit().expect("no fault");
         while let Some(output) = partition.poll_output() {
@@ -1092,7 +1119,7 @@ mod tests {
             occurred_at: now(),
             time: now(),
         };
-        let group = partition.record(events, &basis).unwrap();
+        let group = partition.record(events, None, &basis).unwrap();
         partition.decided.push_back(group);
     }
 

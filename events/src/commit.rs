@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -121,13 +122,22 @@ pub struct Header {
 }
 
 /// One commit as written.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Commit {
     header: Header,
     bytes: Vec<u8>,
     /// Where each event's line starts in `bytes`, and the end.
     offsets: Vec<u32>,
+    /// Taken once, when first asked for: engine, log and receipts all need it.
+    digest: OnceLock<Digest>,
 }
+
+impl PartialEq for Commit {
+    fn eq(&self, other: &Commit) -> bool {
+        self.bytes == other.bytes
+    }
+}
+impl Eq for Commit {}
 
 impl fmt::Debug for Commit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -190,7 +200,7 @@ impl Commit {
             bytes.push(b'\n');
             offsets.push(bytes.len() as u32);
         }
-        Ok(Commit { header, bytes, offsets })
+        Ok(Commit { header, bytes, offsets, digest: OnceLock::new() })
     }
 
     /// Reads a commit back; checks its own form, not its place in a chain.
@@ -221,7 +231,7 @@ impl Commit {
         if lengths.into_iter().any(|length| length == 0 || length > MAX_EVENT_BYTES) {
             return Err(CommitError::Broken("an event is not one line of the allowed length"));
         }
-        Ok(Commit { header, bytes, offsets })
+        Ok(Commit { header, bytes, offsets, digest: OnceLock::new() })
     }
 
     /// The header.
@@ -236,7 +246,7 @@ impl Commit {
 
     /// The hash of the bytes: `prev` of the next commit.
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.bytes)
+        *self.digest.get_or_init(|| Digest::of(&self.bytes))
     }
 
     /// The event lines, without their line feeds.

@@ -385,6 +385,7 @@ impl EventLog for EmbeddedLog {
         if let Some(frames) = index.segments.last_mut().and_then(|it| it.frames.as_mut()) {
             frames.push(Frame { at: at.start, first: header.first });
         }
+        index.keep(commit.clone());
         index.head = next;
         drop(index);
         if let Some(active) = &mut self.active

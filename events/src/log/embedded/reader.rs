@@ -1,5 +1,6 @@
 //! Reads the log beside its writer: where every durable commit stands, and what stands there.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -13,6 +14,9 @@ use crate::commit::{Commit, Head};
 use crate::log::{LogReader, ReadError};
 use crate::measure::Position;
 use crate::merkle::Tree;
+
+/// How many of the last commits are kept at hand: receipts are asked for right after their commit.
+const RECENT: usize = 16;
 
 /// A log opened for reading only: as much of it as is sound.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(super) struct Index {
     pub(super) segments: Vec<Segment>,
     /// Over every event line; `None` in a log that is only read.
     pub(super) tree: Option<Tree>,
+    /// The last commits that this process has appended.
+    pub(super) recent: VecDeque<Arc<Commit>>,
 }
 
 #[derive(Debug)]
@@ -62,7 +68,15 @@ pub(super) struct Frame {
 
 impl Index {
     pub(super) const fn empty() -> Index {
-        Index { head: Head::EMPTY, segments: Vec::new(), tree: None }
+        Index { head: Head::EMPTY, segments: Vec::new(), tree: None, recent: VecDeque::new() }
+    }
+
+    /// Keeps a commit at hand that has just become durable.
+    pub(super) fn keep(&mut self, commit: Commit) {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Arc::new(commit));
     }
 }
 
@@ -139,6 +153,16 @@ impl EmbeddedReader {
         let Some(place) = self.place_of_commit(commit).map_err(damaged)? else { return Ok(None) };
         let file = File::open(&place.path).map_err(|cause| ReadError::Store { cause: cause.into() })?;
         read_commit(&file, &place).map(Some)
+    }
+
+    /// The commit that holds the event at `position`; read from the disk only where it is not one of the last.
+    pub fn shared_commit_of(&self, position: Position) -> Result<Option<Arc<Commit>>, ReadError> {
+        let holds = |it: &&Arc<Commit>| it.line_at(position).is_some();
+        let recent = self.index().recent.iter().rev().find(holds).map(Arc::clone);
+        match recent {
+            Some(commit) => Ok(Some(commit)),
+            None => Ok(self.commit_of(position)?.map(Arc::new)),
+        }
     }
 
     /// The head, and the Merkle tree over every event up to it; `None` in a log that is only read.

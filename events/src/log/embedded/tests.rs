@@ -64,6 +64,20 @@ fn a_log_is_neither_made_over_another_nor_opened_where_there_is_none() {
 }
 
 #[test]
+fn a_commit_just_written_is_at_hand_without_reading_the_disk() {
+    let (dir, mut log) = small_log(&[1]);
+    let next = commit_after(&log.head(), 2);
+    log.append(&next).unwrap();
+    for path in segment_paths(dir.path()).unwrap() {
+        fs::rename(&path, path.with_extension("away")).unwrap();
+    }
+    let (reader, last) = (log.reader(), next.last());
+    assert!(reader.commit_of(last).is_err(), "it is not on the disk");
+    assert_eq!(reader.shared_commit_of(last).unwrap().as_deref(), Some(&next));
+    assert!(reader.shared_commit_of(last.next()).unwrap().is_none());
+}
+
+#[test]
 fn whatever_moment_a_copy_is_taken_it_holds_every_commit_appended_before() {
     let (dir, mut log) = small_log(&[]);
     let mut commits = vec![genesis()];
