@@ -43,6 +43,8 @@ pub struct Config {
     pub untaken_seconds: u64,
     /// The length of a log segment.
     pub segment_bytes: u64,
+    /// With less than so many bytes free on the disk, commands are turned away and reads go on.
+    pub reserve_bytes: u64,
     /// After how many events a snapshot of the engine's state is written; a start reads at most the rest.
     pub snapshot_events: u64,
     /// After how many seconds a view that stands still behind the log is an alarm.
@@ -68,6 +70,7 @@ impl Default for Config {
             header_count: 64,
             untaken_seconds: 60,
             segment_bytes: 64 << 20,
+            reserve_bytes: 64 << 20,
             snapshot_events: 50_000,
             view_frozen_seconds: 30,
         }

@@ -20,6 +20,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::{MethodRouter, get, post, put};
+use linggong_events::commit::Head;
 use linggong_events::head::{HeadKey, SignedHead};
 use linggong_events::log::embedded::EmbeddedReader;
 use linggong_events::log::{Audit, LogReader};
@@ -77,8 +78,6 @@ pub struct Parts {
     pub streams: Arc<Streams>,
     /// Turns true when the process is asked to stop: streams end then.
     pub stopping: watch::Receiver<bool>,
-    /// What was checked of the log so far, for signed heads.
-    pub audit: Mutex<Audit>,
 }
 
 /// How much a request may ask for.
@@ -108,17 +107,10 @@ impl App {
         self.vault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The signed head of the log as it is now, after every event up to it was checked.
-    async fn tree_head(&self) -> Result<String, Problem> {
-        let app = self.clone();
-        let signed = tokio::task::spawn_blocking(move || {
-            let mut audit = app.audit.lock().unwrap_or_else(PoisonError::into_inner);
-            for commit in app.log.commits(audit.head().commit + 1) {
-                audit.commit(&commit?).map_err(|error| Problem::internal(&error))?;
-            }
-            Ok(SignedHead::sign(&audit, &app.head_key).text().to_owned())
-        });
-        signed.await.map_err(|error| Problem::internal(&error))?
+    /// The head of the log as it is now, and signed, over the tree that its writer keeps.
+    fn tree_head(&self) -> Option<(Head, String)> {
+        let (head, tree) = self.log.tree()?;
+        Some((head, SignedHead::of(head, tree.root(), &self.head_key).text().to_owned()))
     }
 
     /// 日结单 of a civil date.

@@ -21,6 +21,7 @@ pub mod projection_task;
 pub mod sample;
 pub mod serve;
 pub mod snapshot;
+pub mod space;
 pub mod standstill;
 pub mod vault;
 pub mod wake;

@@ -39,6 +39,9 @@ impl From<String> for Ended {
     }
 }
 
+/// The file has reached the length that the system allows; its number on Linux.
+const SIGXFSZ: i32 = 25;
+
 /// Runs a server, tracing as JSON to stderr.
 fn running(server: impl Future<Output = Result<(), Ended>>) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -50,7 +53,12 @@ fn running(server: impl Future<Output = Result<(), Ended>>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(server) {
+    let served = runtime.block_on(async {
+        // Taken note of, and nothing more: a file at its limit is a full disk like another, not a reason to die.
+        let _too_long = signal(SignalKind::from_raw(SIGXFSZ)).map_err(|error| chain(&error))?;
+        server.await
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended { exit, why }) => {
             tracing::error!(why, "linggong ends");

@@ -654,6 +654,7 @@ fn ready(generator: &mut SchemaGenerator) -> Value {
         ("ready", json!({ "type": "boolean" })),
         ("partition", json!({ "type": "string" })),
         ("views", json!({ "type": "array", "items": view })),
+        ("room", json!({ "type": "string", "enum": ["enough", "low", "out"] })),
     ])
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
+use std::time::Duration;
 
 use linggong_engine::command::Request;
 use linggong_engine::partition::{Fault, Input, Output, Partition, Receipt, Ticket};
@@ -10,7 +11,7 @@ use linggong_engine::refusal::Refusal;
 use linggong_engine::rules::Pack;
 use linggong_engine::state::State;
 use linggong_events::commit::{Commit, Digest, Head};
-use linggong_events::event::Event;
+use linggong_events::id::{ActorId, CommandId};
 use linggong_events::log::{AppendError, EventLog, Resolution};
 use linggong_events::measure::Position;
 use linggong_events::time::Timestamp;
@@ -19,12 +20,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::{Clock, Timekeeper};
 use crate::identity::Grants;
+use crate::space::{Room, Space};
 
+/// How often the writer looks how much space there is, and tries a commit again for which there was none.
+const SPACE_EVERY: Duration = Duration::from_millis(200);
 /// How often an append whose outcome is unknown is asked about before the writer gives up.
 const RESOLVE_ATTEMPTS: u32 = 20;
 
 /// Reads a partition at an instant; what it found is sent once it is durable.
-type Question = Box<dyn FnOnce(&Partition, Timestamp) -> Delivery + Send>;
+type Question = Box<dyn FnOnce(&Partition, Timestamp) -> Found + Send>;
+/// What a question found, and the position it rests on.
+type Found = (Position, Delivery);
 /// Sends what a question found.
 type Delivery = Box<dyn FnOnce() + Send>;
 
@@ -35,6 +41,8 @@ enum Message {
     StorePack(Digest, Arc<Pack>, oneshot::Sender<()>),
     Tick,
     Written(Result<Head, AppendError>),
+    /// The commit in flight waits for space.
+    NoSpace,
     Stop,
 }
 
@@ -48,6 +56,8 @@ pub struct PartitionHandle {
     pub grants: watch::Receiver<Arc<Grants>>,
     /// Why the partition stopped, once it has.
     pub stopped: watch::Receiver<Option<String>>,
+    /// How much room the disk has.
+    pub room: watch::Receiver<Room>,
 }
 
 /// Why a command got no answer of the engine.
@@ -56,6 +66,9 @@ pub enum Unavailable {
     /// Too many wait already.
     #[error("too many commands wait: come back in a moment")]
     Busy,
+    /// The disk is full; whether a command that was taken on before that landed shows when its key is sent again.
+    #[error("there is no space left to write it down: send the same key again later")]
+    NoSpace,
     /// The partition stopped; whether the command landed shows when the same key is sent again.
     #[error("the log does not take commands now: send the same key again later")]
     Stopped,
@@ -64,12 +77,39 @@ pub enum Unavailable {
 impl PartitionHandle {
     /// Gives a command and waits for its answer.
     pub async fn command(&self, request: Request) -> Result<Result<Receipt, Refusal>, Unavailable> {
+        self.check_room()?;
         let (reply, answer) = oneshot::channel();
         self.messages.try_send(Message::Command(Box::new(request), reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::Busy,
             mpsc::error::TrySendError::Closed(_) => Unavailable::Stopped,
         })?;
-        answer.await.map_err(|_| Unavailable::Stopped)
+        answer.await.map_err(|_| self.unanswered())
+    }
+
+    /// Refuses what would have to be written down where there is no room for it.
+    pub fn check_room(&self) -> Result<(), Unavailable> {
+        match *self.room.borrow() {
+            Room::Enough => Ok(()),
+            Room::Low | Room::Out => Err(Unavailable::NoSpace),
+        }
+    }
+
+    /// Why an answer that was waited for does not come.
+    fn unanswered(&self) -> Unavailable {
+        if self.stopped.borrow().is_some() { Unavailable::Stopped } else { Unavailable::NoSpace }
+    }
+
+    /// The receipt of a command, for whoever gave it; it rests on the command's own events and no later ones.
+    pub async fn receipt_of(
+        &self,
+        actor: ActorId,
+        command: CommandId,
+    ) -> Result<Option<Receipt>, Unavailable> {
+        self.ask_resting(move |partition, _| {
+            let receipt = partition.receipt_of(actor, command);
+            (receipt.map_or(partition.state().last(), |it| it.position), receipt)
+        })
+        .await
     }
 
     /// Asks what is so after every decision so far; answered once all of them are durable.
@@ -77,13 +117,21 @@ impl PartitionHandle {
         &self,
         question: impl FnOnce(&Partition, Timestamp) -> A + Send + 'static,
     ) -> Result<A, Unavailable> {
+        self.ask_resting(move |partition, now| (partition.state().last(), question(partition, now))).await
+    }
+
+    /// Asks what says itself on which event it rests; answered once that is durable.
+    async fn ask_resting<A: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Partition, Timestamp) -> (Position, A) + Send + 'static,
+    ) -> Result<A, Unavailable> {
         let (reply, answer) = oneshot::channel();
         let ask = move |partition: &Partition, now: Timestamp| {
-            let found = question(partition, now);
-            Box::new(move || drop(reply.send(found))) as Delivery
+            let (rests_on, found) = question(partition, now);
+            (rests_on, Box::new(move || drop(reply.send(found))) as Delivery)
         };
         self.messages.try_send(Message::Ask(Box::new(ask))).map_err(|_| Unavailable::Busy)?;
-        answer.await.map_err(|_| Unavailable::Stopped)
+        answer.await.map_err(|_| self.unanswered())
     }
 
     /// Makes a stored pack known, so that it can be adopted.
@@ -112,6 +160,7 @@ pub fn start<L: EventLog + 'static>(
     log: L,
     clock: Clock,
     queue: usize,
+    space: Space,
     at_stop: impl FnOnce(&Partition) + Send + 'static,
 ) -> std::io::Result<(PartitionHandle, std::thread::JoinHandle<()>)> {
     let (messages, inbox) = mpsc::channel(queue.max(16));
@@ -121,22 +170,16 @@ pub fn start<L: EventLog + 'static>(
     let (to_writer, commits) = std_mpsc::channel::<Commit>();
 
     let answers = messages.downgrade();
-    let writer = std::thread::Builder::new().name("log-writer".into()).spawn(move || {
-        let mut log = log;
-        for commit in commits {
-            let outcome = write(&mut log, &commit);
-            let Some(answers) = answers.upgrade() else { return };
-            if answers.blocking_send(Message::Written(outcome)).is_err() {
-                return;
-            }
-        }
-    })?;
+    let (tell_room, room) = watch::channel(Room::Enough);
+    let writer = Writer { log, space, room: tell_room, answers };
+    let writer = std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run(&commits))?;
     let mut decider = Decider {
         partition,
         clock,
         timekeeper: Timekeeper::default(),
         waiting: BTreeMap::new(),
         found: VecDeque::new(),
+        no_space: false,
         granted: VecDeque::new(),
         next_ticket: 0,
         to_writer,
@@ -156,7 +199,80 @@ pub fn start<L: EventLog + 'static>(
         drop(decider);
         let _ = writer.join();
     })?;
-    Ok((PartitionHandle { messages, head: heads, grants: granted, stopped: stops }, thread))
+    Ok((PartitionHandle { messages, head: heads, grants: granted, stopped: stops, room }, thread))
+}
+
+/// The thread that writes: one commit after the other, and a look at the disk in between.
+struct Writer<L> {
+    log: L,
+    space: Space,
+    room: watch::Sender<Room>,
+    answers: mpsc::WeakSender<Message>,
+}
+
+impl<L: EventLog> Writer<L> {
+    fn run(mut self, commits: &std_mpsc::Receiver<Commit>) {
+        loop {
+            match commits.recv_timeout(SPACE_EVERY) {
+                Ok(commit) => {
+                    let Some(outcome) = self.settle(&commit, commits) else { return };
+                    // First who waits is told, then others are let in behind them.
+                    if !self.tell(Message::Written(outcome)) {
+                        return;
+                    }
+                    self.look();
+                }
+                Err(std_mpsc::RecvTimeoutError::Timeout) => self.look(),
+                Err(std_mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Writes one commit, however long there is no space for it; `None` where nobody waits for it any more.
+    fn settle(
+        &mut self,
+        commit: &Commit,
+        commits: &std_mpsc::Receiver<Commit>,
+    ) -> Option<Result<Head, AppendError>> {
+        let mut out = false;
+        loop {
+            let outcome = write(&mut self.log, commit);
+            let Err(AppendError::Full { cause }) = &outcome else { return Some(outcome) };
+            if !out {
+                tracing::error!(cause = %crate::chain(&**cause), "the disk is full: a commit waits, reads go on");
+                self.room.send_replace(Room::Out);
+                if !self.tell(Message::NoSpace) {
+                    return None;
+                }
+                out = true;
+            }
+            match commits.recv_timeout(SPACE_EVERY) {
+                Err(std_mpsc::RecvTimeoutError::Timeout) => {}
+                // One commit is in flight at a time: the deciding thread is gone.
+                Ok(_) | Err(std_mpsc::RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    /// Whether the deciding thread still hears.
+    fn tell(&self, message: Message) -> bool {
+        self.answers.upgrade().is_some_and(|it| it.blocking_send(message).is_ok())
+    }
+
+    fn look(&self) {
+        let was = *self.room.borrow();
+        // A file system that does not say how full it is shows it when it takes no more.
+        let low = self.space.is_low(was != Room::Enough).unwrap_or(false);
+        let now = if low { Room::Low } else { Room::Enough };
+        if now == was {
+            return;
+        }
+        match now {
+            Room::Enough => tracing::info!("there is enough space again: commands are taken on"),
+            Room::Low | Room::Out => tracing::error!("the disk is nearly full: commands wait, reads go on"),
+        }
+        self.room.send_replace(now);
+    }
 }
 
 /// One append, settled: an outcome that nobody knows is asked about until somebody does.
@@ -180,7 +296,9 @@ struct Decider {
     timekeeper: Timekeeper,
     waiting: BTreeMap<Ticket, oneshot::Sender<Result<Receipt, Refusal>>>,
     /// Answers that rest on what is not durable yet, each with the position it waits for, in order.
-    found: VecDeque<(Position, Delivery)>,
+    found: VecDeque<Found>,
+    /// Whether the commit in flight waits for space: nothing is decided on top of it.
+    no_space: bool,
     /// Grants that a commit under way changes, in order of the commits.
     granted: VecDeque<(u64, Arc<Grants>)>,
     next_ticket: u64,
@@ -198,6 +316,8 @@ enum Ended {
     Log(#[from] AppendError),
     #[error("the writer is gone")]
     Writer,
+    #[error("there was no space for what was decided last; nobody was told that it is recorded")]
+    NoSpace,
 }
 
 impl Decider {
@@ -213,6 +333,8 @@ impl Decider {
                 tracing::error!(%wall, trusted = %now, "the clock is in doubt: deadlines wait for an operator");
             }
             match message {
+                // Not looked at: whoever asks is told that there is no space.
+                Message::Command(..) | Message::Tick if self.no_space => {}
                 Message::Command(request, reply) => {
                     let ticket = Ticket(self.next_ticket);
                     self.next_ticket += 1;
@@ -220,9 +342,12 @@ impl Decider {
                     self.partition.handle(Input::Command(ticket, request), now)?;
                 }
                 Message::Ask(question) => {
-                    let rests_on = self.partition.state().last();
-                    self.found.push_back((rests_on, question(&self.partition, now)));
-                    self.deliver();
+                    let (rests_on, delivery) = question(&self.partition, now);
+                    if rests_on <= self.head.borrow().position {
+                        delivery();
+                    } else if !self.no_space {
+                        self.found.push_back((rests_on, delivery));
+                    }
                 }
                 Message::StorePack(digest, pack, reply) => {
                     self.partition.store_pack(digest, pack);
@@ -230,10 +355,20 @@ impl Decider {
                 }
                 Message::Tick => self.partition.handle(Input::Tick, now)?,
                 Message::Written(outcome) => {
+                    self.no_space = false;
                     self.durable(outcome?);
                     self.partition.handle(Input::Committed, now)?;
                 }
+                Message::NoSpace => {
+                    // What is decided stays so and is written when there is space; until then nobody sees it.
+                    self.no_space = true;
+                    self.waiting.clear();
+                    self.found.clear();
+                }
                 Message::Stop => stopping = true,
+            }
+            if stopping && self.no_space {
+                return Err(Ended::NoSpace);
             }
             self.carry_out()?;
         }
@@ -278,13 +413,14 @@ impl Decider {
     }
 }
 
+/// Whether a commit grants or revokes a role, told from the types of its lines: all that comes before the type is ids
+/// and the name of the log, which hold no quotes.
 fn grants_changed(commit: &Commit) -> bool {
-    use linggong_events::office::OfficeEvent::{RoleGranted, RoleRevoked};
-    commit.events().filter_map(Result::ok).any(|recorded| match recorded {
-        linggong_events::envelope::Recorded::Known(it) => {
-            matches!(it.event, Event::Office(RoleGranted(_) | RoleRevoked(_)))
-        }
-        linggong_events::envelope::Recorded::Unknown(_) => false,
+    const NAME: &[u8] = b"\"type\":\"";
+    let changes = [&b"cn.linggong.office.role_granted."[..], b"cn.linggong.office.role_revoked."];
+    commit.lines().any(|line| {
+        let at = line.windows(NAME.len()).position(|it| it == NAME);
+        at.is_some_and(|at| changes.iter().any(|it| line[at + NAME.len()..].starts_with(it)))
     })
 }
 
@@ -295,6 +431,7 @@ pub fn is_new(state: &State) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     use linggong_engine::command::{About, Command};
@@ -335,6 +472,114 @@ mod tests {
         }
     }
 
+    /// A log on a disk that somebody else may have filled.
+    struct Crowded {
+        log: EmbeddedLog,
+        full: Arc<AtomicBool>,
+    }
+
+    impl EventLog for Crowded {
+        type Reader = EmbeddedReader;
+
+        fn head(&self) -> Head {
+            self.log.head()
+        }
+
+        fn append(&mut self, commit: &Commit) -> Result<Head, AppendError> {
+            if self.full.load(Ordering::Relaxed) {
+                return Err(AppendError::Full { cause: "no space".into() });
+            }
+            self.log.append(commit)
+        }
+
+        fn resolve(&mut self, commit: &Commit) -> Result<Resolution, AppendError> {
+            self.log.resolve(commit)
+        }
+
+        fn reader(&self) -> EmbeddedReader {
+            self.log.reader()
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_decision_without_space_is_seen_by_nobody_and_lands_under_its_key_when_there_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data: folder.path().to_owned(), ..Config::default() };
+        let packs = PackStore::open(config.data.join("packs")).unwrap();
+        for (_, kind, text) in DEFAULT_PACKS {
+            packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).unwrap();
+        }
+        let clock = Clock::driven("2026-11-23T04:50:00+08:00".parse().unwrap());
+        let Opened { log, partition, .. } =
+            open_log(&config, &packs, &clock, &Founding::staffed(&config)).unwrap();
+        let full = Arc::new(AtomicBool::new(true));
+        let space = Space { folder: config.data.clone(), reserve_bytes: 0 };
+        let log = Crowded { log, full: Arc::clone(&full) };
+        let (handle, thread) = start(partition, log, clock.clone(), 16, space, |_| ()).unwrap();
+        let durable = handle.head.borrow().position;
+        let founder = |label| founder_id(&config.log, label);
+        let actor = handle.grants.borrow().actor(founder("keeper1"), Some(Role::Keeper), None).unwrap();
+        let body = json!({ "office": founding_office(&config.log, "office"), "holder": founder("gate"),
+                           "role": "gate", "reason": "离岗" });
+        let key = clock.new_key();
+        let request = || Request {
+            key,
+            digest: "d".into(),
+            actor: actor.clone(),
+            about: About::default(),
+            received_at: clock.now(),
+            command: Command::decode("office.revoke_role", body.clone()).unwrap(),
+        };
+
+        assert_eq!(handle.command(request()).await, Err(Unavailable::NoSpace));
+        assert_eq!(*handle.room.borrow(), Room::Out);
+        assert_eq!(handle.command(request()).await, Err(Unavailable::NoSpace), "nothing more is taken on");
+        let seen = handle.ask(|it, _| it.state().last()).await;
+        assert_eq!(seen, Err(Unavailable::NoSpace), "what is not recorded is not told");
+        assert!(handle.grants.borrow().actor(founder("gate"), Some(Role::Gate), None).is_ok());
+        assert_eq!(handle.head.borrow().position, durable);
+
+        full.store(false, Ordering::Relaxed);
+        let mut room = handle.room.clone();
+        room.wait_for(|it| *it == Room::Enough).await.unwrap();
+        let receipt = handle.command(request()).await.unwrap().unwrap();
+        assert_eq!(receipt.position, durable.next(), "written once, as it was decided");
+        assert_eq!(handle.receipt_of(actor.id, receipt.command).await.unwrap(), Some(receipt));
+        handle.stop().await;
+        thread.join().unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_on_a_full_disk_does_not_wait_for_space() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { data: folder.path().to_owned(), ..Config::default() };
+        let packs = PackStore::open(config.data.join("packs")).unwrap();
+        for (_, kind, text) in DEFAULT_PACKS {
+            packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).unwrap();
+        }
+        let clock = Clock::driven("2026-11-23T04:50:00+08:00".parse().unwrap());
+        let Opened { log, partition, .. } =
+            open_log(&config, &packs, &clock, &Founding::staffed(&config)).unwrap();
+        let space = Space { folder: config.data.clone(), reserve_bytes: 0 };
+        let log = Crowded { log, full: Arc::new(AtomicBool::new(true)) };
+        let (handle, thread) = start(partition, log, clock.clone(), 16, space, |_| ()).unwrap();
+        let founder = |label| founder_id(&config.log, label);
+        let body = json!({ "office": founding_office(&config.log, "office"), "holder": founder("gate"),
+                           "role": "gate", "reason": "离岗" });
+        let request = Request {
+            key: clock.new_key(),
+            digest: "d".into(),
+            actor: handle.grants.borrow().actor(founder("keeper1"), Some(Role::Keeper), None).unwrap(),
+            about: About::default(),
+            received_at: clock.now(),
+            command: Command::decode("office.revoke_role", body).unwrap(),
+        };
+        assert_eq!(handle.command(request).await, Err(Unavailable::NoSpace));
+        handle.stop().await;
+        thread.join().unwrap();
+        assert!(handle.stopped.borrow().as_ref().is_some_and(|why| why.contains("no space")));
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn neither_an_answer_nor_a_grant_gets_ahead_of_the_log() {
         let folder = tempfile::tempdir().unwrap();
@@ -347,7 +592,9 @@ mod tests {
         let Opened { log, partition, .. } =
             open_log(&config, &packs, &clock, &Founding::staffed(&config)).unwrap();
         let (go, let_go) = std_mpsc::channel();
-        let (handle, thread) = start(partition, Held { log, let_go }, clock.clone(), 16, |_| ()).unwrap();
+        let space = Space { folder: config.data.clone(), reserve_bytes: 0 };
+        let (handle, thread) =
+            start(partition, Held { log, let_go }, clock.clone(), 16, space, |_| ()).unwrap();
         let founder = |label| founder_id(&config.log, label);
         let durable = handle.head.borrow().position;
         assert_eq!(handle.ask(|it, _| it.state().last()).await, Ok(durable), "at once, for it is durable");

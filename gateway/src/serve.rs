@@ -18,7 +18,7 @@ use linggong_events::event::Event;
 use linggong_events::head::{BadKey, HeadKey};
 use linggong_events::id::{ActorId, OfficeId, new_id};
 use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader, OpenError, Options};
-use linggong_events::log::{AppendError, Audit, Author, EventLog, LogReader, ReadError};
+use linggong_events::log::{AppendError, Author, EventLog, LogReader, ReadError};
 use linggong_events::measure::Position;
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
 use linggong_events::region::Region;
@@ -36,6 +36,7 @@ use crate::http::{App, Limits, Parts, listen, router};
 use crate::identity::{TokenError, TokenList, Tokens};
 use crate::packs::{PackStore, PackStoreError};
 use crate::snapshot::{self, SnapshotAlarm, SnapshotStore};
+use crate::space::Space;
 use crate::vault::{Vault, VaultError, VaultSettings};
 use crate::{partition_task, projection_task};
 
@@ -374,9 +375,12 @@ pub async fn start_with_views(
     let reader = log.reader();
     let snapshots = snapshots(config);
     let (store, at_stop) = (snapshots.clone(), snapshot::at_stop);
+    let space = Space { folder: data.clone(), reserve_bytes: config.reserve_bytes };
     let (partition, writer) =
-        partition_task::start(partition, log, clock.clone(), config.queue, move |it| at_stop(&snapshots, it))
-            .map_err(at(&data))?;
+        partition_task::start(partition, log, clock.clone(), config.queue, space, move |it| {
+            at_stop(&snapshots, it);
+        })
+        .map_err(at(&data))?;
 
     let readers = views.readers;
     let (heads, patience) = (partition.head.clone(), Duration::from_secs(config.view_frozen_seconds));
@@ -422,7 +426,6 @@ pub async fn start_with_views(
         vault: Mutex::new(vault),
         streams: Arc::default(),
         stopping: stopping.clone(),
-        audit: Mutex::new(Audit::default()),
     });
     if is_new {
         // The few events of a log's beginning are soon in every view: nobody is told to come back for them.

@@ -26,6 +26,7 @@ use linggong_gateway::config::Config;
 use linggong_gateway::packs::PackStore;
 use linggong_gateway::partition_task::{self, PartitionHandle};
 use linggong_gateway::serve::{Founding, Opened, founder_id, open_log};
+use linggong_gateway::space::Space;
 use uuid::Uuid;
 
 use crate::measure::Failed;
@@ -48,7 +49,9 @@ impl Engine {
         let clock = Clock::wall();
         let config = config(dir);
         let (log, partition) = open(&config, &clock)?;
-        let (handle, thread) = partition_task::start(partition, log, clock.clone(), config.queue, |_| ())?;
+        let space = Space { folder: config.data.clone(), reserve_bytes: 0 };
+        let (handle, thread) =
+            partition_task::start(partition, log, clock.clone(), config.queue, space, |_| ())?;
         Ok(Engine { handle, clock, thread })
     }
 

@@ -133,7 +133,29 @@ fn name(key: Uuid) -> String {
     format!("market {key}")
 }
 
+/// What one command is told: the status, after how many seconds to come back, the stable code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<u32>,
+    pub(crate) code: Option<String>,
+}
+
+impl History {
+    /// Gives one new command and says what its client was told.
+    pub(crate) fn give_one(&mut self, server: &Server) -> Told {
+        let key = Clock::wall().new_key();
+        let (outcome, told) = asked(&server.address, &server.token("keeper1"), key);
+        self.commands.insert(key, outcome);
+        told.expect("an answer")
+    }
+}
+
 fn give(address: &str, token: &str, key: Uuid) -> Outcome {
+    asked(address, token, key).0
+}
+
+fn asked(address: &str, token: &str, key: Uuid) -> (Outcome, Option<Told>) {
     let body = json!({ "name": name(key), "region": "370102", "market_kind": "public_benefit",
                        "place": { "lat_e6": 36_650_000, "lon_e6": 117_120_000 } });
     let agent: ureq::Agent = ureq::Agent::config_builder()
@@ -146,16 +168,20 @@ fn give(address: &str, token: &str, key: Uuid) -> Outcome {
         .header("authorization", format!("Bearer {token}"))
         .header("idempotency-key", key.to_string())
         .send_json(body);
-    let Ok(mut response) = sent else { return Outcome::Unknown };
+    let Ok(mut response) = sent else { return (Outcome::Unknown, None) };
     let status = response.status().as_u16();
-    match (status, response.body_mut().read_json::<Value>()) {
+    let retry_after = response.headers().get("retry-after").and_then(|it| it.to_str().ok()?.parse().ok());
+    let body = response.body_mut().read_json::<Value>();
+    let code = body.as_ref().ok().and_then(|it| it["code"].as_str()).map(str::to_owned);
+    let outcome = match (status, body) {
         (200, Ok(receipt)) => match receipt["position"].as_str() {
             Some(position) => Outcome::Acknowledged(position.to_owned()),
             None => Outcome::Unknown,
         },
         (400..=499, Ok(_)) if status != 429 => Outcome::Refused(status),
         (_, _) => Outcome::Unknown,
-    }
+    };
+    (outcome, Some(Told { status, retry_after, code }))
 }
 
 /// `linggong log verify`: every byte, the chain, the tree, and that the newest snapshot is what a replay gives.

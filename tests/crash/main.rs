@@ -8,6 +8,7 @@ mod server;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use history::{History, verified};
 use server::{Around, Server};
@@ -93,22 +94,48 @@ fn on_a_full_disk_nothing_is_acknowledged_that_is_not_kept() {
     };
     let data = disk.folder.join("data");
     let mut history = History::default();
-    let server = Server::start(&data);
+    let mut server = Server::start(&data);
     let ballast = disk.folder.join("ballast");
-    let server = history.load(server, 5, |server| {
-        fill(&ballast);
-        server
-    });
-    // Clients go on until each has met the full disk: nobody gets an answer that rests on what is not written.
-    history.load(server, usize::MAX, |server| {
+    // First less is left than the reserve, so that commands are turned away in time; then nothing at all.
+    for left in [2 << 20, 0] {
+        server = history.load(server, 5, |server| {
+            fill(&ballast, left);
+            server
+        });
+        // Clients go on until each has met the full disk: nobody gets an answer that rests on what is not written.
+        server = history.load(server, usize::MAX, |server| server);
+        let acknowledged = history.acknowledged();
+        let told = history.give_one(&server);
+        assert_eq!((told.status, told.code.as_deref()), (503, Some("no_space")));
+        assert!(told.retry_after.is_some(), "it says when to come back");
+        let (status, ready) = server.get("/readyz", None);
+        assert_eq!(status, 503, "{ready}");
+        assert_ne!(ready["room"], "enough", "{ready}");
+        assert_eq!(server.get("/healthz", None).0, 200);
+        for path in ["/v1/markets", "/v1/events?limit=5", "/v1/log/head"] {
+            let (status, said) = server.get(path, Some("keeper1"));
+            assert_eq!(status, 200, "{path}: {said}");
+        }
+        history.check(&data);
+
         fs::remove_file(&ballast).expect("space returns");
-        server.kill();
-    });
-    history.check(&data);
-    let server = Server::start(&data);
-    history.resolve(&server);
-    history.repeat(&server);
+        soon(|| history.give_one(&server).status == 200, "the same process takes commands again");
+        history.resolve(&server);
+        history.repeat(&server);
+        assert!(history.acknowledged() > acknowledged, "all are answered now");
+        if left > 0 {
+            soon(|| server.get("/readyz", None).0 == 200, "no view was lost");
+        }
+    }
     settle(&history, server, &data);
+}
+
+/// Asks until it is so.
+fn soon(mut is_so: impl FnMut() -> bool, what: &str) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < Duration::from_secs(20), "{what}");
+    }
 }
 
 #[test]
@@ -122,7 +149,11 @@ fn a_limit_on_file_size_tears_no_commit_that_was_acknowledged() {
     let limit = vec!["prlimit".to_owned(), "--fsize=200000".to_owned()];
     // Where it cannot even make the segment, nothing was asked of it yet.
     if let Ok(server) = Server::start_within(&data, &Around { wrapper: limit, ..Around::default() }) {
-        history.load(server, 400, Server::kill);
+        let server = history.load(server, 400, |server| server);
+        let told = history.give_one(&server);
+        assert_eq!((told.status, told.code.as_deref()), (503, Some("no_space")), "it lives and says why");
+        assert_eq!(server.get("/healthz", None).0, 200);
+        server.kill();
     }
     history.check(&data);
     let server = Server::start(&data);
@@ -167,11 +198,13 @@ fn a_sync_that_fails_ends_the_writer_and_nothing_it_held_is_acknowledged() {
     settle(&history, server, &data);
 }
 
-/// Takes what space there is.
-fn fill(ballast: &Path) {
+/// Takes what space there is but for so many bytes.
+fn fill(ballast: &Path, left: u64) {
     use std::io::Write as _;
     let mut file = fs::File::create(ballast).expect("a file");
     while file.write_all(&[0x5a; 4096]).is_ok() {}
+    let length = file.metadata().expect("its length").len();
+    file.set_len(length.saturating_sub(left)).expect("a shorter file");
 }
 
 /// A library that lets the nth sync of a log's segment and all after it fail, as a disk does that has died.

@@ -51,7 +51,8 @@ impl Server {
     pub(crate) fn start_within(data: &Path, around: &Around) -> Result<Server, String> {
         let config = data.with_extension("toml");
         // Small segments, frequent snapshots: what happens rarely happens in each round.
-        fs::write(&config, "segment_bytes = 262144\nsnapshot_events = 40\n").expect("the settings");
+        fs::write(&config, "segment_bytes = 262144\nsnapshot_events = 40\nreserve_bytes = 4194304\n")
+            .expect("the settings");
         let mut command = match around.wrapper.split_first() {
             Some((program, args)) => {
                 let mut command = Command::new(program);
@@ -79,6 +80,18 @@ impl Server {
         }
         let _ = child.wait();
         Err(said)
+    }
+
+    /// The status, `Retry-After` and body of an answer to a read.
+    pub(crate) fn get(&self, path: &str, who: Option<&str>) -> (u16, Value) {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut asked = agent.get(format!("http://{}{path}", self.address));
+        if let Some(who) = who {
+            asked = asked.header("authorization", format!("Bearer {}", self.token(who)));
+        }
+        let mut answer = asked.call().expect("an answer");
+        let said = answer.body_mut().read_to_string().expect("a body");
+        (answer.status().as_u16(), serde_json::from_str(&said).unwrap_or(Value::String(said)))
     }
 
     /// The bearer token of a member of its staff.

@@ -12,7 +12,6 @@ use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{CommandId, EntityRef, EventId, KeyId, PersonId, command_id};
-use linggong_events::log::LogReader;
 use linggong_events::measure::{Position, Version};
 use linggong_events::person::KeyState;
 use linggong_projections::timeline::Timeline;
@@ -76,6 +75,8 @@ pub(super) async fn give(
         return Err(Refusal::RoleNotAllowed.into());
     }
     let key = key(&headers)?;
+    // Before anything is sealed: the vault writes too.
+    app.partition.check_room()?;
     let request: Value = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!(
             "the body is not JSON: line {}, column {}",
@@ -255,8 +256,7 @@ pub(super) async fn receipt(
     Path(command): Path<String>,
 ) -> Result<Json<ReceiptAnswer>, Problem> {
     let command: CommandId = command.parse().map_err(|_| Problem::not_found())?;
-    let asker = actor.id;
-    let receipt = app.partition.ask(move |partition, _| partition.receipt_of(asker, command)).await?;
+    let receipt = app.partition.receipt_of(actor.id, command).await?;
     let receipt = receipt.ok_or_else(Problem::not_found)?;
     answer(&app, receipt).map(Json)
 }
@@ -331,7 +331,7 @@ fn unsealed(error: SealError) -> Problem {
 
 /// Completes an engine's receipt with what the log alone knows: hashes.
 fn answer(app: &App, receipt: Receipt) -> Result<ReceiptAnswer, Problem> {
-    let commit = app.log.commit_of(receipt.position)?.ok_or_else(Problem::not_found)?;
+    let commit = app.log.shared_commit_of(receipt.position)?.ok_or_else(Problem::not_found)?;
     let mut events = Vec::new();
     let first = receipt.first.0.max(commit.header().first);
     for position in (first..=receipt.position.0).map(Position) {

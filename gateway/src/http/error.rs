@@ -1,6 +1,7 @@
 //! RFC 9457 problems: a stable code, a title in the reader's language, a sentence to act on.
 
 use std::any::Any;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use axum::Json;
@@ -29,6 +30,7 @@ pub const CODES: &[&str] = &[
     "busy",
     "timed_out",
     "stopped",
+    "no_space",
     "not_yet",
     "ahead_of_log",
     "view_unavailable",
@@ -78,8 +80,11 @@ impl Problem {
     }
 
     /// Something of ours broke; what it was stands in the trace, not in the answer.
-    pub fn internal(error: &dyn std::error::Error) -> Problem {
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
         tracing::error!(error = %crate::chain(error), "a request failed");
+        if is_no_space(error) {
+            return Unavailable::NoSpace.into();
+        }
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", BROKEN)
     }
 
@@ -94,6 +99,15 @@ impl Problem {
         self.more = Some(more);
         self
     }
+}
+
+/// Whether something failed because the disk, or a limit on it, has no more room.
+fn is_no_space(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |it| it.source());
+    causes.any(|it| {
+        let kind = it.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge))
+    })
 }
 
 impl From<Refusal> for Problem {
@@ -111,11 +125,13 @@ impl From<Refusal> for Problem {
 
 impl From<Unavailable> for Problem {
     fn from(error: Unavailable) -> Problem {
-        let code = match error {
-            Unavailable::Busy => "busy",
-            Unavailable::Stopped => "stopped",
+        let (code, seconds) = match error {
+            Unavailable::Busy => ("busy", 1),
+            // Somebody has to make room first.
+            Unavailable::NoSpace => ("no_space", 30),
+            Unavailable::Stopped => ("stopped", 1),
         };
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()).retry_after(1)
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()).retry_after(seconds)
     }
 }
 

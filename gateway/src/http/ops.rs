@@ -29,6 +29,7 @@ use super::error::Problem;
 use super::{App, events, reads};
 use crate::permission::{Own, Reach, Resource, covers, may_open, reach};
 use crate::projection_task::ViewState;
+use crate::space::Room;
 use crate::vault::{AccessRecord, MediaType, Purpose, PurposeKind, person_label};
 
 #[derive(Debug, Deserialize)]
@@ -285,6 +286,7 @@ pub(super) async fn store_evidence(
     if !actor.is_staff() && !concerns(&app, &actor, query.about)? {
         return Err(Problem::not_found());
     }
+    app.partition.check_room()?;
     let media = media_type(&headers)?;
     let bytes = body.len();
     let stored = tokio::task::spawn_blocking(move || app.vault().store_evidence(query.about, media, &body));
@@ -303,6 +305,7 @@ pub(super) async fn store_source(
 ) -> Result<Json<Value>, Problem> {
     let office = actor.office.filter(|_| actor.is_staff()).ok_or_else(Problem::not_found)?;
     let named = digest_of(&digest)?;
+    app.partition.check_room()?;
     let media = media_type(&headers)?;
     let stored = tokio::task::spawn_blocking(move || {
         if Digest::of(&body) != named {
@@ -403,6 +406,7 @@ pub(super) async fn store_pack(
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
     admitted(&actor, Resource::Control)?;
+    app.partition.check_room()?;
     let pack = Pack::parse(query.kind, &body).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", crate::chain(&error))
     })?;
@@ -436,11 +440,11 @@ pub(super) async fn source(
 }
 
 pub(super) async fn head(State(app): State<App>, Asking(_): Asking) -> Result<Json<Value>, Problem> {
-    let head = *app.partition.head.borrow();
-    let tree = app.tree_head().await?;
+    // A log that is served is written, and so has its tree.
+    let (head, signed) = app.tree_head().ok_or_else(Problem::not_found)?;
     Ok(Json(json!({
         "commit": head.commit, "epoch": head.epoch, "position": head.position, "digest": head.digest.to_string(),
-        "signed": tree,
+        "signed": signed,
     })))
 }
 
@@ -497,16 +501,17 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     let stopped = app.partition.stopped.borrow().clone();
     let head = app.partition.head.borrow().position;
     let standings = app.projections.standings();
+    let room = *app.partition.room.borrow();
     let alarm = standings.iter().any(|it| it.state(head).is_alarm());
-    let ready = stopped.is_none() && !alarm;
+    let ready = stopped.is_none() && !alarm && room == Room::Enough;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let said = standings.into_iter().filter(|it| it.state(head).is_alarm() || it.building).map(|it| {
         json!({ "name": it.name, "state": it.state(head), "position": it.position,
                 "trouble": it.trouble.map(|it| it.why) })
     });
     let views: Vec<_> = said.collect();
-    let why =
-        json!({ "ready": ready, "partition": stopped.unwrap_or_else(|| "running".into()), "views": views });
+    let why = json!({ "ready": ready, "partition": stopped.unwrap_or_else(|| "running".into()), "views": views,
+                       "room": room.name() });
     (status, Json(why)).into_response()
 }
 
