@@ -19,6 +19,7 @@ pub mod posting;
 mod progress;
 pub mod projection;
 pub mod scan;
+pub mod repair;
 pub mod schema;
 pub mod token;
 pub mod wage;
@@ -191,7 +192,7 @@ pub enum Verb {
     /// 工钱: list wages, show the wage protection board.
     #[command(subcommand)]
     Wage(wage::WageVerb),
-    /// 日志: check the log, print its signed head or the day's closing sheet.
+    /// 日志: check or mend the log, print its signed head or the day's closing sheet.
     #[command(subcommand)]
     Log(log::LogVerb),
     /// 口令: give out tokens, list them, take one back; on the server's own machine.
@@ -257,6 +258,7 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         Verb::Market(verb) => posting::market(verb, &client(global, clock, out)?, out, clock),
         Verb::Wage(verb) => wage::run(verb, &client(global, clock, out)?, out),
         Verb::Log(log::LogVerb::Verify(args)) => log::verify(args, out),
+        Verb::Log(log::LogVerb::Repair(args)) => repair::run(args, out),
         Verb::Log(log::LogVerb::Head { data: Some(data) }) => log::head_of(data, out),
         Verb::Log(log::LogVerb::Head { data: None }) => log::head(&client(global, clock, out)?, out),
         Verb::Log(log::LogVerb::SealDay { date, data: Some(data) }) => {

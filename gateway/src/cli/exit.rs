@@ -86,6 +86,8 @@ pub(super) const LOCAL: &[(&str, Exit)] = &[
     ("unknown_token", Exit::NotFound),
     ("token_taken", Exit::Conflict),
     ("bad_token_name", Exit::Usage),
+    ("log_in_use", Exit::Conflict),
+    ("nothing_to_repair", Exit::Conflict),
 ];
 
 impl Failure {

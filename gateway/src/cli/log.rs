@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueHint};
 use linggong_engine::snapshot::{Replay, Snapshot};
 use linggong_events::commit::{Commit, Digest};
 use linggong_events::head::{HeadKey, HeadPublicKey, SignedHead};
+use linggong_events::log::embedded::repair::Proof;
 use linggong_events::log::embedded::{EmbeddedLog, VerifyReport, verify as read_again};
 use linggong_events::log::{Audit, LogReader as _};
 use linggong_events::measure::Position;
@@ -29,6 +30,8 @@ use crate::snapshot::SnapshotStore;
 pub enum LogVerb {
     /// Reads every byte of a log on this machine again: frames, hash chain, Merkle tree. Changes nothing.
     Verify(VerifyArgs),
+    /// Mends a damaged log of which no server holds the lock: shows what it would do, and does it with --yes.
+    Repair(super::repair::RepairArgs),
     /// The signed head, to be kept elsewhere.
     Head {
         /// Of the log in this data directory, without a server or a token.
@@ -171,18 +174,19 @@ pub(super) fn check(log: &Path, kept: Option<&Kept>, terminal: bool) -> Checked 
         if let Some(kept) = kept
             && kept.commit == audit.head().commit
         {
-            let same = kept.digest == audit.head().digest
-                && kept.size.is_none_or(|it| it == audit.head().position)
-                && kept.root.is_none_or(|it| it == audit.root());
-            found = Some(same);
+            found = Some(kept.compared(commit, audit));
         }
     });
     let against = match (kept, found) {
-        (None, _) | (Some(_), Some(true)) => Ok(()),
-        (Some(kept), Some(false)) => Err(format!("commit {} is not {}", kept.commit, kept.digest)),
+        (None, _) => Ok(()),
+        (Some(_), Some(compared)) => compared,
         (Some(kept), None) => Err(format!(
-            "the log ends with commit {}, but it once reached {}",
-            report.head.commit, kept.commit
+            "the log is shorter than it was: it ends with commit {} at position {}, but {} knows commit {}{}",
+            report.head.commit,
+            report.head.position,
+            kept.what,
+            kept.commit,
+            kept.size.map(|it| format!(" at position {it}")).unwrap_or_default(),
         )),
     };
     Checked { report, against }
@@ -195,21 +199,32 @@ fn kept_bytes(segments: &Path) -> u64 {
 
 /// What a head, sheet or receipt says that the log held.
 pub(super) struct Kept {
+    /// What it is, in words.
+    what: &'static str,
     commit: u64,
     digest: Digest,
     size: Option<Position>,
     root: Option<Digest>,
+    /// The hashes of single events, by position.
+    events: Vec<(Position, Digest)>,
 }
 
 impl Kept {
-    fn read(path: &Path, key: Option<&HeadPublicKey>, lang: Lang) -> Result<Kept, Failure> {
+    pub(super) fn read(path: &Path, key: Option<&HeadPublicKey>, lang: Lang) -> Result<Kept, Failure> {
         let bad = |why: String| Failure::local(lang, "bad_head_file", format!("{}: {why}", path.display()));
         let text = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
         let json: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         if let (Some(commit), Some(digest)) = (json["commit"].as_u64(), json["commit_digest"].as_str()) {
             let digest = digest.parse().map_err(|_| bad("commit_digest".to_owned()))?;
-            return Ok(Kept { commit, digest, size: None, root: None });
+            let events = json["events"].as_array().into_iter().flatten().map(|it| {
+                let position = it["position"].as_str().and_then(|it| it.parse().ok());
+                let digest = it["digest"].as_str().and_then(|it| it.parse().ok());
+                position.zip(digest).ok_or_else(|| bad("events".to_owned()))
+            });
+            let events = events.collect::<Result<_, _>>()?;
+            return Ok(Kept { what: "the receipt", commit, digest, size: None, root: None, events });
         }
+        let what = if json["signed_head"].is_string() { "the closing sheet" } else { "the signed head" };
         let signed = json["signed_head"].as_str().or(json["signed"].as_str()).unwrap_or(&text);
         // The line above the head of a demo is not signed.
         let signed = match signed.split_once('\n') {
@@ -219,7 +234,40 @@ impl Kept {
         let key = key.ok_or_else(|| bad("--key".to_owned()))?;
         let signed = SignedHead::verify(signed, key).map_err(|error| bad(error.to_string()))?;
         let head = signed.head();
-        Ok(Kept { commit: head.commit, digest: head.digest, size: Some(head.size), root: Some(head.root) })
+        let (size, root) = (Some(head.size), Some(head.root));
+        Ok(Kept { what, commit: head.commit, digest: head.digest, size, root, events: Vec::new() })
+    }
+
+    /// What a repair goes by.
+    pub(super) fn proof(&self) -> Proof {
+        Proof { commit: self.commit, digest: self.digest, tree: self.size.zip(self.root) }
+    }
+
+    /// Whether the commit that it names is in the log as it says; if not, what is expected and what is found.
+    fn compared(&self, commit: &Commit, audit: &Audit) -> Result<(), String> {
+        let (what, number, head) = (self.what, self.commit, audit.head());
+        let differs = |place: String, expected: String, found: String| {
+            Err(format!("{place} is not what {what} knows: expected {expected}, found {found}"))
+        };
+        for (position, expected) in &self.events {
+            let found = commit.line_at(*position).map(|line| Digest::of(line));
+            if found != Some(*expected) {
+                let found = found.map_or_else(|| "no such event there".to_owned(), |it| it.to_string());
+                return differs(format!("the event at position {position}"), expected.to_string(), found);
+            }
+        }
+        if self.digest != head.digest {
+            return differs(format!("commit {number}"), self.digest.to_string(), head.digest.to_string());
+        }
+        if let Some(size) = self.size.filter(|it| *it != head.position) {
+            let place = format!("the position after commit {number}");
+            return differs(place, size.to_string(), head.position.to_string());
+        }
+        if let Some(root) = self.root.filter(|it| *it != audit.root()) {
+            let place = format!("the root over positions 1 to {}", head.position);
+            return differs(place, root.to_string(), audit.root().to_string());
+        }
+        Ok(())
     }
 }
 

@@ -290,6 +290,94 @@ fn a_log_that_never_held_what_was_kept_is_an_integrity_failure() {
 }
 
 #[test]
+fn an_older_log_put_back_is_noticed_by_a_head_a_sheet_and_a_receipt() {
+    let office = Office::open();
+    let older = tempfile::tempdir().unwrap();
+    copy_log(&office.data().join("log"), older.path());
+    let receipt = office.says("keeper1", &["-o", "json", "command", "market.register", "--fields", MARKET]);
+    let kept = [
+        ("receipt", receipt.unwrap()),
+        ("signed head", office.says("auditor", &["-o", "json", "log", "head"]).unwrap()),
+        ("closing sheet", office.says("manager", &["-o", "json", "log", "seal-day"]).unwrap()),
+    ];
+    office.close_then(|data| {
+        let key = crate::serve::read_head_key(data, "lg-37").unwrap().public().to_string();
+        let file = data.join("kept.json");
+        let held_against = |what: &str| {
+            std::fs::write(&file, what).unwrap();
+            let (data, file) = (data.to_str().unwrap(), file.to_str().unwrap());
+            offline(&["--lang", "en", "log", "verify", "--data", data, "--against", file, "--key", &key])
+        };
+        for (name, text) in &kept {
+            assert!(held_against(text).is_ok(), "{name}");
+        }
+        let mut other: Value = serde_json::from_str(&kept[0].1).unwrap();
+        other["events"][0]["digest"] = json!(format!("sha256:{}", "0".repeat(64)));
+        let (exit, said) = held_against(&other.to_string()).unwrap_err();
+        let position = other["events"][0]["position"].as_str().unwrap();
+        assert_eq!(exit, Exit::Integrity);
+        assert!(
+            said.contains(&format!("the event at position {position} is not what the receipt knows")),
+            "{said}"
+        );
+
+        std::fs::remove_dir_all(data.join("log")).unwrap();
+        copy_log(older.path(), &data.join("log"));
+        for (name, text) in &kept {
+            let (exit, said) = held_against(text).unwrap_err();
+            assert_eq!(exit, Exit::Integrity, "{name}");
+            let shorter = said.contains("the log is shorter than it was: it ends with commit ");
+            assert!(shorter && said.contains(&format!("but the {name} knows commit ")), "{said}");
+        }
+    });
+}
+
+#[test]
+fn a_damaged_log_is_mended_from_a_copy_when_it_is_confirmed() {
+    let office = Office::open();
+    let data = office.data().to_owned();
+    let copy = tempfile::tempdir().unwrap();
+    let (exit, said) =
+        offline(&["log", "repair", "--data", data.to_str().unwrap(), "--from", data.to_str().unwrap()])
+            .unwrap_err();
+    assert_eq!((exit, said.contains("(log_in_use)")), (Exit::Conflict, true), "{said}");
+    office.close_then(|data| {
+        copy_log(&data.join("log"), copy.path());
+        let (text, from) = (data.to_str().unwrap(), copy.path().to_str().unwrap());
+        let repair =
+            |more: &[&str]| offline(&[&["-o", "json", "log", "repair", "--data", text], more].concat());
+        assert_eq!(repair(&["--from", from]).unwrap_err().0, Exit::Conflict, "nothing is to be mended");
+        assert_eq!(repair(&["--cut", "--against", "none.json"]).unwrap_err().0, Exit::Usage);
+
+        let segments = std::fs::read_dir(data.join("log/segments")).unwrap();
+        let segment = segments.map(|it| it.unwrap().path()).min().unwrap();
+        let mut bytes = std::fs::read(&segment).unwrap();
+        let at = bytes.iter().position(|it| *it == b'{').unwrap() + 40;
+        bytes[at] ^= 1;
+        std::fs::write(&segment, &bytes).unwrap();
+        let planned: Value = serde_json::from_str(&repair(&["--from", from]).unwrap()).unwrap();
+        assert_eq!(planned["done"], false);
+        assert_eq!(std::fs::read(&segment).unwrap(), bytes, "a trial changes nothing");
+        let done: Value = serde_json::from_str(&repair(&["--from", from, "--yes"]).unwrap()).unwrap();
+        assert_eq!((&done["done"], &done["digest"]), (&json!(true), &planned["digest"]));
+        assert!(Path::new(done["aside"].as_str().unwrap()).is_dir(), "what was there is kept");
+        assert!(offline(&["log", "verify", "--data", text]).is_ok());
+    });
+}
+
+const MARKET: &str = r#"{"name":"南关市场","region":"370102","market_kind":"public_benefit","place":{"lat_e6":36650000,"lon_e6":117120000}}"#;
+
+/// Copies a log as it lies there, also from under a server.
+fn copy_log(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.join("segments")).unwrap();
+    std::fs::copy(from.join("head"), to.join("head")).unwrap();
+    for entry in std::fs::read_dir(from.join("segments")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join("segments").join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
 fn nobody_listening_is_told_at_once() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (exit, said) =

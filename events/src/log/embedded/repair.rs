@@ -100,16 +100,65 @@ impl std::fmt::Display for Witness {
     }
 }
 
+/// What a repair would come to.
+#[derive(Debug)]
+pub struct Plan {
+    /// The last commit that the log would have.
+    pub head: Head,
+    /// From where on which file would be given up, where a cut touches a segment.
+    pub gives_up: Option<(PathBuf, u64)>,
+}
+
+/// What [`from_copy`] would do; changes nothing.
+pub fn plan_from_copy(dir: &Path, copy: &Path, proofs: &[Proof]) -> Result<Plan, RepairError> {
+    let _lock = lock(dir)?;
+    Ok(Plan { head: sound_copy(dir, copy, proofs)?, gives_up: None })
+}
+
+/// What [`cut`] would do; changes nothing.
+pub fn plan_cut(dir: &Path, proofs: &[Proof]) -> Result<Plan, RepairError> {
+    let _lock = lock(dir)?;
+    end_of_sound(dir, proofs)
+}
+
+/// The end of `copy`, if it is sound and holds all that is known of the log in `dir`.
+fn sound_copy(dir: &Path, copy: &Path, proofs: &[Proof]) -> Result<Head, RepairError> {
+    // A log that is as it was written needs no copy in its place, least of all an older one.
+    let own = verify(dir, |_, _| {});
+    let copied = check(copy, &known(dir, proofs)?)?;
+    if own.is_sound() && own.head == copied.head {
+        return Err(RepairError::Sound);
+    }
+    match (copied.fault, copied.torn) {
+        (Some(fault), _) => Err(RepairError::Copy(fault)),
+        (None, Some(_)) => Err(RepairError::TornCopy),
+        (None, None) => Ok(copied.head),
+    }
+}
+
+/// Where the sound part of the log in `dir` ends, if a cut behind it gives up nothing that is known.
+fn end_of_sound(dir: &Path, proofs: &[Proof]) -> Result<Plan, RepairError> {
+    if proofs.is_empty() {
+        return Err(RepairError::Unproved);
+    }
+    let report = check(dir, &known(dir, proofs)?)?;
+    let newest = segment_paths(dir)?.pop();
+    // Where only the head file is damaged, no segment is touched.
+    let gives_up = match report.fault {
+        None => return Err(RepairError::Sound),
+        Some(VerifyFault::File(OpenError::Damaged(damage))) if Some(&damage.file) == newest.as_ref() => {
+            Some((damage.file, damage.offset))
+        }
+        Some(VerifyFault::File(OpenError::Damaged(damage))) if damage.file == dir.join("head") => None,
+        Some(fault) => return Err(RepairError::NotAtTheEnd(fault)),
+    };
+    Ok(Plan { head: report.head, gives_up })
+}
+
 /// Puts the sound log in `copy` in the place of the one in `dir`.
 pub fn from_copy(dir: &Path, copy: &Path, proofs: &[Proof]) -> Result<Repaired, RepairError> {
     let _lock = lock(dir)?;
-    let known = known(dir, proofs)?;
-    let report = check(copy, &known)?;
-    match (report.fault, report.torn) {
-        (Some(fault), _) => return Err(RepairError::Copy(fault)),
-        (None, Some(_)) => return Err(RepairError::TornCopy),
-        (None, None) => {}
-    }
+    let head = sound_copy(dir, copy, proofs)?;
     let (segments, unfinished) = (dir.join("segments"), dir.join("segments.new"));
     let copied = || {
         if unfinished.exists() {
@@ -136,33 +185,19 @@ pub fn from_copy(dir: &Path, copy: &Path, proofs: &[Proof]) -> Result<Repaired, 
         sync_dir(dir)
     };
     swapped().map_err(io_error(dir))?;
-    Ok(Repaired { head: report.head, aside })
+    Ok(Repaired { head, aside })
 }
 
 /// Gives up what stands behind the last sound commit of the log in `dir`.
 pub fn cut(dir: &Path, proofs: &[Proof]) -> Result<Repaired, RepairError> {
     let _lock = lock(dir)?;
-    if proofs.is_empty() {
-        return Err(RepairError::Unproved);
-    }
-    let known = known(dir, proofs)?;
-    let report = check(dir, &known)?;
-    let newest = segment_paths(dir)?.pop();
-    // Where in the newest segment the sound part ends; `None` where only the head file is damaged.
-    let from = match report.fault {
-        None => return Err(RepairError::Sound),
-        Some(VerifyFault::File(OpenError::Damaged(damage))) if Some(&damage.file) == newest.as_ref() => {
-            Some(damage.offset)
-        }
-        Some(VerifyFault::File(OpenError::Damaged(damage))) if damage.file == dir.join("head") => None,
-        Some(fault) => return Err(RepairError::NotAtTheEnd(fault)),
-    };
+    let Plan { gives_up, .. } = end_of_sound(dir, proofs)?;
     let (aside, segments) = (aside(dir), dir.join("segments"));
     let mended = || {
         fs::create_dir(&aside)?;
-        if let (Some(path), Some(from)) = (&newest, from) {
+        if let Some((path, from)) = &gives_up {
             fs::copy(path, aside.join(path.file_name().unwrap_or_default()))?;
-            clear(path, from)?;
+            clear(path, *from)?;
         }
         if dir.join("head").exists() {
             fs::copy(dir.join("head"), aside.join("head"))?;
