@@ -11,6 +11,8 @@
 
 mod access;
 mod command;
+#[cfg(debug_assertions)]
+mod drawn;
 mod evidence;
 mod index;
 mod keys;
@@ -37,6 +39,8 @@ use zeroize::Zeroizing;
 
 pub use access::{Access, AccessData, AccessError, AccessRecord, Purpose, PurposeKind};
 pub use command::SealError;
+#[cfg(debug_assertions)]
+pub use drawn::draw_by;
 pub use evidence::{Evidence, EvidenceError, MAX_EVIDENCE_BYTES, MediaType};
 pub use index::CardHolder;
 pub use person::{BadClear, Birth, ClearDocument, ClearPerson, ClearText};

@@ -11,67 +11,97 @@ const SEEDS: &str = "50000";
 /// Where the bugs are, one patch each.
 const PLANTED: &str = "tests/simulation/planted";
 
-/// Runs `SEEDS` seeds, optimised; the environment may say another number.
+/// How many seeds a planted bug may hide in.
+const SEEDS_PER_BUG: &str = "2000";
+
+/// Runs `SEEDS` seeds, optimised and with every assertion; the environment may say another number.
 pub(crate) fn seeds(ci: &Ci) -> Verdict {
     if !ci.long {
         return Ok(Outcome::Skipped("500 seeds ran among the tests; 50,000 run with --long only".into()));
     }
     let seeds = std::env::var("SEEDS").unwrap_or_else(|_| SEEDS.into());
     let mut command = ci.command("cargo");
-    command.args([
-        "test",
-        "--release",
-        "--locked",
-        "-p",
-        "linggong-tests",
-        "--test",
-        "simulation",
-        "--",
-        "--nocapture",
-    ]);
+    command.args(["test", "--profile", "simulation", "--locked", "-p", "linggong-tests"]);
+    command.args(["--test", "simulation", "--", "--nocapture"]);
     tools::run(command.env("SEEDS", seeds))?;
     Ok(Outcome::Ok)
 }
 
-/// Applies each planted bug to a copy of the sources and runs the simulation on it, which must break.
+/// Applies each planted bug to a copy of the sources and runs the simulation on it, which must break. `PLANTED=word`
+/// takes those whose names hold the word.
 pub(crate) fn planted(ci: &Ci) -> Verdict {
     if !ci.long {
         return Ok(Outcome::Skipped("bugs are planted with --long only".into()));
     }
-    let listed =
-        fs::read_dir(ci.root.join(PLANTED)).map_err(|cause| format!("cannot list {PLANTED}: {cause}"))?;
-    let mut patches: Vec<PathBuf> = listed
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|it| it == "patch"))
-        .collect();
-    patches.sort();
+    let patches = patches(ci)?;
     let copy = ci.root.join("target/planted/sources");
-    let mut unseen = Vec::new();
+    let mut wrong = Vec::new();
     for patch in &patches {
+        let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         copy_sources(ci, &copy)?;
-        // Git looks no further up than the copy: else it would take the patch to be about the repository around it.
-        let mut apply = ci.command("git");
-        apply.current_dir(&copy).env("GIT_CEILING_DIRECTORIES", ci.root.join("target/planted"));
-        tools::run(apply.arg("apply").arg(patch))?;
-        let mut command = ci.command("cargo");
-        command
-            .current_dir(&copy)
-            .args(["test", "--locked", "-p", "linggong-tests", "--test", "simulation"])
-            .env("CARGO_TARGET_DIR", ci.root.join("target/planted/target"))
-            .env("CARGO_INCREMENTAL", "1")
-            .env("RUST_BACKTRACE", "0")
-            .env_remove("SEEDS");
-        let found = command.output().map_err(|cause| format!("cannot run cargo: {cause}"))?;
-        let text = String::from_utf8_lossy(&found.stdout) + String::from_utf8_lossy(&found.stderr);
-        let first = text.lines().find(|line| line.starts_with("seed "));
-        let name = patch.file_stem().unwrap_or_default().to_string_lossy();
-        match first {
-            Some(line) => println!("found `{name}`: {line}"),
-            None if found.status.success() => unseen.push(name.into_owned()),
-            None => return Err(format!("`{name}` does not build:\n{text}")),
+        if let Err(cause) = apply(ci, &copy, patch, &[]) {
+            wrong.push(format!("`{name}` does not apply: {cause}"));
+            continue;
+        }
+        let found = hunt(ci, &copy);
+        // What a patch has added goes with it; the next copy brings back the rest.
+        apply(ci, &copy, patch, &["--reverse"])?;
+        match found? {
+            Hunt::Found(how) => println!("found `{name}`: {how}"),
+            Hunt::Unseen => wrong.push(format!("`{name}` is not found in {SEEDS_PER_BUG} seeds")),
+            Hunt::Unbuilt(why) => wrong.push(format!("`{name}` does not build or run:\n{why}")),
         }
     }
-    if unseen.is_empty() { Ok(Outcome::Ok) } else { Err(format!("not found: {}", unseen.join(", "))) }
+    println!("{} of {} planted bugs found", patches.len() - wrong.len(), patches.len());
+    if wrong.is_empty() { Ok(Outcome::Ok) } else { Err(wrong.join("\n")) }
+}
+
+/// How a hunt for one bug ends.
+enum Hunt {
+    /// The seed, the step and the invariant.
+    Found(String),
+    Unseen,
+    Unbuilt(String),
+}
+
+fn patches(ci: &Ci) -> Result<Vec<PathBuf>, String> {
+    let listed =
+        fs::read_dir(ci.root.join(PLANTED)).map_err(|cause| format!("cannot list {PLANTED}: {cause}"))?;
+    let word = std::env::var("PLANTED").unwrap_or_default();
+    let is_meant = |path: &PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        path.extension().is_some_and(|it| it == "patch") && name.contains(&word)
+    };
+    let mut patches: Vec<PathBuf> =
+        listed.filter_map(|entry| Some(entry.ok()?.path())).filter(is_meant).collect();
+    patches.sort();
+    Ok(patches)
+}
+
+fn apply(ci: &Ci, copy: &Path, patch: &Path, options: &[&str]) -> Result<(), String> {
+    // Git looks no further up than the copy: else it would take the patch to be about the repository around it.
+    let mut apply = ci.command("git");
+    apply.current_dir(copy).env("GIT_CEILING_DIRECTORIES", ci.root.join("target/planted"));
+    tools::run(apply.arg("apply").args(options).arg(patch))
+}
+
+/// Builds the copy, in one folder for all of them so that little is built again, and runs seeds until one breaks.
+fn hunt(ci: &Ci, copy: &Path) -> Result<Hunt, String> {
+    let mut command = ci.command("cargo");
+    command
+        .current_dir(copy)
+        .args(["test", "--locked", "-p", "linggong-tests", "--test", "simulation", "every_invariant"])
+        .env("CARGO_TARGET_DIR", ci.root.join("target/planted/target"))
+        .env("CARGO_INCREMENTAL", "1")
+        .env("RUST_BACKTRACE", "0")
+        .env("SEEDS", SEEDS_PER_BUG)
+        .env("UNTIL_BROKEN", "1");
+    let output = command.output().map_err(|cause| format!("cannot run cargo: {cause}"))?;
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    if let Some(how) = text.lines().find(|line| line.starts_with("seed ") && line.contains("invariant")) {
+        return Ok(Hunt::Found(how.to_owned()));
+    }
+    Ok(if output.status.success() { Hunt::Unseen } else { Hunt::Unbuilt(text.into_owned()) })
 }
 
 /// Brings the copy to the state of the sources; files that are the same stay, so that little is built again.

@@ -1,25 +1,32 @@
 //! The whole in one thread, under faults, by seed: engine, log, views, vault and clients of two partitions.
 //!
 //! `SEED=17 cargo test -p linggong-tests --test simulation` runs one seed and prints how it went; `SEEDS=50000`
-//! runs so many; `TRACE=<id>` prints every event that names it. The same seed gives the same history on every machine.
+//! runs so many, `UNTIL_BROKEN=1` no further than the first that breaks; `SHOW=1` prints every line of the history, `TRACE=<id>` every event that names it. The same seed gives the same history on every machine.
 
 #![expect(clippy::unwrap_used, reason = "a simulation that cannot be set up ends there")]
 #![expect(clippy::print_stdout, reason = "the figures are what a simulation reports")]
 
+mod coverage;
 mod oracle;
 mod random;
+mod safe;
+mod stories;
 mod work;
 mod world;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use world::{History, Library, Outcome, run};
 
+/// How many broken seeds are shown before a run ends.
+const MOST_BROKEN: usize = 12;
 /// Seeds that once broke something, and so are run first, each time.
 const REGRESSIONS: &str = include_str!("regressions.txt");
+/// Whether a seed of either half has broken.
+static BROKEN: AtomicBool = AtomicBool::new(false);
 /// How many seeds run where nothing else is said.
 const SEEDS: u64 = 500;
 
@@ -56,50 +63,42 @@ fn simulate(half: u64) {
     let all = fixed.chain(0..asked("SEEDS").unwrap_or(SEEDS)).filter(|seed| seed % 2 == half);
     let mut total = Outcome::default();
     let (mut seeds, mut broken) = (0, Vec::new());
+    let most = if std::env::var_os("UNTIL_BROKEN").is_some() { 1 } else { MOST_BROKEN };
     for seed in all {
+        if most == 1 && BROKEN.load(Ordering::Relaxed) {
+            return;
+        }
         seeds += 1;
         let outcome = match one_run(seed, &library) {
             Ok(outcome) => outcome,
             Err(what) => {
                 broken.push(what);
-                if broken.len() == 12 {
+                BROKEN.store(true, Ordering::Relaxed);
+                if broken.len() == most {
                     break;
                 }
                 continue;
             }
         };
-        total.events += outcome.events;
-        total.types.extend(outcome.types);
-        for (name, (accepted, refused)) in outcome.commands {
-            let sum = total.commands.entry(name).or_default();
-            *sum = (sum.0 + accepted, sum.1 + refused);
-        }
-        for (name, times) in outcome.faults {
-            *total.faults.entry(name).or_default() += times;
-        }
+        total.add(outcome);
     }
     let first_lines: Vec<&str> = broken.iter().filter_map(|it| it.lines().next()).collect();
     assert!(broken.is_empty(), "{}\n\nall of them:\n{}", broken[0], first_lines.join("\n"));
-    let accepted: u64 = total.commands.values().map(|it| it.0).sum();
-    let refused: u64 = total.commands.values().map(|it| it.1).sum();
-    println!(
-        "{seeds} seeds: {} events of {} types, {accepted} commands accepted, {refused} refused, faults {:?}",
-        total.events,
-        total.types.len(),
-        total.faults
-    );
-    let is_never = |name: &&str| total.commands.get(name).is_none_or(|it| it.0 == 0);
-    let never: BTreeSet<&str> = work::Desk::names().filter(is_never).collect();
-    println!("never accepted: {never:?}");
-    let kind = |name: &'static str| name.split_once('.').map_or(name, |(kind, _)| kind);
-    let reached: BTreeSet<&str> = work::Desk::names().filter(|it| !never.contains(it)).map(kind).collect();
-    let all: BTreeSet<&str> = work::Desk::names().map(kind).collect();
-    assert!(seeds < SEEDS / 2 || reached == all, "nothing is known of some kinds: {reached:?}");
+    println!("{seeds} seeds: {}", total.report());
+    if seeds >= SEEDS / 2 {
+        let missing = total.missing();
+        assert!(
+            missing.is_empty(),
+            "the simulation does not reach everything any more:\n{}",
+            missing.join("\n")
+        );
+    }
 }
 
 /// One seed; a broken invariant comes with what is needed to see it again.
 fn one_run(seed: u64, library: &Library) -> Result<Outcome, String> {
-    let history = Rc::new(RefCell::new(History::default()));
+    let shows = std::env::var_os("SHOW").is_some();
+    let history = Rc::new(RefCell::new(History { shows, ..History::default() }));
     let ran = catch_unwind(AssertUnwindSafe(|| run(seed, library, &history)));
     let broken = match ran {
         Ok(Ok(outcome)) => return Ok(outcome),
@@ -111,6 +110,7 @@ fn one_run(seed: u64, library: &Library) -> Result<Outcome, String> {
     };
     let history = history.borrow();
     let lines: Vec<&str> = history.last.iter().map(String::as_str).collect();
+    let broken = coverage::with_its_name(&broken);
     Err(format!(
         "seed {seed}, step {}: {broken}\nrepeat: SEED={seed} cargo test -p linggong-tests --test simulation\n{}",
         history.step,

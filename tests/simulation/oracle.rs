@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use linggong_engine::command::Command;
 use linggong_events::commit::{Commit, Digest, Head, MAX_COMMIT_BYTES, MAX_COMMIT_EVENTS};
 use linggong_events::id::{ActorId, OfficeId};
-use linggong_events::merkle::{Tree, leaf_hash, root_of};
+use linggong_events::merkle::{Tree, leaf_hash, prove_inclusion, verify_inclusion};
 use linggong_events::office::{Grant, Role};
 use linggong_events::time::{Date, Timestamp};
 use serde_json::Value;
+
+use crate::random::Random;
 
 /// Every name in clear in a simulated vault holds these characters; nothing else in a run does.
 pub(crate) const CANARY: &str = "金丝雀";
@@ -49,6 +51,7 @@ pub(crate) fn text(value: &Value, field: &str) -> Option<String> {
 pub(crate) struct Worker {
     pub(crate) person: String,
     pub(crate) market: Option<String>,
+    pub(crate) is_adult: bool,
     declines_ranking: bool,
 }
 
@@ -69,6 +72,7 @@ pub(crate) struct Posting {
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
     pub(crate) end: Option<String>,
+    expires: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +103,7 @@ pub(crate) struct Wage {
     pub(crate) amount: i64,
     pub(crate) outstanding: i64,
     pub(crate) last_payment: Option<String>,
+    due_on: String,
     is_overdue: bool,
 }
 
@@ -131,6 +136,8 @@ pub(crate) struct Case {
     pub(crate) reopening_by: Option<String>,
     pub(crate) last_event: String,
     deadlines: BTreeMap<(String, String), Runs>,
+    /// Those of them that may lapse: somebody has read the row.
+    vouched: BTreeSet<(String, String)>,
 }
 
 impl Case {
@@ -169,6 +176,12 @@ pub(crate) struct Oracle {
     granted: BTreeSet<(String, String)>,
     pub(crate) workers: BTreeMap<String, Worker>,
     pub(crate) employers: BTreeSet<String>,
+    /// Those of them that anybody may work for and 劳动监察 looks at.
+    pub(crate) supervised: BTreeSet<String>,
+    /// The people who may work.
+    adults: BTreeSet<String>,
+    /// The key under which the vault sealed what it was told of a person.
+    pub(crate) person_keys: BTreeMap<String, String>,
     pub(crate) postings: BTreeMap<String, Posting>,
     pub(crate) offers: BTreeMap<String, Offer>,
     pub(crate) hires: BTreeMap<String, Hire>,
@@ -180,6 +193,8 @@ pub(crate) struct Oracle {
     pub(crate) claims: BTreeMap<String, Claim>,
     pub(crate) cases: BTreeMap<String, Case>,
     pub(crate) series: BTreeSet<String>,
+    /// Every paper that an event names.
+    pub(crate) evidence: BTreeSet<String>,
     pub(crate) keys: BTreeMap<String, (String, String, String)>,
 }
 
@@ -219,6 +234,9 @@ impl Oracle {
     }
 
     fn learn(&mut self, fact: &Fact<'_>) -> Holds {
+        let papers = ["digest", "evidence", "document", "proof", "signature", "mandate"].into_iter();
+        let papers = papers.filter_map(|field| text(fact.data, field)).filter(|it| it.starts_with("sha256:"));
+        self.evidence.extend(papers.filter(|_| fact.name != "rules.adopted"));
         match fact.name.split_once('.').map_or("", |(kind, _)| kind) {
             "market" => self.learn_market(fact),
             "office" | "person" => self.i17_roles_and_keys_take_two(fact),
@@ -317,8 +335,56 @@ impl Oracle {
     pub(crate) fn i07_every_root_is_reproduced(&self) -> Holds {
         let leaves: Vec<Digest> = self.lines.iter().map(|line| leaf_hash(line)).collect();
         for (size, root) in &self.checkpoints {
-            if root_of(&leaves[..*size]) != *root {
+            if root_by_halves(&leaves[..*size]) != *root {
                 return Err(format!("7: the root of {size} events was stated as {root}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariant 7: A line that a receipt names is proved to be in the log by any later root, and no other line is.
+    pub(crate) fn i07_receipts_are_proved_against_later_heads(
+        &self,
+        random: &mut Random,
+    ) -> Result<u64, Broken> {
+        let leaves: Vec<Digest> = self.lines.iter().map(|line| leaf_hash(line)).collect();
+        let mut proved = 0;
+        for (size, root) in self.checkpoints.iter().filter(|(size, _)| *size > 1).take(3) {
+            let index = random.below(*size);
+            let path =
+                prove_inclusion(&leaves[..*size], index).ok_or("7: no proof of a line that is there")?;
+            let holds = |leaf| verify_inclusion(*root, *size as u64, index as u64, leaf, &path);
+            let other = leaves[(index + 1) % size];
+            if !holds(leaves[index]) || other != leaves[index] && holds(other) {
+                return Err(format!("7: line {index} is not proved by the root of {size} events"));
+            }
+            proved += 1;
+        }
+        Ok(proved)
+    }
+
+    /// Invariant 11: Whatever fell due by itself before `now` was stated, once everything has come to rest.
+    pub(crate) fn i11_nothing_due_was_missed(&self, now: Timestamp) -> Holds {
+        for (id, offer) in &self.offers {
+            if offer.end.is_none() && offer.expires < now {
+                return Err(format!("11: the offer {id} should have expired at {}", offer.expires));
+            }
+        }
+        for (id, wage) in &self.wages {
+            let is_late = wage.outstanding > 0 && !wage.is_overdue;
+            if is_late && end_of(&wage.due_on)? < now {
+                return Err(format!("11: the wage {id} was due on {} and is not overdue", wage.due_on));
+            }
+        }
+        for (id, case) in self.cases.iter().filter(|(_, it)| it.is_open) {
+            let running = case
+                .deadlines
+                .iter()
+                .filter(|(key, it)| **it == Runs::Running && case.vouched.contains(*key));
+            for ((rule, day), _) in running {
+                if end_of(day)? < now {
+                    return Err(format!("11: the deadline {rule} of {day} of the case {id} never lapsed"));
+                }
             }
         }
         Ok(())
@@ -333,7 +399,8 @@ impl Oracle {
     fn i08_every_offer_ends_once(&mut self, fact: &Fact<'_>) -> Holds {
         let id = fact.id("offer")?;
         if fact.name == "offer.made" {
-            let offer = Offer { end: None };
+            let expires = fact.id("expires")?.parse().map_err(|_| "form: an offer without an end")?;
+            let offer = Offer { end: None, expires };
             return match self.offers.insert(id.clone(), offer) {
                 None => Ok(()),
                 Some(_) => Err(format!("8: the offer {id} was made twice")),
@@ -420,6 +487,7 @@ impl Oracle {
                 amount,
                 outstanding,
                 last_payment: None,
+                due_on: fact.id("due_on")?,
                 is_overdue: false,
             };
             // A presumption gives way to what is known: the same wage may be due with another amount.
@@ -434,26 +502,17 @@ impl Oracle {
             // Money of before the worker's word on all that came may be part of it already.
             "wage.paid" => now > before || now < before - fact.sum("amount")?,
             "wage.paid_to_third" => now > before,
-            "wage.receipt_confirmed" | "wage.corrected" => {
-                wage.is_overdue = false;
-                false
-            }
-            "wage.payment_contradicted" => {
-                wage.is_overdue = false;
-                now < before
-            }
-            "wage.payment_determined" => {
-                wage.is_overdue = false;
-                // What was paid, or said to have come, after the instant that the finding is about adds to it.
-                now > (wage.amount - fact.sum("paid")?).max(0)
-            }
+            "wage.receipt_confirmed" | "wage.corrected" => false,
+            "wage.payment_contradicted" => now < before,
+            // What was paid, or said to have come, after the instant that the finding is about adds to it.
+            "wage.payment_determined" => now > (wage.amount - fact.sum("paid")?).max(0),
             "wage.overdue" => {
                 let twice = std::mem::replace(&mut wage.is_overdue, true);
                 twice || now != before || now <= 0 || fact.time < end_of(&fact.id("due_on")?)?
             }
             "wage.adjusted" => {
                 let (was, is) = (wage.amount, fact.sum("amount")?);
-                (wage.amount, wage.is_overdue) = (is, false);
+                wage.amount = is;
                 let left = (is - was + before).max(0);
                 // Who was overpaid owes less of a raise.
                 if before > 0 { now != left } else { now > left }
@@ -468,6 +527,8 @@ impl Oracle {
             wage.last_payment = event;
         }
         wage.outstanding = now;
+        // It is overdue once, until nothing is left; where something is left again, once more.
+        wage.is_overdue &= now > 0;
         Ok(())
     }
 
@@ -480,6 +541,9 @@ impl Oracle {
             let key = (rule.unwrap_or_default(), day.unwrap_or_default());
             if let Some(superseded) = text(fact.data, "supersedes") {
                 case.deadlines.remove(&(key.0.clone(), superseded));
+            }
+            if deadline["trace"]["verified"] == true {
+                case.vouched.insert(key.clone());
             }
             case.deadlines.insert(key, Runs::Running);
         }
@@ -523,6 +587,7 @@ impl Oracle {
                 reopening_by: None,
                 last_event: event,
                 deadlines: BTreeMap::new(),
+                vouched: BTreeSet::new(),
             };
             self.cases.insert(id, case);
             return Ok(());
@@ -640,6 +705,16 @@ impl Oracle {
                 let (actor, role): (ActorId, Role) = (read(&fact.data["actor"])?, read(&fact.data["role"])?);
                 self.grants.remove(&(actor, role));
             }
+            "person.registered" => {
+                let known = &fact.data["known"];
+                if known["document_verified"] == true && known["age"]["band"] == "from18_to59" {
+                    self.adults.insert(fact.id("person")?);
+                }
+                let sealed = fact.data["known"]["sealed"].as_object().into_iter().flatten();
+                for key in sealed.filter_map(|(_, it)| text(it, "key")) {
+                    self.person_keys.insert(fact.id("person")?, key);
+                }
+            }
             "person.key_state_changed" => {
                 let (person, key, state) = (fact.id("person")?, fact.id("key")?, fact.id("state")?);
                 let before = self.keys.get(&person).cloned();
@@ -683,11 +758,17 @@ impl Oracle {
     fn learn_people(&mut self, fact: &Fact<'_>) -> Holds {
         match fact.name {
             "employer.registered" => {
-                self.employers.insert(fact.id("employer")?);
+                let id = fact.id("employer")?;
+                if fact.data["details"]["employer_kind"] == "enterprise" {
+                    self.supervised.insert(id.clone());
+                }
+                self.employers.insert(id);
             }
             "worker.registered" => {
                 let declines_ranking = fact.data["profile"]["declines_ranking"] == true;
-                let worker = Worker { person: fact.id("person")?, market: None, declines_ranking };
+                let person = fact.id("person")?;
+                let is_adult = self.adults.contains(&person);
+                let worker = Worker { person, market: None, is_adult, declines_ranking };
                 self.workers.insert(fact.id("worker")?, worker);
             }
             "worker.profile_changed" => {
@@ -792,6 +873,21 @@ pub(crate) fn i16_nothing_personal_stands_in_clear(bytes: &[u8]) -> Holds {
         return Err("16: a name stands in clear".into());
     }
     Ok(())
+}
+
+/// The root of RFC 6962 as its text defines it, by halves at the largest power of two below the count.
+fn root_by_halves(leaves: &[Digest]) -> Digest {
+    match leaves {
+        [] => Digest::of(b""),
+        [leaf] => *leaf,
+        _ => {
+            let half = 1 << (usize::BITS - 1 - (leaves.len() - 1).leading_zeros());
+            let mut node = vec![1];
+            node.extend_from_slice(root_by_halves(&leaves[..half]).bytes());
+            node.extend_from_slice(root_by_halves(&leaves[half..]).bytes());
+            Digest::of(&node)
+        }
+    }
 }
 
 fn overlap(one: &Value, other: &Value) -> bool {

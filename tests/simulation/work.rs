@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::oracle::{CANARY, HireIs, Oracle, PostingIs};
 use crate::random::Random;
-use crate::world::INSURER;
+use crate::world::{ABROAD, INSURER};
 
 /// The county in which everything happens.
 pub(crate) const COUNTY: &str = "370102";
@@ -20,8 +20,11 @@ pub(crate) struct Wish {
     pub(crate) actor: ActorId,
     pub(crate) role: Role,
     pub(crate) name: &'static str,
+    /// What is asked for, as a client writes it: people in clear, evidence by what it shows.
     pub(crate) body: Value,
     pub(crate) about: Value,
+    /// How it is meant, where that is not in the body.
+    pub(crate) how: &'static str,
 }
 
 /// Where a wish comes from.
@@ -59,6 +62,7 @@ const WISHES: &[(u64, &str)] = &[
     (3, "worker.leave"),
     (1, "worker.attest_bar"),
     (5, "employer.register"),
+    (1, "employer.change"),
     (1, "employer.restrict"),
     (1, "employer.lift_restriction"),
     (25, "posting.submit"),
@@ -131,7 +135,7 @@ const WISHES: &[(u64, &str)] = &[
 impl Desk<'_> {
     /// A wish, where one of a few tries finds what it needs.
     pub(crate) fn wish(&mut self) -> Option<Wish> {
-        if let Some(name) = self.what_is_missing().filter(|_| self.random.one_in_thousand(600)) {
+        if let Some(name) = self.what_is_missing().filter(|_| self.random.one_in_thousand(700)) {
             let body = self.body(name)?;
             return self.by_somebody(name, body);
         }
@@ -157,13 +161,22 @@ impl Desk<'_> {
         None
     }
 
+    /// Whether those are there whom stories are about.
+    pub(crate) fn is_ready(&self) -> bool {
+        let knows = self.knows;
+        !knows.markets.is_empty()
+            && !knows.supervised.is_empty()
+            && knows.workers.len() >= 4
+            && knows.series.len() >= 3
+    }
+
     /// What nothing can happen without.
     fn what_is_missing(&mut self) -> Option<&'static str> {
         let knows = self.knows;
         if knows.markets.is_empty() {
             return Some("market.register");
         }
-        if knows.employers.len() < 2 {
+        if knows.supervised.is_empty() {
             return Some("employer.register");
         }
         if knows.workers.len() < 5 {
@@ -184,18 +197,18 @@ impl Desk<'_> {
         None
     }
 
-    /// Every command that clients wish for.
-    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        WISHES.iter().map(|(_, name)| *name)
-    }
-
     /// By whoever may, most of the time; a tenth of all wishes has something wrong.
     fn by_somebody(&mut self, name: &'static str, mut body: Value) -> Option<Wish> {
         let roles = linggong_engine::command::Command::find(name)?.roles;
         let wrong_role = self.random.one_in_thousand(30);
         let fits = |role: &Role| wrong_role || roles.contains(role);
-        let staff: Vec<(ActorId, Role)> =
-            self.knows.grants.keys().filter(|it| fits(&it.1)).copied().collect();
+        let staff: Vec<(ActorId, Role)> = self
+            .knows
+            .grants
+            .keys()
+            .filter(|it| fits(&it.1) && (wrong_role || it.0.0 != ABROAD))
+            .copied()
+            .collect();
         let (actor, role) = self.random.pick(&staff)?;
         let mut about = json!({});
         if self.random.one_in_thousand(30) {
@@ -212,18 +225,20 @@ impl Desk<'_> {
             }
             _ => {}
         }
-        if name.starts_with("wage.confirm") || name.starts_with("claim.register") || name.ends_with("_crew") {
-            let worker = match text(&body, "worker") {
-                Some(worker) => Some(worker),
-                None => text(&body, "wage").and_then(|it| Some(self.knows.wages.get(&it)?.worker.clone())),
-            };
-            let person = worker.and_then(|it| Some(self.knows.workers.get(&it)?.person.clone()));
-            if let Some(person) = person {
+        let speaks_for = matches!(name.split_once('.'), Some(("wage" | "claim" | "insurance", _)));
+        if speaks_for || name.ends_with("_crew") {
+            let knows = self.knows;
+            let of_wage = || Some(knows.wages.get(&text(&body, "wage")?)?.worker.clone());
+            let of_claim = || Some(knows.claims.get(&text(&body, "claim")?)?.worker.clone());
+            let of_hire =
+                || knows.hires.get(&text(&body, "hire")?)?.terms["worker"].as_str().map(str::to_owned);
+            let worker = text(&body, "worker").or_else(of_wage).or_else(of_claim).or_else(of_hire);
+            if let Some(worker) = worker.and_then(|it| knows.workers.get(&it)) {
                 (about["on_behalf_of"], about["channel"]) =
-                    (json!({ "person": person, "mandate": "in_person" }), json!("window"));
+                    (json!({ "person": worker.person, "mandate": "in_person" }), json!("window"));
             }
         }
-        Some(Wish { actor, role, name, body, about })
+        Some(Wish { actor, role, name, body, about, how: "" })
     }
 
     /// Puts a thing of another kind, or none at all, where one was named.
@@ -287,7 +302,9 @@ impl Desk<'_> {
                 json!({ "office": office, "holder": grant.actor, "role": grant.role, "reason": "离岗" })
             }
             "office.open_series" => {
-                let series = self.random.pick(&["acceptance", "refusal", "filing"])?;
+                let all = ["acceptance", "refusal", "filing"];
+                let is_open = |it: &&str| self.knows.series.iter().any(|known| known.ends_with(it));
+                let series = all.into_iter().find(|it| !is_open(it)).or_else(|| self.random.pick(&all))?;
                 json!({ "office": office, "series": series, "year": 2026, "prefix": "历下受", "next": 1 })
             }
             "office.void_number" => {
@@ -300,7 +317,7 @@ impl Desk<'_> {
             "person.set_key_state" => {
                 let person = self.person()?;
                 let state = self.random.pick(&["active", "sealed", "shredded"])?;
-                json!({ "person": person, "key": key_of(&person), "key_state": state, "basis": "注销申请" })
+                json!({ "person": person, "key": self.knows.person_keys.get(&person)?, "key_state": state, "basis": "注销申请" })
             }
             "person.issue_card" => {
                 // Few cards, so that some are lost, dead or somebody else's.
@@ -339,7 +356,7 @@ impl Desk<'_> {
         let until = self.now.date().plus_days(self.random.between(0, 4));
         Some(match name {
             "worker.register" if self.knows.workers.len() < 12 => {
-                json!({ "person": self.known_person(), "profile": self.profile() })
+                json!({ "person": self.human(""), "profile": self.profile() })
             }
             "worker.change_profile" => json!({ "worker": self.worker()?, "profile": self.profile() }),
             "worker.arrive" => {
@@ -362,16 +379,20 @@ impl Desk<'_> {
             "worker.attest_bar" => json!({
                 "worker": self.worker()?, "occupations": ["loader"], "until": until, "basis": "体检",
             }),
-            "employer.register" if self.knows.employers.len() < 5 => match self.random.below(3) {
-                0 => json!({ "employer_kind": "household", "region": COUNTY, "person": self.known_person() }),
+            "employer.register" if self.knows.employers.len() < 5 => match self.random.below(6) {
+                0 => json!({ "employer_kind": "household", "region": COUNTY, "person": self.human("") }),
                 1 => {
-                    json!({ "employer_kind": "unlicensed", "region": COUNTY, "name": "王记装卸", "person": self.known_person() })
+                    json!({ "employer_kind": "unlicensed", "region": COUNTY, "name": "王记装卸", "person": self.human("") })
                 }
                 _ => json!({
                     "employer_kind": "enterprise", "region": COUNTY, "name": "顺达装卸有限公司",
-                    "code": self.random.pick(&["91370102MA3LDCHX0R", "91350100M000100Y43"])?,
+                    "code": self.code(),
                 }),
             },
+            "employer.change" => json!({
+                "employer": self.employer()?,
+                "details": { "employer_kind": "individual_business", "region": COUNTY, "name": "王记装卸", "code": self.code() },
+            }),
             "employer.restrict" => json!({
                 "employer": self.employer()?, "authority": "人社局", "basis": "拖欠工资", "until": until,
             }),
@@ -459,7 +480,7 @@ impl Desk<'_> {
         let insurance = self.random.pick(&["by_employer", "refused_by_worker", "open"])?;
         Some(match name {
             "hire.sign_agreement" => {
-                json!({ "hire": hire, "template": "用工协议", "document": digest("协议") })
+                json!({ "hire": hire, "template": "用工协议", "document": evidence("协议") })
             }
             "hire.start" | "hire.report_sent_home" | "hire.report_injury" => {
                 json!({ "hire": hire, "at": self.lately() })
@@ -544,14 +565,14 @@ impl Desk<'_> {
             }),
             "wage.record_payment" => json!({
                 "wage": id, "amount": part, "means": self.random.pick(&["bank", "cash"])?, "at": self.lately(),
-                "evidence": digest("回单"),
+                "evidence": evidence("回单"),
             }),
             "wage.record_payment_to_third" => {
                 json!({ "wage": id, "amount": part, "to": "foreman", "at": self.lately() })
             }
             "wage.confirm_receipt" => json!({ "wage": id, "amount": part }),
             "wage.demand" => json!({ "wage": id, "means": "phone" }),
-            "wage.record_owed_note" => json!({ "wage": id, "amount": part, "evidence": digest("欠条") }),
+            "wage.record_owed_note" => json!({ "wage": id, "amount": part, "evidence": evidence("欠条") }),
             "wage.contradict_payment" => {
                 json!({ "wage": id, "payment": wage.last_payment?, "received": self.random.between(0, wage.amount.max(2)) })
             }
@@ -598,7 +619,7 @@ impl Desk<'_> {
             let due = self.now.date().plus_days(self.random.between(0, 6));
             return Some(match name {
                 "claim.add_evidence" => json!({
-                    "claim": claim, "digest": digest("照片"), "media_type": "image/jpeg", "bytes": 100, "label": "考勤照片",
+                    "claim": claim, "digest": evidence("照片"), "media_type": "image/jpeg", "bytes": 100, "label": "考勤照片",
                 }),
                 "claim.link" => {
                     json!({ "claim": claim, "other": self.random.pick(&claims)?, "reason": "同一事项" })
@@ -641,7 +662,7 @@ impl Desk<'_> {
             "case.issue_document" => {
                 let mut body = json!({
                     "case": id, "document": "限期改正指令书", "number": format!("令{}号", self.random.below(50)),
-                    "digest": digest("指令书"), "served": "direct", "served_at": self.lately(),
+                    "digest": evidence("指令书"), "served": "direct", "served_at": self.lately(),
                 });
                 if self.random.coin() {
                     body["due"] = json!(due);
@@ -652,7 +673,7 @@ impl Desk<'_> {
             "case.meet_deadline" => json!({ "case": id, "rule": case.running_rule()? }),
             "case.mediate" => json!({
                 "case": id, "claim": self.random.pick(&case.claims)?, "amount": self.random.between(1_000, 30_000),
-                "pay_by": due, "paper": "mediation_agreement", "document": digest("调解协议"),
+                "pay_by": due, "paper": "mediation_agreement", "document": evidence("调解协议"),
             }),
             "case.close" => json!({
                 "case": id, "conclusion": self.random.pick(&["paid", "settled", "withdrawn", "unfounded"])?, "reason": "办结",
@@ -703,7 +724,7 @@ impl Desk<'_> {
         json!([first])
     }
 
-    fn profile(&mut self) -> Value {
+    pub(crate) fn profile(&mut self) -> Value {
         json!({
             "skills": [
                 { "occupation": "loader", "level": self.random.pick(&["helper", "skilled"]) },
@@ -714,19 +735,44 @@ impl Desk<'_> {
         })
     }
 
-    /// What a vault tells of a human: the same human always with the same key.
-    fn known_person(&mut self) -> Value {
-        let person = Uuid::from_u128(u128::from(self.random.next()) | 1 << 96);
-        let key = key_of(&person.to_string());
-        let sealed = Digest::of(format!("{key}{CANARY}").as_bytes()).to_string();
-        json!({
-            "person": person, "document_verified": self.random.one_in_thousand(950),
-            "age": { "band": "from18_to59" },
-            "sealed": { "name": { "person": person, "key": key, "box": sealed } }, "tokens": {},
-        })
+    /// A human as a client tells of one; there are not many, so that the same come again.
+    pub(crate) fn human(&mut self, how: &str) -> Value {
+        let nth = self.random.below(18);
+        let born = match how {
+            "child" => "20120309",
+            "minor" => "20090117",
+            _ => ["19780506", "19850712", "19931128", "19660203"][nth % 4],
+        };
+        let mut human = json!({
+            "name": format!("{CANARY}{}", ["张三", "李四", "王五", "赵六"][nth % 4]),
+            "document": { "kind": "resident_id", "number": resident_id(born, nth) },
+            "phone": format!("1390537{nth:04}"),
+        });
+        if how == "unproved" || how.is_empty() && self.random.one_in_thousand(40) {
+            human["document"] = Value::Null;
+            human["birth_date"] = json!("1990-01-02");
+        }
+        if self.random.one_in_thousand(200) {
+            // A phone that a household shares.
+            human["phone"] = json!("13905379999");
+            human["address"] = json!(format!("{CANARY}路7号"));
+        }
+        human
     }
 
-    fn place(&mut self) -> Value {
+    /// An organisation's code that few others have.
+    pub(crate) fn code(&mut self) -> String {
+        const ALPHABET: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
+        const WEIGHTS: [usize; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
+        let mut code: Vec<u8> = b"91370102MA".to_vec();
+        code.extend((0..7).map(|_| ALPHABET[self.random.below(31)]));
+        let value = |byte: &u8| ALPHABET.iter().position(|it| it == byte).unwrap_or_default();
+        let sum: usize = code.iter().zip(WEIGHTS).map(|(byte, weight)| value(byte) * weight).sum();
+        code.push(ALPHABET[(31 - sum % 31) % 31]);
+        String::from_utf8_lossy(&code).into_owned()
+    }
+
+    pub(crate) fn place(&mut self) -> Value {
         json!({ "lat_e6": 36_670_000 + self.random.between(0, 5_000), "lon_e6": 117_050_000 })
     }
 
@@ -735,13 +781,15 @@ impl Desk<'_> {
         self.now.plus_ms(-self.random.between(0, 2 * HOUR_MS))
     }
 
-    fn worker(&mut self) -> Option<String> {
+    pub(crate) fn worker(&mut self) -> Option<String> {
         let all: Vec<String> = self.knows.workers.keys().cloned().collect();
         self.random.pick(&all)
     }
 
     fn employer(&mut self) -> Option<String> {
-        let all: Vec<String> = self.knows.employers.iter().cloned().collect();
+        let any = self.random.one_in_thousand(200);
+        let from = if any { &self.knows.employers } else { &self.knows.supervised };
+        let all: Vec<String> = from.iter().cloned().collect();
         self.random.pick(&all)
     }
 
@@ -765,14 +813,21 @@ fn is_deep(name: &str) -> bool {
     matches!(kind, "attendance" | "wage" | "claim" | "case" | "insurance")
 }
 
-/// The key of a person in a simulated vault.
-fn key_of(person: &str) -> String {
-    Uuid::parse_str(person)
-        .map_or_else(|_| String::new(), |it| Uuid::from_u128(it.as_u128() ^ 0x6B).to_string())
+/// Stands for the digest of a paper that the client stores first.
+pub(crate) fn evidence(shows: &str) -> String {
+    format!("{EVIDENCE}{shows}")
 }
 
-fn digest(of: &str) -> String {
-    Digest::of(of.as_bytes()).to_string()
+/// What such a stand-in begins with.
+pub(crate) const EVIDENCE: &str = "evidence:";
+
+/// The number of a resident's card, with its check character (GB 11643).
+fn resident_id(born: &str, nth: usize) -> String {
+    let number = format!("370102{born}{nth:03}");
+    let weights = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    let sum: u32 = number.bytes().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let check = b"10X98765432"[sum as usize % 11];
+    format!("{number}{}", char::from(check))
 }
 
 fn text(body: &Value, field: &str) -> Option<String> {

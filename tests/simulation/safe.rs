@@ -1,0 +1,210 @@
+//! The gateway's own vault at one site, in a folder in memory, and what it does with a command on its way.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use linggong_engine::command::Command;
+use linggong_events::commit::Digest;
+use linggong_events::evidence::EvidenceDigest;
+use linggong_events::id::{ActorId, CommandId, EntityRef, KeyId, PersonId};
+use linggong_events::person::{KeyState, Sealed};
+use linggong_events::time::{Date, Timestamp};
+use linggong_gateway::vault::{
+    MediaType, OpenError, Purpose, PurposeKind, SealError, Vault, VaultError, VaultSettings,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::oracle::{Broken, Holds};
+use crate::random::Random;
+
+/// The files whose last append a crash may tear.
+const APPENDED: [&str; 3] = ["keys.log", "index.log", "access.log"];
+
+pub(crate) struct Safe {
+    folder: TempDir,
+    log: String,
+    /// None only while it is opened again.
+    vault: Option<Vault>,
+}
+
+impl Safe {
+    pub(crate) fn new(log: &str) -> Result<Safe, Broken> {
+        // Where there is memory to write to: thousands of vaults sync every record.
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = TempDir::with_prefix_in("linggong-simulation-", parent).map_err(|it| it.to_string())?;
+        let mut safe = Safe { folder, log: log.to_owned(), vault: None };
+        safe.open()?;
+        Ok(safe)
+    }
+
+    fn open(&mut self) -> Holds {
+        self.vault = None;
+        let settings = VaultSettings {
+            directory: self.path("vault"),
+            master_key: self.path("master.key"),
+            log: self.log.clone(),
+            demo: true,
+        };
+        let opened = Vault::open(&settings)
+            .map_err(|error| format!("17: the vault does not open: {}", chain(&error)))?;
+        self.vault = Some(opened);
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn vault(&mut self) -> &mut Vault {
+        self.vault.as_mut().expect("harness: the vault is open")
+    }
+
+    /// The process ends; half of an append that nobody was told of may be left behind. Says whether it is.
+    pub(crate) fn crash(&mut self, random: &mut Random) -> Result<bool, Broken> {
+        self.vault = None;
+        let torn = random.one_in_thousand(300);
+        if torn {
+            let name = random.pick(&APPENDED).unwrap_or(APPENDED[0]);
+            let path = self.path("vault").join(name);
+            let file = std::fs::OpenOptions::new().append(true).open(path);
+            let half = &b"7f3a91c2 {\"made\":{\"key\""[..=random.below(22)];
+            file.and_then(|mut it| it.write_all(half)).map_err(|error| error.to_string())?;
+        }
+        self.open()?;
+        Ok(torn)
+    }
+
+    /// Takes a paper into custody, as a client asks for before it names it.
+    pub(crate) fn store(&mut self, about: EntityRef, shows: &str) -> Option<Digest> {
+        self.vault().store_evidence(about, MediaType::Text, shows.as_bytes()).ok()
+    }
+
+    /// The digest of what was asked for, and that with every personal field sealed.
+    pub(crate) fn seal(
+        &mut self,
+        (actor, name, command): (ActorId, &str, CommandId),
+        asked: &str,
+        mut body: Value,
+        on: Date,
+    ) -> Result<(String, Value), &'static str> {
+        let digest = self.vault().command_digest(actor, asked);
+        let personal = Command::find(name).map_or(&[][..], |it| it.personal);
+        match self.vault().seal_command(&mut body, personal, command, on) {
+            Ok(()) => Ok((digest, body)),
+            Err(SealError::Form { .. } | SealError::Clear { .. }) => Err("gateway: bad_fields"),
+            Err(SealError::Vault(VaultError::CommandReused)) => Err("gateway: key_reused"),
+            Err(SealError::Vault(VaultError::Sealed { .. } | VaultError::Shredded { .. })) => {
+                Err("gateway: sealed")
+            }
+            Err(SealError::Vault(error)) => panic!("17: the vault does not seal: {}", chain(&error)),
+        }
+    }
+
+    /// Whether something that a command names does not lie here.
+    pub(crate) fn lacks(&mut self, named: &[EvidenceDigest]) -> bool {
+        match self.vault().missing_evidence(named) {
+            Ok(missing) => missing.is_some(),
+            Err(error) => panic!("17: the vault cannot say what it holds: {}", chain(&error)),
+        }
+    }
+
+    /// Whether that is the key of the person.
+    pub(crate) fn is_key_of(&mut self, person: PersonId, key: KeyId) -> bool {
+        self.vault().key_of(person).is_some_and(|(own, _)| own == key)
+    }
+
+    /// The ledger has changed what may be done with a key.
+    pub(crate) fn change(&mut self, key: KeyId, state: KeyState) -> Holds {
+        let changed = self.vault().change_key_state(key, state);
+        changed.map_err(|error| format!("17: a key is not made {state:?}: {}", chain(&error)))
+    }
+
+    /// What the log says of keys, told again at a start.
+    pub(crate) fn reconcile(&mut self, states: impl Iterator<Item = (PersonId, KeyId, KeyState)>) -> Holds {
+        for (person, key, state) in states {
+            if self.vault().key_of(person).is_some_and(|(own, is)| own == key && is != state) {
+                self.change(key, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariant 17: The key of a person is what the ledger says of it: gone where it was destroyed.
+    pub(crate) fn i17_a_key_is_what_the_ledger_says(
+        &mut self,
+        person: &str,
+        key: &str,
+        state: &str,
+    ) -> Holds {
+        let (Ok(person), Ok(key)) = (Uuid::parse_str(person), Uuid::parse_str(key)) else {
+            return Err(format!("form: {person} {key}"));
+        };
+        let is =
+            self.vault().key_of(PersonId(person)).filter(|(own, _)| *own == KeyId(key)).map(|(_, is)| is);
+        let says = match state {
+            "active" => Some(KeyState::Active),
+            "sealed" => Some(KeyState::Sealed),
+            _ => None,
+        };
+        if is == says {
+            Ok(())
+        } else {
+            Err(format!("17: the vault's key of {person} is {is:?}, the ledger says {state}"))
+        }
+    }
+
+    /// Invariant 16: What was sealed opens as it was told, and only while its key is there.
+    pub(crate) fn i16_what_was_sealed_opens(
+        &mut self,
+        sealed: &Sealed,
+        (command, label): (CommandId, &str),
+        is_shredded: bool,
+        now: Timestamp,
+    ) -> Holds {
+        let purpose = Purpose {
+            actor: ActorId(Uuid::from_u128(7)),
+            role: linggong_events::office::Role::PrivacyOfficer,
+            reason: PurposeKind::Audit,
+            case: None,
+            second_officer: Some(ActorId(Uuid::from_u128(8))),
+            at: now,
+        };
+        match self.vault().open_sealed(sealed, command, label, &purpose) {
+            Ok(clear) if !is_shredded && clear.expose().contains(crate::oracle::CANARY) => Ok(()),
+            Err(OpenError::Key(VaultError::Shredded { .. })) if is_shredded => Ok(()),
+            Ok(_) if is_shredded => Err("16: what a destroyed key sealed opens".into()),
+            Ok(_) => Err("16: what was sealed opens as something else".into()),
+            Err(error) => Err(format!("16: what was sealed does not open: {}", chain(&error))),
+        }
+    }
+
+    /// Invariant 4: What an event rests on lies in the vault, unless its key was destroyed since.
+    pub(crate) fn i04_what_is_named_is_there(&mut self, named: &[EvidenceDigest]) -> Holds {
+        for it in named {
+            if self.lacks(&[*it]) && self.vault().evidence_about(it.0).is_none() {
+                return Err(format!("4: an event names the evidence {}, which was never stored", it.0));
+            }
+        }
+        Ok(())
+    }
+
+    /// Invariant 16: No name stands in clear in any file of the vault; openings are chained.
+    pub(crate) fn i16_no_file_tells_a_name(&mut self) -> Holds {
+        let files = std::fs::read_dir(self.path("vault")).map_err(|error| error.to_string())?;
+        for file in files.flatten().filter(|it| it.path().is_file()) {
+            let bytes = std::fs::read(file.path()).map_err(|error| error.to_string())?;
+            crate::oracle::i16_nothing_personal_stands_in_clear(&bytes)?;
+        }
+        self.vault()
+            .accesses()
+            .map(|_| ())
+            .map_err(|error| format!("18: the openings do not chain: {}", chain(&error)))
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    linggong_gateway::chain(error)
+}
