@@ -167,7 +167,14 @@ impl Desk<'_> {
         !knows.markets.is_empty()
             && !knows.supervised.is_empty()
             && knows.workers.len() >= 4
-            && knows.series.len() >= 3
+            && self.series_missing().is_none()
+    }
+
+    /// A series of numbers that the first office does not count in yet.
+    fn series_missing(&self) -> Option<&'static str> {
+        let office = self.knows.offices.first()?;
+        let is_open = |it: &&str| self.knows.series.contains(&format!("{office} {it}"));
+        ["acceptance", "refusal", "filing"].into_iter().find(|it| !is_open(it))
     }
 
     /// What nothing can happen without.
@@ -182,7 +189,7 @@ impl Desk<'_> {
         if knows.workers.len() < 5 {
             return Some("worker.register");
         }
-        if knows.series.len() < 3 {
+        if self.series_missing().is_some() {
             return Some("office.open_series");
         }
         let hired = knows.hires.values().filter(|it| it.is != HireIs::Void).count();
@@ -303,8 +310,10 @@ impl Desk<'_> {
             }
             "office.open_series" => {
                 let all = ["acceptance", "refusal", "filing"];
-                let is_open = |it: &&str| self.knows.series.iter().any(|known| known.ends_with(it));
-                let series = all.into_iter().find(|it| !is_open(it)).or_else(|| self.random.pick(&all))?;
+                let missing = self.series_missing();
+                let is_missing = missing.is_some();
+                let series = missing.or_else(|| self.random.pick(&all))?;
+                let office = if is_missing { self.knows.offices.first()?.clone() } else { office };
                 json!({ "office": office, "series": series, "year": 2026, "prefix": "历下受", "next": 1 })
             }
             "office.void_number" => {

@@ -39,7 +39,7 @@ use crate::work::{COUNTY, Desk, EVIDENCE, Wish};
 /// The insurer of the staff, of which cover is asked.
 pub(crate) const INSURER: &str = "91350100M000100Y43";
 /// How many matters are carried on at one site at once.
-const STORIES_AT_ONCE: usize = 4;
+const STORIES_AT_ONCE: usize = 3;
 /// A keeper of another county.
 pub(crate) const ABROAD: Uuid = Uuid::from_u128(0xB000);
 /// How many lines of its history a broken run shows.
