@@ -549,7 +549,7 @@ impl World {
         });
         let key = match wish.how {
             "key4" => Uuid::from_u128(0x1234_5678_9ABC_4DEF_8123_4567_89AB_CDEF),
-            "old" => self.new_key(-60 * DAY_MS),
+            "old" => self.new_key(-400 * DAY_MS),
             _ => self.new_key(0),
         };
         self.store_papers(at, &mut wish);
