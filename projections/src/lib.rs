@@ -1,7 +1,8 @@
 //! What can be read: folds over the log into rows that can always be rebuilt.
 //!
-//! A view is one file: its rows, its fold, its questions. It is named after its reader's question, registered in
-//! `views!` below, and run by the gateway through [`AnyProjection`]. Nothing here decides anything.
+//! A view is one file: its rows, its fold, its questions; a long one has a folder with a file for each. It is named
+//! after its reader's question, registered in `views!` below, and run by the gateway through [`AnyProjection`].
+//! Nothing here decides anything.
 
 mod digest;
 mod key;
