@@ -350,7 +350,7 @@ impl Partition {
             occurred_at: at,
             time: at,
         };
-        let group = self.record(vec![ClockHeld { office, reason, by_ms }.into()], &basis)?;
+        let group = self.record(vec![ClockHeld { office, reason, by_ms }.into()], None, &basis)?;
         self.decided.push_back(group);
         Ok(())
     }
