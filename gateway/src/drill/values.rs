@@ -307,8 +307,8 @@ fn written(type_name: &str, text: &str, names: &mut Names) -> Option<Result<Valu
         }
         "ActorId" => names.actor(text).map(|id| json!(id)),
         "EventId" => names.event(text).map(|id| json!(id)),
-        "KeyId" => Ok(json!(new_id(CommandId(Uuid::nil()), &format!("key:{text}"), 0))),
-        "CardId" => Ok(json!(new_id(CommandId(Uuid::nil()), &format!("card:{text}"), 0))),
+        "KeyId" => Ok(json!(id_of("key", text))),
+        "CardId" => Ok(json!(id_of("card", text))),
         "EntityRef" => match names.get(text) {
             Some(entity) => Ok(json!(entity)),
             None => bad("name of anything"),
@@ -324,6 +324,11 @@ fn written(type_name: &str, text: &str, names: &mut Names) -> Option<Result<Valu
             }
         }
     })
+}
+
+/// The id of a key or card that is called `text`; an expectation rewritten by us holds the id itself.
+fn id_of(what: &str, text: &str) -> Uuid {
+    text.parse().unwrap_or_else(|_| new_id(CommandId(Uuid::nil()), &format!("{what}:{text}"), 0))
 }
 
 /// `day:220`, `hour:25`, `piece:0.80/斤`, `task:600`; due on completion where nothing else is told.
