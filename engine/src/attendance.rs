@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use linggong_events::attendance::{
     AttendanceEvent, Contradicted, Corrected, OverlapFlagged, SignedIn, SignedOut,
 };
+use linggong_events::codec::as_written;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::hire::{AssertedBy, EndBasis, HireEvent};
 use linggong_events::id::{AttendanceId, CommandId, EventId, HireId, Kind, WorkerId, new_id};
 use linggong_events::measure::Fen;
-use linggong_events::posting::PayKind;
+use linggong_events::office::Role;
+use linggong_events::posting::{PayKind, PayTerms};
 use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
 use linggong_events::wage::WageBasis;
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,9 @@ pub(crate) struct Attendance {
     contradictions: BTreeSet<(AssertedBy, AssertedBy)>,
     overlaps: BTreeSet<HireId>,
     presumed_at: Option<Timestamp>,
+    /// The pay under which its wage came on the books, once other pay was agreed for what comes after.
+    #[serde(with = "as_written")]
+    earned_under: Option<PayTerms>,
 }
 
 /// The newest words of one side.
@@ -125,9 +130,14 @@ impl Attendance {
         Some(((ms + MINUTE_MS - 1) / MINUTE_MS - rest).max(0))
     }
 
+    /// The pay that was agreed when it was worked.
+    fn pay<'a>(&'a self, hire: &'a Hire) -> &'a PayTerms {
+        self.earned_under.as_ref().unwrap_or(&hire.terms.pay)
+    }
+
     /// What the pay comes to by what `said` asserts.
     fn earned(&self, hire: &Hire, said: &Said) -> Option<Fen> {
-        let (pay, out) = (&hire.terms.pay, said.signed_out?);
+        let (pay, out) = (self.pay(hire), said.signed_out?);
         match pay.pay_kind {
             PayKind::Day => Some(pay.rate),
             PayKind::Hour => Some(wage::by_minutes(pay.rate, self.minutes(said)?)),
@@ -158,6 +168,49 @@ pub(crate) fn end_date(shift: Shift) -> Date {
     shift.end().plus_ms(-1).date()
 }
 
+/// Refuses to move, drop or pay by another measure what somebody told of: words and wages belong to a shift by its
+/// place in the list.
+pub(crate) fn check_kept(
+    state: &State,
+    id: HireId,
+    hire: &Hire,
+    shifts: &[Shift],
+    pay_kind: PayKind,
+) -> Result<(), Refusal> {
+    let was_paid_by = hire.terms.pay.pay_kind;
+    let next = shifts.iter().map(Some).chain(std::iter::repeat(None));
+    for ((index, was), is) in (0..).zip(&hire.terms.shifts).zip(next) {
+        let said = state.attendances.get(&attendance_id(id, index)).is_some_and(|it| !it.said.is_empty());
+        let begun = matches!(hire.stage, Stage::Started { .. }) && *was == hire.first_shift();
+        let on_books = state.wages.contains_key(&wage::wage_id(id, was_paid_by, index));
+        if (said || begun || on_books) && pay_kind != was_paid_by {
+            let way = "begun: end it, and agree another for what is paid by another measure";
+            return Err(Refusal::not_possible(id, way));
+        }
+        // The wage of a task is not one shift's.
+        let is_whole = !on_books || was_paid_by == PayKind::Task || is == Some(was);
+        let is_there = !(said || begun) || is.is_some_and(|is| is.start() == was.start());
+        if !is_whole || !is_there {
+            let problem = format!("must keep what was told of: the one at {} in its place", was.start());
+            return Err(Refusal::bad_field("shifts", problem));
+        }
+    }
+    Ok(())
+}
+
+/// What is on the books stays earned under the pay as it was; called before the terms of the hire change.
+pub(crate) fn keep_pay(state: &mut State, id: HireId) {
+    let Some(hire) = state.hires.get(&id) else { return };
+    let (pay, count) = (&hire.terms.pay, hire.terms.shifts.len());
+    for index in (0..).take(count) {
+        if state.wages.contains_key(&wage::wage_id(id, pay.pay_kind, index))
+            && let Some(known) = state.attendances.get_mut(&attendance_id(id, index))
+        {
+            known.earned_under.get_or_insert_with(|| pay.clone());
+        }
+    }
+}
+
 impl State {
     pub(crate) fn attendance(&self, id: AttendanceId) -> Result<&Attendance, Refusal> {
         self.attendances.get(&id).ok_or_else(|| Refusal::unknown(id))
@@ -168,6 +221,7 @@ impl State {
 pub(crate) fn expect(state: &mut State, hire_id: HireId) {
     let Some(hire) = state.hires.get(&hire_id) else { return };
     let (worker, shifts) = (hire.terms.worker, hire.terms.shifts.clone());
+    let count = u32::try_from(shifts.len()).unwrap_or(u32::MAX);
     for (index, shift) in (0..).zip(shifts) {
         let id = attendance_id(hire_id, index);
         let attendance = state.attendances.entry(id).or_insert_with(|| Attendance {
@@ -180,6 +234,7 @@ pub(crate) fn expect(state: &mut State, hire_id: HireId) {
             contradictions: BTreeSet::new(),
             overlaps: BTreeSet::new(),
             presumed_at: None,
+            earned_under: None,
         });
         let was_on = attendance.shift.work_date();
         attendance.shift = shift;
@@ -187,6 +242,13 @@ pub(crate) fn expect(state: &mut State, hire_id: HireId) {
             known.remove(&id);
         }
         state.attended.entry((worker, shift.work_date())).or_default().insert(id);
+    }
+    // Shifts that the hire has no more: nobody told of them.
+    for id in (count..).map(|index| attendance_id(hire_id, index)) {
+        let Some(gone) = state.attendances.remove(&id) else { break };
+        if let Some(known) = state.attended.get_mut(&(worker, gone.shift.work_date())) {
+            known.remove(&id);
+        }
     }
     look_again(state, hire_id);
 }
@@ -546,7 +608,7 @@ fn determine(state: &State, known: &Attendance, contradicted: bool) -> Option<(F
     if !contradicted {
         return Some((best, WageBasis::Attendance));
     }
-    match wage::by_terms(&hire.terms.pay, known.shift) {
+    match wage::by_terms(known.pay(hire), known.shift) {
         Some(amount) => Some((amount, WageBasis::HireTerms)),
         // Piece-work whose usual day nobody stated: the count that no side denies.
         None => asserted.iter().min().map(|least| (*least, WageBasis::Attendance)),

@@ -1,11 +1,14 @@
 //! 用人主体.
 
+use std::collections::BTreeMap;
+
 use linggong_events::codec::as_written;
 use linggong_events::employer::{
     Changed, EmployerDetails, EmployerEvent, EmployerKind, Registered, Restricted, RestrictionLifted,
 };
+use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::id::{EmployerId, Kind};
+use linggong_events::id::{EmployerId, EventId, Kind};
 use linggong_events::identity::OrgCode;
 use linggong_events::person::KnownPerson;
 use linggong_events::place::Point;
@@ -37,8 +40,11 @@ commands! {
         Change = "change", [Clerk, Dispatcher, Reviewer, MarketManager] => { employer: EmployerId, details: EmployerDetails }
         /// Records that an authority lawfully restricted the employer; names the authority and the basis.
         Restrict = "restrict", [CaseOfficer, CaseLead] => { employer: EmployerId, authority: String, basis: String, until: Date }
-        /// Ends a restriction before its time.
-        LiftRestriction = "lift_restriction", [CaseLead] => { employer: EmployerId, basis: String }
+        /// Ends a restriction before its time; others stay.
+        LiftRestriction = "lift_restriction", [CaseLead] => { employer: EmployerId, basis: String } + optional {
+            /// The event that put it on; needed where several are in force.
+            restriction: EventId,
+        }
     }
 }
 
@@ -47,7 +53,33 @@ commands! {
 pub(crate) struct Employer {
     #[serde(with = "as_written")]
     pub(crate) details: EmployerDetails,
-    pub(crate) restricted_until: Option<Date>,
+    /// The last day of each restriction that nobody lifted, by the event that put it on.
+    restrictions: BTreeMap<EventId, Date>,
+}
+
+impl Employer {
+    /// Refuses an employer that some authority keeps from hiring on that day.
+    pub(crate) fn check_unrestricted(&self, on: Date) -> Result<(), Refusal> {
+        match self.restrictions.values().max().filter(|until| **until >= on) {
+            Some(until) => Err(Refusal::EmployerRestricted { until: *until }),
+            None => Ok(()),
+        }
+    }
+
+    /// The restriction that is meant: the named one, or the only one in force.
+    fn restriction(&self, id: EmployerId, named: Option<EventId>, on: Date) -> Result<EventId, Refusal> {
+        if let Some(named) = named {
+            let known = self.restrictions.contains_key(&named);
+            return known.then_some(named).ok_or_else(|| Refusal::not_possible(id, "not restricted by it"));
+        }
+        let mut in_force =
+            self.restrictions.iter().filter(|(_, until)| **until >= on).map(|(event, _)| *event);
+        match (in_force.next(), in_force.next()) {
+            (None, _) => Err(Refusal::not_possible(id, "not restricted")),
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(Refusal::bad_field("restriction", "is needed: several are in force")),
+        }
+    }
 }
 
 impl State {
@@ -91,10 +123,9 @@ pub(crate) fn decide(
             let employer = state.employer(it.employer)?;
             context.actor.check_region(employer.details.region)?;
             text::check("basis", &it.basis, text::LINE)?;
-            if employer.restricted_until.is_none() {
-                return Err(Refusal::not_possible(it.employer, "not restricted"));
-            }
-            Ok(vec![RestrictionLifted { employer: it.employer, basis: it.basis.clone() }.into()])
+            let restriction = employer.restriction(it.employer, it.restriction, context.now.date())?;
+            let (employer, basis) = (it.employer, it.basis.clone());
+            Ok(vec![RestrictionLifted { employer, restriction, basis }.into()])
         }
     }
 }
@@ -172,10 +203,10 @@ fn check_details(state: &State, details: &EmployerDetails) -> Result<(), Refusal
     }
 }
 
-pub(crate) fn evolve(state: &mut State, event: &EmployerEvent) {
+pub(crate) fn evolve(state: &mut State, event: &EmployerEvent, meta: &Meta) {
     match event {
         EmployerEvent::Registered(it) => {
-            let employer = Employer { details: it.details.clone(), restricted_until: None };
+            let employer = Employer { details: it.details.clone(), restrictions: BTreeMap::new() };
             state.employers.insert(it.employer, employer);
         }
         EmployerEvent::Changed(it) => {
@@ -185,12 +216,12 @@ pub(crate) fn evolve(state: &mut State, event: &EmployerEvent) {
         }
         EmployerEvent::Restricted(it) => {
             if let Some(employer) = state.employers.get_mut(&it.employer) {
-                employer.restricted_until = Some(it.until);
+                employer.restrictions.insert(meta.id, it.until);
             }
         }
         EmployerEvent::RestrictionLifted(it) => {
             if let Some(employer) = state.employers.get_mut(&it.employer) {
-                employer.restricted_until = None;
+                employer.restrictions.remove(&it.restriction);
             }
         }
     }

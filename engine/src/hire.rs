@@ -14,12 +14,14 @@ use linggong_events::office::Role;
 use linggong_events::person::{AgeBand, SealedText};
 use linggong_events::posting::{FillMode, Filled, PayTerms, PostingTerms, Reopened};
 use linggong_events::region::Region;
-use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
+use linggong_events::time::{DAY_MS, Date, Shift, Timestamp};
 use linggong_events::worker::Certificate;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
+use crate::pack::Action;
 use crate::posting::{self, Posting, Status};
+use crate::posting_check::check_posting;
 use crate::refusal::Refusal;
 use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
@@ -53,8 +55,9 @@ commands! {
         ReportNoShow = "report_no_show", [Employer, Clerk, Dispatcher] => { hire: HireId }
         /// 到了没活.
         ReportSentHome = "report_sent_home", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, at: Timestamp }
-        /// 换人: somebody else works instead, under a hire of their own.
-        Replace = "replace", [Clerk, Dispatcher, Employer, CrewLeader] => { hire: HireId, by: WorkerId }
+        /// 换人: somebody else, for whom the command is given, works instead under a hire of their own. Whoever is there
+        /// or named by a mandate agrees; an employer cancels, and the place is offered on.
+        Replace = "replace", [Clerk, Dispatcher, CrewLeader] => { hire: HireId, by: WorkerId }
         /// The engagement ended on that date, on which basis.
         End = "end", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, date: Date, basis: EndBasis }
         /// 回访.
@@ -128,14 +131,19 @@ impl Hire {
         last.unwrap_or_else(|| unreachable!("terms without a shift are refused"))
     }
 
-    /// Whether the worker's minutes are taken by it.
-    pub(crate) fn occupies(&self, shift: Shift) -> bool {
+    /// Whether the worker's minutes are taken by it, or those in which they travel.
+    pub(crate) fn occupies(&self, shift: Shift, travel_ms: i64) -> bool {
         let live = match self.stage {
             Stage::Agreed | Stage::Started { .. } => true,
             Stage::Void(_) | Stage::Ended { .. } => false,
         };
-        live && self.terms.shifts.iter().any(|it| it.overlaps(shift))
+        live && self.terms.shifts.iter().any(|it| near(*it, shift, travel_ms))
     }
+}
+
+/// Whether one person cannot work both, for want of minutes or of the time to travel between them.
+pub(crate) fn near(one: Shift, other: Shift, travel_ms: i64) -> bool {
+    one.start().plus_ms(-travel_ms) < other.end() && other.start().plus_ms(-travel_ms) < one.end()
 }
 
 impl State {
@@ -179,7 +187,7 @@ pub(crate) fn decide(
         }
         HireCommand::Start(it) => {
             let hire = own_hire(state, it.hire, context)?;
-            context.check_past(it.at)?;
+            check_time(hire, it.at, hire.last_end(), context)?;
             match hire.stage {
                 Stage::Agreed => {}
                 // Whoever signed in has started, and so has whatever is over.
@@ -201,6 +209,7 @@ pub(crate) fn decide(
         }
         HireCommand::Cancel(it) => {
             let hire = live_hire(state, it.hire, context)?;
+            check_reason(state, hire, it.reason, context)?;
             if let Stage::Started { at } = hire.stage {
                 return Err(Refusal::TooLate { at });
             }
@@ -235,7 +244,7 @@ pub(crate) fn decide(
         }
         HireCommand::ReportSentHome(it) => {
             let hire = live_hire(state, it.hire, context)?;
-            context.check_past(it.at)?;
+            check_time(hire, it.at, hire.last_end(), context)?;
             check_unpaid_for(state, it.hire, hire)?;
             if attendance::was_worked(state, it.hire) {
                 return Err(Refusal::not_possible(it.hire, "signed out of: what was worked stays worked"));
@@ -250,24 +259,7 @@ pub(crate) fn decide(
             let (hire, at, asserted_by) = (it.hire, it.at, asserted_by(context.actor));
             Ok(vec![SentHome { hire, revision, supersedes, terms, at, asserted_by }.into()])
         }
-        HireCommand::Replace(it) => {
-            let hire = live_hire(state, it.hire, context)?;
-            if hire.terms.worker == it.by {
-                return Err(Refusal::bad_field("by", "is the same worker"));
-            }
-            relation::check(state, context.actor, &Sides::of_worker(it.by).at(hire.terms.region))?;
-            check_unpaid_for(state, it.hire, hire)?;
-            if attendance::was_there(state, it.hire) {
-                return Err(Refusal::not_possible(it.hire, "signed in to: end it, and hire somebody else"));
-            }
-            let posting = state.posting(hire.terms.posting)?;
-            check_lawful(state, it.by, &posting.terms, context.rules)?;
-            let by = HireId(context.new_id(Kind::Hire, 0));
-            let instead =
-                agreed(state, by, hire.terms.posting, posting, it.by, (hire.mode, None), context.rules)?;
-            let (revision, supersedes, terms) = hire.stated();
-            Ok(vec![Replaced { hire: it.hire, revision, supersedes, terms, by }.into(), instead])
-        }
+        HireCommand::Replace(it) => replace(state, it, context),
         HireCommand::End(it) => {
             let hire = own_hire(state, it.hire, context)?;
             match hire.stage {
@@ -297,7 +289,7 @@ pub(crate) fn decide(
         }
         HireCommand::ReportInjury(it) => {
             let hire = own_hire(state, it.hire, context)?;
-            context.check_past(it.at)?;
+            check_time(hire, it.at, hire.last_end().plus_ms(DAY_MS), context)?;
             if let Stage::Void(_) = hire.stage {
                 return Err(Refusal::Ended { entity: it.hire.into() });
             }
@@ -317,6 +309,71 @@ pub(crate) fn decide(
     }
 }
 
+/// Nobody gives the other side's reason: whoever is said to have given up does not get the place again.
+fn check_reason(
+    state: &State,
+    hire: &Hire,
+    reason: CancelReason,
+    context: &Context<'_>,
+) -> Result<(), Refusal> {
+    let role = context.actor.role;
+    let is_theirs = match reason {
+        CancelReason::Weather => true,
+        CancelReason::Employer => role != Role::Worker,
+        CancelReason::Worker if role == Role::CrewLeader => {
+            return relation::check_mandate(state, hire.terms.worker, context);
+        }
+        CancelReason::Worker => role != Role::Employer,
+        // It follows from `posting.withdraw`.
+        CancelReason::PostingWithdrawn => false,
+    };
+    if is_theirs { Ok(()) } else { Err(Refusal::bad_field("reason", "is not for you to give")) }
+}
+
+/// Somebody else takes over what was agreed with the first, as it stands.
+fn replace(state: &State, it: &Replace, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let hire = live_hire(state, it.hire, context)?;
+    if hire.terms.worker == it.by {
+        return Err(Refusal::bad_field("by", "is the same worker"));
+    }
+    // Whoever is of the crew has let the leader act for them; at the desk the substitute says so.
+    relation::check(state, context.actor, &Sides::of_worker(it.by).at(hire.terms.region))?;
+    if context.actor.role != Role::CrewLeader {
+        relation::check_mandate(state, it.by, context)?;
+    }
+    let start = hire.first_start();
+    if start <= context.now && !context.actor.is_staff() {
+        return Err(Refusal::TooLate { at: start });
+    }
+    check_unpaid_for(state, it.hire, hire)?;
+    if attendance::was_there(state, it.hire) {
+        return Err(Refusal::not_possible(it.hire, "signed in to: end it, and hire somebody else"));
+    }
+    let posting = state.posting(hire.terms.posting)?;
+    check_lawful(state, it.by, &as_posted(&hire.terms, posting), context.rules)?;
+    let instead = HireTerms {
+        worker: it.by,
+        person_tokens: state.worker(it.by)?.tokens.clone(),
+        insurance: InsuranceDecision::Open,
+        ..hire.terms.clone()
+    };
+    let by = HireId(context.new_id(Kind::Hire, 0));
+    let agreed = agreed_on(state, by, instead, (hire.mode, None), context)?;
+    let (revision, supersedes, terms) = hire.stated();
+    Ok(vec![Replaced { hire: it.hire, revision, supersedes, terms, by }.into(), agreed])
+}
+
+/// What a posting with the terms of a hire would say.
+fn as_posted(terms: &HireTerms, posting: &Posting) -> PostingTerms {
+    PostingTerms {
+        occupation: terms.occupation,
+        region: terms.region,
+        shifts: terms.shifts.clone(),
+        pay: terms.pay.clone(),
+        ..posting.terms.clone()
+    }
+}
+
 /// A hire for which a wage is on the books cannot be made void: what was worked stays worked.
 fn check_unpaid_for(state: &State, id: HireId, hire: &Hire) -> Result<(), Refusal> {
     let kind = hire.terms.pay.pay_kind;
@@ -325,6 +382,15 @@ fn check_unpaid_for(state: &State, id: HireId, hire: &Hire) -> Result<(), Refusa
         Some(wage) => Err(Refusal::OnHold { entity: wage.into() }),
         None => Ok(()),
     }
+}
+
+/// Words about a hire belong to its time: from the day before its first shift until `until`.
+fn check_time(hire: &Hire, at: Timestamp, until: Timestamp, context: &Context<'_>) -> Result<(), Refusal> {
+    context.check_past(at)?;
+    if (hire.first_start().plus_ms(-DAY_MS)..until).contains(&at) {
+        return Ok(());
+    }
+    Err(Refusal::bad_field("at", "lies outside the time of this hire"))
 }
 
 fn register_on_site(
@@ -361,7 +427,7 @@ fn register_on_site(
         relation::check(state, context.actor, &Sides::of_worker(*worker).at(it.terms.region))?;
         check_lawful(state, *worker, &it.terms, context.rules)?;
         let hire = HireId(context.new_id(Kind::Hire, n));
-        let mut event = agreed(state, hire, id, &posting, *worker, (FillMode::OnSite, None), context.rules)?;
+        let mut event = agreed(state, hire, id, &posting, *worker, (FillMode::OnSite, None), context)?;
         if let Event::Hire(HireEvent::Agreed(agreed)) = &mut event {
             agreed.terms.insurance = it.insurance;
         }
@@ -378,8 +444,8 @@ pub(crate) fn agreed(
     posting_id: PostingId,
     posting: &Posting,
     worker: WorkerId,
-    (mode, offer): (FillMode, Option<OfferId>),
-    rules: &RuleBook,
+    filled: (FillMode, Option<OfferId>),
+    context: &Context<'_>,
 ) -> Result<Event, Refusal> {
     let employer = state.employer(posting.terms.employer)?;
     let terms = HireTerms {
@@ -398,7 +464,20 @@ pub(crate) fn agreed(
         relation_basis: posting.relation_basis.clone(),
         insurance: InsuranceDecision::Open,
     };
-    let office = rules.office().ok_or_else(|| Refusal::RuleMissing { rule: "office".into() })?;
+    agreed_on(state, hire, terms, filled, context)
+}
+
+/// The one place where anybody is hired, on whatever terms.
+fn agreed_on(
+    state: &State,
+    hire: HireId,
+    terms: HireTerms,
+    (mode, offer): (FillMode, Option<OfferId>),
+    context: &Context<'_>,
+) -> Result<Event, Refusal> {
+    state.employer(terms.employer)?.check_unrestricted(context.now.date())?;
+    let missing = || Refusal::RuleMissing { rule: "office".into() };
+    let office = context.rules.office().ok_or_else(missing)?;
     let (after_days, at_minute) = (office.presumed_due_after_days, office.presumed_due_minute);
     let presumed = Presumed { after_days, at_minute };
     Ok(Agreed { hire, revision: 1, terms, mode, presumed, offer }.into())
@@ -409,6 +488,17 @@ pub(crate) fn check_lawful(
     state: &State,
     worker_id: WorkerId,
     terms: &PostingTerms,
+    rules: &RuleBook,
+) -> Result<(), Refusal> {
+    check_lawful_beside(state, worker_id, terms, None, rules)
+}
+
+/// The same for a worker who has the hire `except` already, whose minutes these replace.
+fn check_lawful_beside(
+    state: &State,
+    worker_id: WorkerId,
+    terms: &PostingTerms,
+    except: Option<HireId>,
     rules: &RuleBook,
 ) -> Result<(), Refusal> {
     let worker = state.worker(worker_id)?;
@@ -429,7 +519,7 @@ pub(crate) fn check_lawful(
         }
     }
     check_certificates(worker, terms)?;
-    check_overlap(state, worker_id, &terms.shifts, None, rules)
+    check_overlap(state, worker_id, &terms.shifts, except, rules)
 }
 
 /// Whether a minor shows the registration without which nobody may employ them (劳部发〔1994〕498号).
@@ -462,14 +552,10 @@ fn check_overlap(
     except: Option<HireId>,
     rules: &RuleBook,
 ) -> Result<(), Refusal> {
-    let travel = rules.office().map_or(0, |office| i64::from(office.travel_minutes)) * MINUTE_MS;
     let hires = state.worker(worker)?.hires.iter().filter(|id| Some(**id) != except);
     for id in hires {
         let Some(hire) = state.hires.get(id) else { continue };
-        let widened = |shift: &Shift| {
-            Shift::new(shift.start().plus_ms(-travel), shift.end().plus_ms(travel)).unwrap_or(*shift)
-        };
-        if shifts.iter().any(|shift| hire.occupies(widened(shift))) {
+        if shifts.iter().any(|shift| hire.occupies(*shift, rules.travel_ms())) {
             return Err(Refusal::Overlaps { entity: (*id).into() });
         }
     }
@@ -479,18 +565,27 @@ fn check_overlap(
 fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let hire = live_hire(state, it.hire, context)?;
     context.actor.check_region(it.region)?;
-    if it.shifts.is_empty() || it.shifts.len() > posting::MAX_SHIFTS {
-        return Err(Refusal::bad_field("shifts", "names none or too many"));
-    }
-    if it.pay.rate.0 <= 0 {
-        return Err(Refusal::BadAmount { amount: it.pay.rate });
-    }
-    check_overlap(state, hire.terms.worker, &it.shifts, Some(it.hire), context.rules)?;
-    let (shifts, pay) = (it.shifts.clone(), it.pay.clone());
-    let terms = HireTerms { shifts, pay, region: it.region, ..hire.terms.clone() };
-    if terms == hire.terms {
+    posting::check_shifts("shifts", &it.shifts)?;
+    posting::check_pay("pay.unit", &it.pay)?;
+    let (was, shifts, pay) = (&hire.terms, it.shifts.clone(), it.pay.clone());
+    if (&shifts, &pay, it.region) == (&was.shifts, &was.pay, was.region) {
         return Ok(Vec::new());
     }
+    attendance::check_kept(state, it.hire, hire, &shifts, pay.pay_kind)?;
+    let posted = as_posted(was, state.posting(was.posting)?);
+    let asked = PostingTerms { shifts, pay, region: it.region, ..posted.clone() };
+    if asked.shifts != was.shifts {
+        // What is over is told by words about it, not agreed afterwards.
+        let new = asked.shifts.iter().filter(|shift| !was.shifts.contains(shift));
+        if let Some(over) = new.map(|shift| shift.end()).filter(|end| *end <= context.now).min() {
+            return Err(Refusal::TooLate { at: over });
+        }
+        check_lawful_beside(state, was.worker, &asked, Some(it.hire), context.rules)?;
+    }
+    check_not_blocked(&asked, &posted, was, context.rules)?;
+    let (relation, relation_basis) = posting::presumed_relation(was.employer_kind, &asked, context.rules);
+    let PostingTerms { shifts, pay, region, .. } = asked;
+    let terms = HireTerms { shifts, pay, region, relation, relation_basis, ..was.clone() };
     let mut events = Vec::new();
     if it.region != hire.terms.region {
         // Told under the old county first, so that its subscribers let go of it.
@@ -499,6 +594,20 @@ fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event
     }
     events.push(changed(it.hire, hire, terms, it.reason));
     Ok(events)
+}
+
+/// What the law keeps from being posted is not agreed afterwards either; what stood in the posting before stays.
+fn check_not_blocked(
+    asked: &PostingTerms,
+    was: &PostingTerms,
+    hire: &HireTerms,
+    rules: &RuleBook,
+) -> Result<(), Refusal> {
+    let blocking = |terms| check_posting(terms, hire.employer_kind, rules).findings(Action::Block);
+    let known = blocking(was);
+    let mut findings = blocking(asked);
+    findings.retain(|it| !known.contains(it));
+    if findings.is_empty() { Ok(()) } else { Err(Refusal::PostingBlocked { findings, corrected: None }) }
 }
 
 fn changed(id: HireId, hire: &Hire, terms: HireTerms, reason: ChangeReason) -> Event {
@@ -588,6 +697,7 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent, meta: &Meta) {
         }
         HireEvent::Started(it) => set_stage(state, it.hire, Stage::Started { at: it.at }),
         HireEvent::Changed(it) => {
+            attendance::keep_pay(state, it.hire);
             attendance::no_longer_expect(state, it.hire);
             insurance::no_longer_expect(state, it.hire);
             if let Some(hire) = state.hires.get_mut(&it.hire) {
@@ -655,7 +765,7 @@ fn make_void(state: &mut State, id: HireId, reason: VoidReason, meta: &Meta) {
 pub(crate) fn follow_up(state: &State, event: &HireEvent, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
     match event {
         HireEvent::Agreed(it) => {
-            let mut events = offer::withdraw_overlapping(state, it.terms.worker, it.hire);
+            let mut events = offer::withdraw_overlapping(state, it.terms.worker, it.hire, rules);
             let posting = state.postings.get(&it.terms.posting);
             if posting.is_some_and(|posting| posting.status == Status::Open && posting.not_taken() == 0) {
                 events.push(Filled { posting: it.terms.posting }.into());
@@ -690,10 +800,12 @@ fn place_free(state: &State, id: PostingId, meta: &Meta) -> Vec<Event> {
 
 #[cfg(test)]
 mod tests {
+    use linggong_events::id::CommandId;
     use linggong_events::posting::Requirements;
     use linggong_events::worker::SkillLevel;
 
     use super::*;
+    use crate::command::About;
     use crate::testing::*;
 
     #[test]
@@ -715,8 +827,11 @@ mod tests {
         };
         let posting = Posting::new(&terms, hire.relation, &hire.relation_basis);
         let state = registered(linggong_events::employer::EmployerKind::Unlicensed).state;
+        let (actor, about) = (clerk(), About::default());
         let under = |rules: &RuleBook| {
-            agreed(&state, HIRE, hire.posting, &posting, WORKER, (FillMode::Grab, None), rules)
+            let (now, command) = (at("2026-11-22 05:00"), CommandId(HIRE.0));
+            let context = Context { now, command, actor: &actor, about: &about, rules };
+            agreed(&state, HIRE, hire.posting, &posting, WORKER, (FillMode::Grab, None), &context)
         };
         assert_eq!(under(&RuleBook::default()).unwrap_err().code(), "rule_missing");
         let Ok(Event::Hire(HireEvent::Agreed(agreed))) = under(&rules()) else { panic!("no hire") };

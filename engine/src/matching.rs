@@ -232,7 +232,8 @@ pub(crate) fn eligible(
     }
     let offered = worker.offers.iter().filter_map(|it| state.offers.get(it)).filter(|it| it.open);
     let mut held = offered.filter_map(|it| state.postings.get(&it.posting));
-    if held.any(|it| it.terms.shifts.iter().any(|a| terms.shifts.iter().any(|b| a.overlaps(*b)))) {
+    let near = |a, b| hire::near(a, b, rules.travel_ms());
+    if held.any(|it| it.terms.shifts.iter().any(|a| terms.shifts.iter().any(|b| near(*a, *b)))) {
         return Err(Excluded::Busy);
     }
     Ok(distance)
@@ -321,7 +322,7 @@ pub(crate) fn offer_places(
     let (free, Some(expires)) = (posting.free(), offer::expiry(posting, now, rules)) else {
         return Vec::new();
     };
-    if posting.status != Status::Open || free == 0 {
+    if posting.status != Status::Open || free == 0 || !may_hire(state, posting, now) {
         return Vec::new();
     }
     let k = usize::from(free).max(MAX_CANDIDATES);
@@ -353,6 +354,11 @@ pub(crate) fn offer_places(
     std::iter::once(reasoned.into()).chain(offers).collect()
 }
 
+/// Whether nobody lawfully keeps the employer of a posting from hiring.
+fn may_hire(state: &State, posting: &Posting, now: Timestamp) -> bool {
+    state.employers.get(&posting.terms.employer).is_none_or(|it| it.check_unrestricted(now.date()).is_ok())
+}
+
 /// Whoever arrives is offered the most urgent posting that fits best, where a place is free.
 pub(crate) fn offer_to_arrival(state: &State, id: WorkerId, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
     let (Some(worker), Some(policy)) = (state.workers.get(&id), rules.policy()) else { return Vec::new() };
@@ -363,6 +369,7 @@ pub(crate) fn offer_to_arrival(state: &State, id: WorkerId, meta: &Meta, rules: 
             && posting.terms.mode == FillMode::Dispatch
             && posting.free() > 0
             && posting.starts().0 > now
+            && may_hire(state, posting, now)
     });
     let fitting = waiting.filter_map(|(posting_id, posting)| {
         let distance = eligible(state, id, worker, *posting_id, posting, now, rules).ok()?;

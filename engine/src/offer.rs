@@ -107,7 +107,7 @@ pub(crate) fn decide(
                 posting,
                 it.worker,
                 (FillMode::Grab, None),
-                context.rules,
+                context,
             )?])
         }
         OfferCommand::Accept(it) => {
@@ -123,7 +123,7 @@ pub(crate) fn decide(
                 posting,
                 offer.worker,
                 (offer.mode, Some(it.offer)),
-                context.rules,
+                context,
             )?;
             Ok(vec![accepted.into(), agreed])
         }
@@ -150,6 +150,7 @@ fn check_place(
     worker: WorkerId,
     context: &Context<'_>,
 ) -> Result<(), Refusal> {
+    state.employer(posting.terms.employer)?.check_unrestricted(context.now.date())?;
     if posting.free() == 0 {
         return Err(Refusal::Full { entity: id.into() });
     }
@@ -179,8 +180,13 @@ pub(crate) fn withdraw_all_of(state: &State, posting: PostingId, reason: Withdra
     offers.filter_map(|id| state.offers.get(id).map(|offer| withdrawn(*id, offer, reason))).collect()
 }
 
-/// Takes back the worker's open offers whose minutes are taken now.
-pub(crate) fn withdraw_overlapping(state: &State, worker: WorkerId, hire: HireId) -> Vec<Event> {
+/// Takes back the worker's open offers that the hire leaves no time for.
+pub(crate) fn withdraw_overlapping(
+    state: &State,
+    worker: WorkerId,
+    hire: HireId,
+    rules: &RuleBook,
+) -> Vec<Event> {
     let (Some(worker), Some(hire)) = (state.workers.get(&worker), state.hires.get(&hire)) else {
         return Vec::new();
     };
@@ -188,7 +194,7 @@ pub(crate) fn withdraw_overlapping(state: &State, worker: WorkerId, hire: HireId
         state
             .postings
             .get(&offer.posting)
-            .is_some_and(|it| it.terms.shifts.iter().any(|shift| hire.occupies(*shift)))
+            .is_some_and(|it| it.terms.shifts.iter().any(|shift| hire.occupies(*shift, rules.travel_ms())))
     };
     let offers = worker.offers.iter().filter_map(|id| state.offers.get(id).map(|offer| (*id, offer)));
     offers

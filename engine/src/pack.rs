@@ -16,7 +16,7 @@ use linggong_events::measure::Fen;
 use linggong_events::occupation::Occupation;
 use linggong_events::region::Region;
 use linggong_events::rules::PackKind;
-use linggong_events::time::Date;
+use linggong_events::time::{Date, MINUTE_MS};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -113,6 +113,11 @@ impl RuleBook {
     /// The office's own numbers.
     pub fn office(&self) -> Option<&Office> {
         self.statutes().find_map(|pack| pack.office.as_ref())
+    }
+
+    /// The time that somebody needs from one place of work to the next.
+    pub(crate) fn travel_ms(&self) -> i64 {
+        self.office().map_or(0, |office| i64::from(office.travel_minutes)) * MINUTE_MS
     }
 
     /// The weights of matching.

@@ -9,10 +9,10 @@ use linggong_events::event::Event;
 use linggong_events::id::{HireId, Kind, OfferId, PostingId};
 use linggong_events::offer::WithdrawReason;
 use linggong_events::posting::{
-    ApprovalGround, Approved, Changed, Expired, FillMode, Filled, Finding, PayKind, PostingEvent,
+    ApprovalGround, Approved, Changed, Expired, FillMode, Filled, Finding, PayKind, PayTerms, PostingEvent,
     PostingTerms, PostingWithdrawal, Published, Rejected, RelationKind, Reopened, ReviewRequested, Withdrawn,
 };
-use linggong_events::time::Timestamp;
+use linggong_events::time::{Shift, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
@@ -193,9 +193,7 @@ pub(crate) fn publish(
     relation::check(state, context.actor, &Sides::of_employer(terms.employer))?;
     context.actor.check_region(terms.region)?;
     check_terms(state, terms, context.now)?;
-    if let Some(until) = employer.restricted_until.filter(|until| *until >= context.now.date()) {
-        return Err(Refusal::EmployerRestricted { until });
-    }
+    employer.check_unrestricted(context.now.date())?;
     let checked = check_posting(terms, employer.details.employer_kind, context.rules);
     if checked.is_blocked() {
         let findings = checked.findings(Action::Block);
@@ -220,38 +218,48 @@ fn check_terms(state: &State, terms: &PostingTerms, now: Timestamp) -> Result<()
     if terms.headcount == 0 || terms.headcount > MAX_HEADCOUNT {
         return Err(Refusal::bad_field("terms.headcount", format!("is not between 1 and {MAX_HEADCOUNT}")));
     }
-    if terms.shifts.is_empty() || terms.shifts.len() > MAX_SHIFTS {
-        return Err(Refusal::bad_field(
-            "terms.shifts",
-            format!("does not name between 1 and {MAX_SHIFTS} shifts"),
-        ));
-    }
-    let mut shifts = terms.shifts.clone();
-    shifts.sort_unstable();
-    if shifts.windows(2).any(|pair| pair[0].overlaps(pair[1])) {
-        return Err(Refusal::bad_field("terms.shifts", "names two that overlap"));
-    }
-    if let Some(over) = shifts.last().map(|shift| shift.end()).filter(|end| *end <= now) {
+    check_shifts("terms.shifts", &terms.shifts)?;
+    if let Some(over) = terms.shifts.iter().map(|shift| shift.end()).max().filter(|end| *end <= now) {
         return Err(Refusal::TooLate { at: over });
     }
-    if terms.pay.rate.0 <= 0 || terms.pay.rate.times(i64::from(MAX_HEADCOUNT) * 10_000).is_none() {
-        return Err(Refusal::BadAmount { amount: terms.pay.rate });
-    }
-    match (terms.pay.pay_kind, &terms.pay.unit) {
-        (PayKind::Piece, Some(unit)) => text::check("terms.pay.unit", unit, 10)?,
-        (PayKind::Piece, None) => {
-            return Err(Refusal::bad_field("terms.pay.unit", "is needed for piece-work"));
-        }
-        (PayKind::Day | PayKind::Hour | PayKind::Task, _) => {}
-    }
+    check_pay("terms.pay.unit", &terms.pay)?;
     match terms.market {
         Some(market) => state.open_market(market).map(|_| ()),
         None => Ok(()),
     }
 }
 
+/// Some shifts, no more than one commit tells of, and none in the minutes of another.
+pub(crate) fn check_shifts(field: &str, shifts: &[Shift]) -> Result<(), Refusal> {
+    if shifts.is_empty() || shifts.len() > MAX_SHIFTS {
+        return Err(Refusal::bad_field(field, format!("does not name between 1 and {MAX_SHIFTS} shifts")));
+    }
+    let mut sorted = shifts.to_vec();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0].overlaps(pair[1])) {
+        return Err(Refusal::bad_field(field, "names two that overlap"));
+    }
+    Ok(())
+}
+
+/// A rate that can be paid, and a unit where pieces are counted.
+pub(crate) fn check_pay(unit_field: &str, pay: &PayTerms) -> Result<(), Refusal> {
+    if pay.rate.0 <= 0 || pay.rate.times(i64::from(MAX_HEADCOUNT) * 10_000).is_none() {
+        return Err(Refusal::BadAmount { amount: pay.rate });
+    }
+    match (pay.pay_kind, &pay.unit) {
+        (PayKind::Piece, Some(unit)) => text::check(unit_field, unit, 10),
+        (PayKind::Piece, None) => Err(Refusal::bad_field(unit_field, "is needed for piece-work")),
+        (PayKind::Day | PayKind::Hour | PayKind::Task, _) => Ok(()),
+    }
+}
+
 /// What the relation is presumed to be (domain.md §2.6, §8); a tribunal decides.
-fn presumed_relation(kind: EmployerKind, terms: &PostingTerms, rules: &RuleBook) -> (RelationKind, String) {
+pub(crate) fn presumed_relation(
+    kind: EmployerKind,
+    terms: &PostingTerms,
+    rules: &RuleBook,
+) -> (RelationKind, String) {
     // Hours a day up to which hourly work counts as part-time, where the rules know them with effect.
     let part_time =
         rules.limit(LimitId::PartTimePerDay).and_then(|row| Some((row.legal()?, &row.basis.citation)));
@@ -308,10 +316,13 @@ fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event
     }
     // The same checks as for a new posting; what needs review goes back to review only if it was there.
     let (_, review) = publish(state, it.posting, &it.terms, context)?;
+    let kind = state.employer(it.terms.employer)?.details.employer_kind;
+    let (relation, relation_basis) = presumed_relation(kind, &it.terms, context.rules);
     if !review.is_empty() && posting.status != Status::UnderReview {
         return Err(Refusal::bad_field("terms.text", "needs a review: withdraw and post anew"));
     }
-    Ok(vec![Changed { posting: it.posting, terms: it.terms.clone() }.into()])
+    let (posting, terms) = (it.posting, it.terms.clone());
+    Ok(vec![Changed { posting, terms, relation, relation_basis }.into()])
 }
 
 pub(crate) fn evolve(state: &mut State, event: &PostingEvent, meta: &Meta) {
@@ -331,6 +342,8 @@ pub(crate) fn evolve(state: &mut State, event: &PostingEvent, meta: &Meta) {
         PostingEvent::Changed(it) => {
             let Some(posting) = state.postings.get_mut(&it.posting) else { return };
             posting.terms = it.terms.clone();
+            posting.relation = it.relation;
+            posting.relation_basis = it.relation_basis.clone();
             let status = posting.status;
             set_status(state, it.posting, status);
             matching::owe(state, it.posting, meta);

@@ -157,7 +157,7 @@ impl State {
             Event::Office(event) => office::evolve(self, event, meta),
             Event::Person(event) => person::evolve(self, event, meta),
             Event::Worker(event) => worker::evolve(self, event, meta),
-            Event::Employer(event) => employer::evolve(self, event),
+            Event::Employer(event) => employer::evolve(self, event, meta),
             Event::Posting(event) => posting::evolve(self, event, meta),
             Event::Offer(event) => offer::evolve(self, event, meta),
             Event::Match(event) => matching::evolve(self, event),

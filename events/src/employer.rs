@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
-use crate::id::{EmployerId, PersonId};
+use crate::id::{EmployerId, EventId, PersonId};
 use crate::identity::OrgCode;
 use crate::place::Point;
 use crate::region::Region;
@@ -84,7 +84,12 @@ events! {
         Restricted = "restricted", 1, To(Hrss) => {
             employer: EmployerId, authority: String, basis: String, until: Date,
         }
-        /// The restriction ended before its time.
-        RestrictionLifted = "restriction_lifted", 1, To(Hrss) => { employer: EmployerId, basis: String }
+        /// The restriction ended before its time; others stay.
+        RestrictionLifted = "restriction_lifted", 1, To(Hrss) => {
+            employer: EmployerId,
+            /// The event that put it on.
+            restriction: EventId,
+            basis: String,
+        }
     }
 }

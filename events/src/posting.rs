@@ -201,7 +201,11 @@ events! {
         /// The reviewer turned it down.
         Rejected = "rejected", 1, Never => { posting: PostingId, reason: String }
         /// Its terms as they are from now on; hires already agreed keep theirs.
-        Changed = "changed", 1, Open => { posting: PostingId, terms: PostingTerms }
+        Changed = "changed", 1, Open => {
+            posting: PostingId, terms: PostingTerms,
+            /// The relation as presumed by these terms, and by which signs.
+            relation: RelationKind, relation_basis: String,
+        }
         /// Every place is taken.
         Filled = "filled", 1, Open => { posting: PostingId }
         /// A place came free again.

@@ -4,7 +4,9 @@ use linggong_events::Event;
 use linggong_events::codec::as_written;
 use linggong_events::employer::{EmployerDetails, EmployerEvent};
 use linggong_events::envelope::Meta;
-use linggong_events::id::{CommandId, EmployerId, KeyId, MarketId, OfficeId, PersonId, RulesId, WorkerId};
+use linggong_events::id::{
+    CommandId, EmployerId, EventId, KeyId, MarketId, OfficeId, PersonId, RulesId, WorkerId,
+};
 use linggong_events::identity::OrgCode;
 use linggong_events::market::{MarketEvent, MarketKind};
 use linggong_events::occupation::Occupation;
@@ -112,6 +114,8 @@ pub struct KeyRow {
 /// A lawful restriction from hiring here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RestrictionRow {
+    /// The event that put it on; whoever lifts it names it.
+    pub restriction: EventId,
     /// Who restricted.
     pub authority: String,
     /// On what basis.
@@ -129,8 +133,8 @@ pub struct EmployerRow {
     #[serde(with = "as_written")]
     #[schemars(with = "EmployerDetails")]
     pub details: EmployerDetails,
-    /// The restriction that was last put on it and not lifted; it may have run out.
-    pub restriction: Option<RestrictionRow>,
+    /// The restrictions that were put on it and not lifted, the oldest first; they may have run out.
+    pub restrictions: Vec<RestrictionRow>,
     /// Since when.
     pub registered_at: Timestamp,
 }
@@ -179,7 +183,7 @@ fn employer(id: EmployerId) -> Key<EmployerRow> {
 
 impl View for Directory {
     const NAME: &'static str = "directory";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
@@ -315,7 +319,7 @@ fn of_employer(rows: &mut Rows<'_>, meta: &Meta, event: &EmployerEvent) {
             let row = EmployerRow {
                 employer: it.employer,
                 details: it.details.clone(),
-                restriction: None,
+                restrictions: Vec::new(),
                 registered_at: meta.time,
             };
             rows.put(employer(it.employer), &row);
@@ -331,10 +335,12 @@ fn of_employer(rows: &mut Rows<'_>, meta: &Meta, event: &EmployerEvent) {
         }
         EmployerEvent::Restricted(it) => rows.update(employer(it.employer), |row| {
             let (authority, basis, until) = (it.authority.clone(), it.basis.clone(), it.until);
-            row.restriction = Some(RestrictionRow { authority, basis, until });
+            row.restrictions.push(RestrictionRow { restriction: meta.id, authority, basis, until });
         }),
         EmployerEvent::RestrictionLifted(it) => {
-            rows.update(employer(it.employer), |row| row.restriction = None);
+            rows.update(employer(it.employer), |row| {
+                row.restrictions.retain(|known| known.restriction != it.restriction);
+            });
         }
     }
 }
@@ -461,10 +467,11 @@ mod tests {
             until,
         });
         let row = refold::<Directory>(&ledger.events).employer(employer).unwrap().value.unwrap();
-        assert_eq!((row.details, row.restriction.unwrap().until), (details, until));
-        ledger.record(RestrictionLifted { employer, basis: "决定书6号".into() });
+        assert_eq!((row.details, row.restrictions[0].until), (details, until));
+        let restriction = row.restrictions[0].restriction;
+        ledger.record(RestrictionLifted { employer, restriction, basis: "决定书6号".into() });
         let row = refold::<Directory>(&ledger.events).employer(employer).unwrap().value.unwrap();
-        assert_eq!(row.restriction, None);
+        assert_eq!(row.restrictions, []);
     }
 
     #[test]

@@ -196,7 +196,11 @@ fn of_posting(rows: &mut Rows<'_>, meta: &Meta, event: &PostingEvent) {
             row.review_pending = false;
             row.reason = Some(it.reason.clone());
         }),
-        PostingEvent::Changed(it) => change(rows, meta, it.posting, |row| row.terms = it.terms.clone()),
+        PostingEvent::Changed(it) => change(rows, meta, it.posting, |row| {
+            row.terms = it.terms.clone();
+            row.relation = it.relation;
+            row.relation_basis = it.relation_basis.clone();
+        }),
         PostingEvent::Filled(it) => change(rows, meta, it.posting, |row| row.state = PostingState::Filled),
         PostingEvent::Reopened(it) => change(rows, meta, it.posting, |row| {
             row.state = PostingState::Open;
@@ -524,9 +528,14 @@ mod tests {
     #[test]
     fn changed_terms_move_a_posting_within_the_list() {
         let mut ledger = one_posting(1);
-        ledger.record(Changed { posting: testing::posting(1), terms: posting_terms(1, 5, "2026-12-01") });
+        ledger.record(Changed {
+            posting: testing::posting(1),
+            terms: posting_terms(1, 5, "2026-12-01"),
+            relation: RelationKind::PartTime,
+            relation_basis: "按小时计酬".into(),
+        });
         let rows = open(&ledger, &PostingFilter::default());
         assert_eq!(rows.len(), 1, "the old place in the list is gone");
-        assert_eq!(rows[0].free, 5);
+        assert_eq!((rows[0].free, rows[0].relation), (5, RelationKind::PartTime));
     }
 }

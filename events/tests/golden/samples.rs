@@ -367,7 +367,12 @@ fn of_places_and_people() -> Vec<Event> {
             until: day("2027-11-22"),
         }
         .into(),
-        employer::RestrictionLifted { employer, basis: "鲁人社监〔2026〕9号".into() }.into(),
+        employer::RestrictionLifted {
+            employer,
+            restriction: an_event(1),
+            basis: "鲁人社监〔2026〕9号".into(),
+        }
+        .into(),
     ]
 }
 
@@ -402,7 +407,13 @@ fn of_work() -> Vec<Event> {
         .into(),
         posting::Approved { posting, reason: posting::ApprovalGround::HouseholdUse }.into(),
         posting::Rejected { posting, reason: reason() }.into(),
-        posting::Changed { posting, terms: posting_terms() }.into(),
+        posting::Changed {
+            posting,
+            terms: posting_terms(),
+            relation: RelationKind::PersonalService,
+            relation_basis: relation_basis(),
+        }
+        .into(),
         posting::Filled { posting }.into(),
         posting::Reopened { posting, free: 2 }.into(),
         posting::Withdrawn { posting, reason: posting::PostingWithdrawal::NotNeeded }.into(),
