@@ -449,6 +449,8 @@ fn change(rows: &mut Rows<'_>, meta: &Meta, id: HireId, change: impl FnOnce(&mut
         rows.remove(key);
     }
     change(&mut row);
+    // Both what was decided and what was covered since move it.
+    row.cover = insured::standing(row.insurance, &rows.get(&COVERS.key().id(id.0)).unwrap_or_default());
     row.position = meta.position;
     put(rows, &row);
 }
@@ -466,7 +468,7 @@ fn of_insurance(rows: &mut Rows<'_>, meta: &Meta, event: &InsuranceEvent) {
     let mut covers = rows.get(&key()).unwrap_or_default();
     insured::step(&mut covers, event);
     rows.put(key(), &covers);
-    change(rows, meta, id, |row| row.cover = insured::standing(row.insurance, &covers));
+    change(rows, meta, id, |_| {});
 }
 
 impl Reader<HiringLedger> {
@@ -573,6 +575,16 @@ mod tests {
             view.hires(&filter, &PageRequest::first(10)).unwrap().value.rows.len()
         };
         assert_eq!((on(DAY), on("2026-11-25")), (0, 1));
+    }
+
+    #[test]
+    fn what_is_decided_anew_about_cover_shows_at_once() {
+        let mut ledger = one_hire();
+        let mut terms = agreed(1, DAY).terms;
+        terms.insurance = InsuranceDecision::RefusedByWorker;
+        let (hire, reason) = (testing::hire(1), "保险决定".into());
+        ledger.record(Changed { hire, revision: 2, terms, reason, supersedes: 1 });
+        assert_eq!(row(&ledger).cover, Standing::Refused);
     }
 
     #[test]
