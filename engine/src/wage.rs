@@ -183,8 +183,9 @@ fn due_on(pay: &PayTerms, completed: Date, rules: &RuleBook) -> (Date, DeadlineT
     };
     let by_row = |row: &str, date: Date| match case::period(rules, row, date) {
         // A pay date rolls back over a rest day, yet nobody is paid before the work is done.
-        Ok(deadline) => (deadline.last_day.max(completed), deadline.trace),
-        Err(_) => (date, agreed(date, date.days() - completed.days())),
+        Ok(deadline) if deadline.trace.verified => (deadline.last_day.max(completed), deadline.trace),
+        // What no verified rule moves is due as agreed.
+        Ok(_) | Err(_) => (date, agreed(date, date.days() - completed.days())),
     };
     match pay.due {
         PayDue::OnCompletion {} => by_row("pay.one_off", completed),
@@ -962,5 +963,13 @@ mod tests {
         let within = PayTerms { due: PayDue::WithinDays { days: 3 }, ..pay(PayKind::Day, 1) };
         let (due, trace) = due_on(&within, completed, &RuleBook::default());
         assert_eq!((due.to_string().as_str(), trace.rule.as_str()), ("2026-11-25", "hire.terms"));
+    }
+
+    #[test]
+    fn an_agreed_date_that_no_verified_calendar_moves_is_due_as_agreed() {
+        let due = PayDue::OnDate { date: "2027-01-02".parse().unwrap() };
+        let pay = PayTerms { due, ..pay(PayKind::Day, 1) };
+        let (due, trace) = due_on(&pay, "2026-12-30".parse().unwrap(), &RuleBook::shipped().unwrap());
+        assert_eq!((due.to_string().as_str(), trace.rule.as_str()), ("2027-01-02", "hire.terms"));
     }
 }
