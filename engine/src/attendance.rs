@@ -18,7 +18,7 @@ use linggong_events::wage::WageBasis;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Context, commands};
-use crate::hire::{Hire, Stage};
+use crate::hire::{Hire, Stage, VoidReason};
 use crate::refusal::Refusal;
 use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
@@ -151,9 +151,11 @@ impl Attendance {
         self.presumed_at.is_some()
     }
 
-    /// The civil date on which the shift was over: its own end, or a later sign-out.
+    /// The civil date on which the shift was over: its own end, or a later sign-out of anybody but the employer.
     pub(crate) fn completed_on(&self) -> Date {
-        let outs = self.said.values().filter_map(|it| it.signed_out).map(|out| out.at.date());
+        // Whoever owes the wage does not put off by a word the day from which it is due.
+        let others = self.said.iter().filter(|(by, _)| **by != AssertedBy::Employer);
+        let outs = others.filter_map(|(_, it)| it.signed_out).map(|out| self.left_on(out));
         outs.max().map_or(end_date(self.shift), |date| date.max(end_date(self.shift)))
     }
 
@@ -282,8 +284,15 @@ fn is_untold(state: &State, id: HireId, hire: &Hire, (index, shift): (u32, Shift
         Stage::Agreed | Stage::Started { .. } => unpaid || last,
         // Of a hire that ended early, shifts that would begin later are no longer expected.
         Stage::Ended { on } => unpaid && shift.work_date() <= on,
-        Stage::Void(_) => false,
+        Stage::Void(_) => unpaid && is_contested(state, id, hire, index),
     }
+}
+
+/// Whether it is on record that words about the shift contradict whoever alone undid the day.
+fn is_contested(state: &State, id: HireId, hire: &Hire, index: u32) -> bool {
+    let Some(known) = state.attendances.get(&attendance_id(id, index)) else { return false };
+    let by = |undone_by| known.contradictions.iter().any(|(a, b)| *a == undone_by || *b == undone_by);
+    hire.undone_by.is_some_and(by)
 }
 
 /// Nobody need sign out any more: the hire will not take place, or its terms are about to change.
@@ -498,6 +507,9 @@ pub(crate) fn evolve(state: &mut State, event: &AttendanceEvent, meta: &Meta) {
             if let Some(known) = state.attendances.get_mut(&it.attendance) {
                 known.contradictions.insert((it.first, it.second));
             }
+            hire::contest(state, it.hire);
+            // Of a day that one side alone undid, the wage is presumed again.
+            look_again(state, it.hire);
         }
         AttendanceEvent::OverlapFlagged(it) => {
             if let Some(known) = state.attendances.get_mut(&it.attendance) {
@@ -516,13 +528,13 @@ pub(crate) fn follow_up(state: &State, event: &AttendanceEvent, _: &Meta, rules:
     };
     let Some(known) = state.attendances.get(&id) else { return Vec::new() };
     let said = known.said.get(&by).copied().unwrap_or_default();
-    let contradictions = contradictions(known, id, by, rules);
+    let contradictions = contradictions(state, known, id, by, rules);
     let contradicted = !contradictions.is_empty() || !known.contradictions.is_empty();
     let mut events = Vec::new();
     events.extend(hire::begun(state, known.hire, said.signed_in.unwrap_or(known.shift.start()), by));
     events.extend(contradictions);
     events.extend(overlaps(state, known, id));
-    if let Some((amount, basis)) = determine(state, known, contradicted) {
+    if let Some((amount, basis)) = determine(state, known, contradicted, rules) {
         events.extend(wage::earned(state, known, amount, basis, rules));
     }
     // The end comes after the wage of its shift: whoever hears of the end finds the wage on the books.
@@ -539,8 +551,14 @@ fn ends_hire(state: &State, known: &Attendance) -> bool {
 }
 
 /// Whom the words of `by` contradict that they did not contradict before.
-fn contradictions(known: &Attendance, id: AttendanceId, by: AssertedBy, rules: &RuleBook) -> Vec<Event> {
-    let tolerated = rules.office().map_or(0, |office| i64::from(office.attendance_tolerance_minutes));
+fn contradictions(
+    state: &State,
+    known: &Attendance,
+    id: AttendanceId,
+    by: AssertedBy,
+    rules: &RuleBook,
+) -> Vec<Event> {
+    let tolerated = tolerated(rules);
     let Some(own) = known.said.get(&by) else { return Vec::new() };
     let mut events = Vec::new();
     for (other, said) in known.said.iter().filter(|(other, _)| **other != by) {
@@ -554,7 +572,43 @@ fn contradictions(known: &Attendance, id: AttendanceId, by: AssertedBy, rules: &
             );
         }
     }
+    if let Some(other) = undone_against(state, known, by, own, tolerated) {
+        let (first, second) = (by.min(other), by.max(other));
+        if events.is_empty() && !known.contradictions.contains(&(first, second)) {
+            let (attendance, hire, worker) = (id, known.hire, known.worker);
+            let minutes_apart = u32::try_from(known.shift.minutes()).unwrap_or(u32::MAX);
+            let pieces_apart = None;
+            events.push(
+                Contradicted { attendance, hire, worker, first, second, minutes_apart, pieces_apart }.into(),
+            );
+        }
+    }
     events
+}
+
+fn tolerated(rules: &RuleBook) -> i64 {
+    rules.office().map_or(0, |office| i64::from(office.attendance_tolerance_minutes))
+}
+
+/// Who alone said that the day was not worked, where `by` says that it was: came, against a no-show; worked for
+/// longer than a way in and out, against being sent home or rained off.
+fn undone_against(
+    state: &State,
+    known: &Attendance,
+    by: AssertedBy,
+    said: &Said,
+    tolerated: i64,
+) -> Option<AssertedBy> {
+    let hire = state.hires.get(&known.hire)?;
+    let Stage::Void(reason) = hire.stage else { return None };
+    let undone_by = hire.undone_by.filter(|it| *it != by && by != AssertedBy::Employer)?;
+    let ms = known.stretch(said).map_or(0, |(from, until)| until.ms() - from.ms());
+    let otherwise = match reason {
+        VoidReason::NoShow => said.signed_in.is_some() || said.signed_out.is_some(),
+        VoidReason::SentHome | VoidReason::Cancelled => ms > tolerated * MINUTE_MS,
+        VoidReason::Replaced => false,
+    };
+    otherwise.then_some(undone_by)
 }
 
 /// How far apart two sides are where both say something: in minutes, and in pieces where these differ.
@@ -597,11 +651,19 @@ fn overlaps(state: &State, known: &Attendance, id: AttendanceId) -> Vec<Event> {
 ///
 /// A machine finds no fact between two contradicting sides. What they agreed before is the one thing that both
 /// have said; an officer adjusts it. So the result does not depend on whose words came first.
-fn determine(state: &State, known: &Attendance, contradicted: bool) -> Option<(Fen, WageBasis)> {
+fn determine(
+    state: &State,
+    known: &Attendance,
+    contradicted: bool,
+    rules: &RuleBook,
+) -> Option<(Fen, WageBasis)> {
     let hire = state.hires.get(&known.hire)?;
     match hire.stage {
         Stage::Agreed | Stage::Started { .. } | Stage::Ended { .. } => {}
-        Stage::Void(_) => return None,
+        Stage::Void(_) => {
+            let mut words = known.said.iter();
+            words.find_map(|(by, said)| undone_against(state, known, *by, said, tolerated(rules)))?;
+        }
     }
     let asserted: Vec<Fen> = known.said.values().filter_map(|said| known.earned(hire, said)).collect();
     let best = *asserted.iter().max()?;
@@ -894,6 +956,59 @@ mod tests {
                 "hire.ended",
             ]);
         assert_eq!(given.state.wages.len(), 2, "nothing is cancelled by machine");
+    }
+
+    fn no_show() -> hire::ReportNoShow {
+        hire::ReportNoShow { hire: HIRE }
+    }
+
+    #[test]
+    fn whoever_was_there_contradicts_a_no_show_of_the_employer_and_the_wage_is_presumed() {
+        let given = hired(EmployerKind::Unlicensed).at("2026-11-22 08:00").by(employer()).and(no_show());
+        assert_eq!(given.state.workers[&WORKER].missed, 1);
+        let given = given.by(actor(Role::Gate, 0)).of("2026-11-22 06:55").when(sign_in());
+        let given = given.then(["attendance.signed_in", "attendance.contradicted"]);
+        assert_eq!(given.state.workers[&WORKER].missed, 0, "nothing is held against them meanwhile");
+        let given = given.when_time_is("2026-11-23 12:00").then(["wage.presumed_due", "wage.overdue"]);
+        assert_eq!(given.state.wages.len(), 1);
+    }
+
+    #[test]
+    fn the_workers_sign_out_brings_the_terms_back_that_the_employer_alone_undid() {
+        let sent_home = hire::ReportSentHome { hire: HIRE, at: at("2026-11-22 07:20") };
+        let sent_home = hired(EmployerKind::Unlicensed).at("2026-11-22 08:00").by(employer()).and(sent_home);
+        let rained_off =
+            hire::Cancel { hire: HIRE, reason: linggong_events::hire::CancelReason::Weather, note: None };
+        let rained_off =
+            hired(EmployerKind::Unlicensed).at("2026-11-22 08:00").by(employer()).and(rained_off);
+        for given in [sent_home, rained_off] {
+            let given = given.at("2026-11-22 17:00").by(worker()).when(sign_out());
+            let given = given.then(["attendance.signed_out", "attendance.contradicted", "wage.due"]);
+            assert_eq!(amount(&given), (Fen(28_000), WageBasis::HireTerms));
+        }
+    }
+
+    #[test]
+    fn a_way_in_and_out_does_not_contradict_being_sent_home_nor_does_the_desk_need_to_be_contradicted() {
+        let sent_home = hire::ReportSentHome { hire: HIRE, at: at("2026-11-22 07:20") };
+        let given = hired(EmployerKind::Unlicensed).at("2026-11-22 08:00").by(employer()).and(sent_home);
+        let given = given.by(actor(Role::Gate, 0)).of("2026-11-22 07:22").when(sign_out());
+        given.then(["attendance.signed_out"]);
+        let given = hired(EmployerKind::Unlicensed).at("2026-11-22 08:00").and(no_show());
+        given.by(worker()).when(sign_in()).then(["attendance.signed_in"]);
+    }
+
+    #[test]
+    fn midnight_belongs_to_the_day_before_it_and_the_employers_late_word_puts_no_due_date_off() {
+        let evening = HireTerms { shifts: vec![shift("2026-11-22 16:00", "2026-11-22 22:00")], ..terms() };
+        let due_on = |actor: Actor, out: &str| {
+            let given = hired_on(EmployerKind::Unlicensed, evening.clone()).at("2026-11-23 09:00").by(actor);
+            let given = given.of(out).when(sign_out()).given();
+            given.state.wages[&wage::wage_id(HIRE, PayKind::Day, 0)].due_on.to_string()
+        };
+        assert_eq!(due_on(worker(), "2026-11-23 00:00"), "2026-11-22");
+        assert_eq!(due_on(worker(), "2026-11-23 00:01"), "2026-11-23");
+        assert_eq!(due_on(employer(), "2026-11-23 00:01"), "2026-11-22");
     }
 
     #[test]

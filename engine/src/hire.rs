@@ -26,7 +26,7 @@ use crate::refusal::Refusal;
 use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
 use crate::state::State;
-use crate::worker::{Worker, asserted_by};
+use crate::worker::{Worker, asserted_as, asserted_by};
 use crate::{attendance, insurance, matching, offer, text, wage};
 
 /// The most people of one crew that are hired at once.
@@ -77,6 +77,10 @@ pub(crate) struct Hire {
     pub(crate) presumed: Presumed,
     pub(crate) signed: bool,
     pub(crate) stage: Stage,
+    /// Who owes the wage and said alone that the day was not worked: whoever was there may say otherwise.
+    pub(crate) undone_by: Option<AssertedBy>,
+    /// Whether anybody said so.
+    contested: bool,
     /// Whether it is over, paid and claimed by nobody since long: only what later commands need is kept.
     pub(crate) settled: bool,
 }
@@ -201,6 +205,7 @@ pub(crate) fn decide(
         HireCommand::Change(it) => change(state, it, context),
         HireCommand::DecideInsurance(it) => {
             let hire = live_hire(state, it.hire, context)?;
+            insurance::check_decision(it.insurance)?;
             if hire.terms.insurance == it.insurance {
                 return Ok(Vec::new());
             }
@@ -290,7 +295,7 @@ pub(crate) fn decide(
         HireCommand::ReportInjury(it) => {
             let hire = own_hire(state, it.hire, context)?;
             check_time(hire, it.at, hire.last_end().plus_ms(DAY_MS), context)?;
-            if let Stage::Void(_) = hire.stage {
+            if matches!(hire.stage, Stage::Void(_)) && hire.undone_by.is_none() {
                 return Err(Refusal::Ended { entity: it.hire.into() });
             }
             let (revision, supersedes, terms) = hire.stated();
@@ -320,9 +325,6 @@ fn check_reason(
     let is_theirs = match reason {
         CancelReason::Weather => true,
         CancelReason::Employer => role != Role::Worker,
-        CancelReason::Worker if role == Role::CrewLeader => {
-            return relation::check_mandate(state, hire.terms.worker, context);
-        }
         CancelReason::Worker => role != Role::Employer,
         // It follows from `posting.withdraw`.
         CancelReason::PostingWithdrawn => false,
@@ -398,6 +400,7 @@ fn register_on_site(
     it: &RegisterOnSite,
     context: &Context<'_>,
 ) -> Result<Vec<Event>, Refusal> {
+    insurance::check_decision(it.insurance)?;
     if it.terms.mode != FillMode::OnSite {
         return Err(Refusal::bad_field("terms.mode", "must be `on_site` for what was struck on the spot"));
     }
@@ -649,22 +652,28 @@ fn cancelled(id: HireId, hire: &Hire, reason: CancelReason, note: Option<SealedT
 }
 
 /// Cancels every hire of a posting that has not started.
-pub(crate) fn cancel_all_of(state: &State, posting: PostingId) -> Vec<Event> {
-    let falling = cancelled_with(state, posting);
+pub(crate) fn cancel_all_of(state: &State, posting: PostingId, now: Timestamp) -> Vec<Event> {
+    let falling = cancelled_with(state, posting, now);
     falling.map(|(id, hire)| cancelled(id, hire, CancelReason::PostingWithdrawn, None)).collect()
 }
 
 /// How many shifts, over all hires, a withdrawal of the posting cancels.
-pub(crate) fn shifts_cancelled_with(state: &State, posting: PostingId) -> usize {
-    cancelled_with(state, posting).map(|(_, hire)| hire.terms.shifts.len()).sum()
+pub(crate) fn shifts_cancelled_with(state: &State, posting: PostingId, now: Timestamp) -> usize {
+    cancelled_with(state, posting, now).map(|(_, hire)| hire.terms.shifts.len()).sum()
 }
 
 /// The hires that do not take place once the posting is withdrawn.
-fn cancelled_with(state: &State, posting: PostingId) -> impl Iterator<Item = (HireId, &Hire)> {
+fn cancelled_with(
+    state: &State,
+    posting: PostingId,
+    now: Timestamp,
+) -> impl Iterator<Item = (HireId, &Hire)> {
     let hires = state.postings.get(&posting).into_iter().flat_map(|it| &it.hires);
     let known = hires.filter_map(|id| state.hires.get(id).map(|hire| (*id, hire)));
-    // Whoever was there has worked, whatever becomes of the posting.
-    known.filter(|(id, hire)| hire.stage == Stage::Agreed && !attendance::was_there(state, *id))
+    // Whoever was there has worked, whatever becomes of the posting; of whoever nobody told, it is presumed.
+    known.filter(move |(id, hire)| {
+        hire.stage == Stage::Agreed && now < hire.first_start() && !attendance::was_there(state, *id)
+    })
 }
 
 pub(crate) fn evolve(state: &mut State, event: &HireEvent, meta: &Meta) {
@@ -678,6 +687,8 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent, meta: &Meta) {
                 presumed: it.presumed,
                 signed: false,
                 stage: Stage::Agreed,
+                undone_by: None,
+                contested: false,
                 settled: false,
             };
             state.hires.insert(it.hire, hire);
@@ -700,6 +711,10 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent, meta: &Meta) {
             attendance::keep_pay(state, it.hire);
             attendance::no_longer_expect(state, it.hire);
             insurance::no_longer_expect(state, it.hire);
+            let decided = state.hires.get(&it.hire).map(|hire| hire.terms.insurance);
+            if decided != Some(it.terms.insurance) {
+                insurance::decided_anew(state, it.hire);
+            }
             if let Some(hire) = state.hires.get_mut(&it.hire) {
                 hire.terms = it.terms.clone();
                 hire.revision = it.revision;
@@ -709,20 +724,25 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent, meta: &Meta) {
         }
         HireEvent::Withdrawn(_) | HireEvent::FollowedUp(_) | HireEvent::InjuryReported(_) => {}
         HireEvent::Cancelled(it) => {
-            make_void(state, it.hire, VoidReason::Cancelled, meta);
+            // Called off before it began, it was never to be worked; afterwards that it rained is one side's word.
+            let begun = state.hires.get(&it.hire).is_some_and(|hire| hire.first_start() <= meta.time);
+            let said_by = begun.then(|| asserted_as(meta.role));
+            make_void(state, it.hire, VoidReason::Cancelled, said_by, meta);
             if it.reason == CancelReason::Worker {
                 state.decline(it.terms.worker, it.terms.posting);
             }
         }
         HireEvent::NoShow(it) => {
-            make_void(state, it.hire, VoidReason::NoShow, meta);
+            make_void(state, it.hire, VoidReason::NoShow, Some(it.asserted_by), meta);
             state.decline(it.terms.worker, it.terms.posting);
             if let Some(worker) = state.workers.get_mut(&it.terms.worker) {
                 worker.missed += 1;
             }
         }
-        HireEvent::SentHome(it) => make_void(state, it.hire, VoidReason::SentHome, meta),
-        HireEvent::Replaced(it) => make_void(state, it.hire, VoidReason::Replaced, meta),
+        HireEvent::SentHome(it) => {
+            make_void(state, it.hire, VoidReason::SentHome, Some(it.asserted_by), meta);
+        }
+        HireEvent::Replaced(it) => make_void(state, it.hire, VoidReason::Replaced, None, meta),
         HireEvent::Ended(it) => {
             set_stage(state, it.hire, Stage::Ended { on: it.date });
             insurance::no_longer_expect(state, it.hire);
@@ -740,9 +760,26 @@ fn set_stage(state: &mut State, id: HireId, stage: Stage) {
     }
 }
 
+/// Somebody says that a day was worked which one side alone undid: until people decide, it is not held against the
+/// worker.
+pub(crate) fn contest(state: &mut State, id: HireId) {
+    let Some(hire) = state.hires.get_mut(&id).filter(|it| it.undone_by.is_some() && !it.contested) else {
+        return;
+    };
+    hire.contested = true;
+    let (stage, worker) = (hire.stage, hire.terms.worker);
+    if let Some(worker) = state.workers.get_mut(&worker).filter(|_| stage == Stage::Void(VoidReason::NoShow))
+    {
+        worker.missed = worker.missed.saturating_sub(1);
+    }
+}
+
 /// A void hire gives its place and its worker's minutes back.
-fn make_void(state: &mut State, id: HireId, reason: VoidReason, meta: &Meta) {
+fn make_void(state: &mut State, id: HireId, reason: VoidReason, said_by: Option<AssertedBy>, meta: &Meta) {
     set_stage(state, id, Stage::Void(reason));
+    if let Some(hire) = state.hires.get_mut(&id) {
+        hire.undone_by = said_by.filter(|by| matches!(by, AssertedBy::Employer | AssertedBy::CrewLeader));
+    }
     attendance::no_longer_expect(state, id);
     insurance::no_longer_expect(state, id);
     let Some(hire) = state.hires.get(&id) else { return };
@@ -802,11 +839,21 @@ fn place_free(state: &State, id: PostingId, meta: &Meta) -> Vec<Event> {
 mod tests {
     use linggong_events::id::CommandId;
     use linggong_events::posting::Requirements;
+    use linggong_events::time::MINUTE_MS;
     use linggong_events::worker::SkillLevel;
 
     use super::*;
     use crate::command::About;
     use crate::testing::*;
+
+    #[test]
+    fn travel_counts_between_two_shifts_also_beside_the_longest() {
+        let long = shift("2026-11-22 00:00", "2026-11-24 00:00");
+        let next = shift("2026-11-24 00:30", "2026-11-24 04:30");
+        let hour = 60 * MINUTE_MS;
+        assert!(near(long, next, hour) && near(next, long, hour));
+        assert!(!near(long, next, hour / 2) && !near(next, long, hour / 2));
+    }
 
     #[test]
     fn nobody_is_hired_without_the_offices_own_numbers() {

@@ -100,9 +100,17 @@ impl State {
         })
     }
 
-    /// Whether one cover holds from the first to the last minute of a shift.
+    /// Whether covers hold from the first to the last minute of a shift, one after another without a gap.
     fn covers_shift(&self, hire: HireId, shift: Shift) -> bool {
-        self.confirmed(hire).any(|(from, until)| from <= shift.start() && shift.end() <= until)
+        let mut covers: Vec<_> = self.confirmed(hire).collect();
+        covers.sort_unstable();
+        let mut covered_until = shift.start();
+        for (from, until) in covers {
+            if from <= covered_until {
+                covered_until = covered_until.max(until);
+            }
+        }
+        shift.end() <= covered_until
     }
 
     fn insurance(&self, id: InsuranceId) -> Result<&Insurance, Refusal> {
@@ -158,6 +166,24 @@ pub(crate) fn expect(state: &mut State, hire_id: HireId) {
     }
     if let Some(now) = state.last_time() {
         look_again(state, hire_id, now);
+    }
+}
+
+/// Refuses to write down among other terms that a worker wants no cover: that is the worker's own word, and it silences
+/// the alarm.
+pub(crate) fn check_decision(decision: InsuranceDecision) -> Result<(), Refusal> {
+    match decision {
+        InsuranceDecision::ByEmployer | InsuranceDecision::ByWorker | InsuranceDecision::Open => Ok(()),
+        InsuranceDecision::RefusedByWorker => {
+            Err(Refusal::bad_field("insurance", "is the worker's own word: give it by `insurance.refuse`"))
+        }
+    }
+}
+
+/// Somebody is to insure after all: what the worker refused before no longer keeps the cover from being looked at.
+pub(crate) fn decided_anew(state: &mut State, hire: HireId) {
+    if let Some(covers) = state.covers.get_mut(&hire) {
+        covers.refused = false;
     }
 }
 
@@ -241,7 +267,8 @@ pub(crate) fn decide(
     Ok(vec![event])
 }
 
-/// Whoever asks for cover pays, or a subsidy does: an employer cannot make the worker pay.
+/// Whoever asks for cover pays, or a subsidy does; the worker, only where the worker or somebody for them asks.
+/// An employer acts on behalf of no worker, whatever mandate is claimed.
 fn apply(state: &State, it: &Apply, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let terms = &state.hire(it.hire)?.terms;
     relation::check(state, context.actor, &Sides::of_hire(terms))?;
@@ -251,6 +278,9 @@ fn apply(state: &State, it: &Apply, context: &Context<'_>) -> Result<Vec<Event>,
         return Err(Refusal::BadAmount { amount: it.premium });
     }
     match (it.payer, context.actor.role) {
+        (PremiumPayer::Worker, Role::Employer) => {
+            return Err(Refusal::bad_field("payer", "cannot be decided for the worker"));
+        }
         // 条例 and clause (五): a premium is the worker's only with the worker's consent, to the insurer directly.
         (PremiumPayer::Worker, _) => check_mandate(state, terms.worker, context)?,
         (PremiumPayer::Employer, Role::Worker) => {
@@ -401,6 +431,7 @@ mod tests {
     use linggong_events::hire::HireTerms;
 
     use super::*;
+    use crate::hire;
     use crate::testing::*;
 
     fn open() -> Given {
@@ -465,8 +496,43 @@ mod tests {
     }
 
     #[test]
+    fn nobody_but_the_worker_refuses_cover_and_a_later_decision_brings_the_alarm_back() {
+        let decide = |insurance| hire::DecideInsurance { hire: HIRE, insurance };
+        let refused = decide(InsuranceDecision::RefusedByWorker);
+        let given = open().by(employer()).when(refused.clone()).then_refused("bad_field");
+        let given = given.by(clerk()).when(refused).then_refused("bad_field");
+        let given = given.by(worker()).and(Refuse { hire: HIRE });
+        let given = given.by(employer()).and(decide(InsuranceDecision::ByEmployer));
+        given.when_time_is("2026-11-22 06:00").then(["insurance.gap_alarmed"]);
+    }
+
+    /// A night of two policies, of which the second begins then.
+    fn night(second_from: &str) -> Given {
+        let night = vec![shift("2026-11-22 22:00", "2026-11-23 06:00")];
+        let terms = HireTerms { shifts: night, insurance: InsuranceDecision::Open, ..terms() };
+        let mut given = hired_on(EmployerKind::Unlicensed, terms).by(clerk());
+        let days = [("2026-11-22 00:00", "2026-11-23 00:00"), (second_from, "2026-11-24 00:00")];
+        for (n, (from, until)) in days.into_iter().enumerate() {
+            let applied =
+                given.when(Apply { product: format!("日险{n}"), ..apply(PremiumPayer::Employer) });
+            let insurance = InsuranceId(applied.first().meta.subject.id);
+            let (effective_from, effective_until) = (at(from), at(until));
+            let confirm = Confirm { insurance, policy: "P".into(), effective_from, effective_until };
+            given = applied.given().and(confirm);
+        }
+        given
+    }
+
+    #[test]
+    fn a_night_under_two_policies_that_meet_at_midnight_is_covered() {
+        night("2026-11-23 00:00").when_time_is("2026-11-22 22:00").then_nothing();
+        night("2026-11-23 00:01").when_time_is("2026-11-22 22:00").then(["insurance.gap_alarmed"]);
+    }
+
+    #[test]
     fn an_employer_cannot_make_the_worker_pay() {
-        open().by(employer()).when(apply(PremiumPayer::Worker)).then_refused("bad_field");
+        let given = open().by(employer()).for_person(PERSON);
+        given.when(apply(PremiumPayer::Worker)).then_refused("bad_field");
         open().by(worker()).when(apply(PremiumPayer::Employer)).then_refused("bad_field");
         open().by(worker()).when(apply(PremiumPayer::Worker)).then(["insurance.applied"]);
     }

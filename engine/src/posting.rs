@@ -164,7 +164,7 @@ pub(crate) fn decide(
             if posting.status == Status::Ended {
                 return Err(Refusal::Ended { entity: it.posting.into() });
             }
-            if hire::shifts_cancelled_with(state, it.posting) > MAX_SHIFTS_CANCELLED_AT_ONCE {
+            if hire::shifts_cancelled_with(state, it.posting, context.now) > MAX_SHIFTS_CANCELLED_AT_ONCE {
                 let is = "too large to be withdrawn at once: cancel some of its hires first";
                 return Err(Refusal::not_possible(it.posting, is));
             }
@@ -389,7 +389,7 @@ pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta) -> Vec
     match event {
         PostingEvent::Withdrawn(it) => {
             let mut events = offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded);
-            events.extend(hire::cancel_all_of(state, it.posting));
+            events.extend(hire::cancel_all_of(state, it.posting, meta.time));
             events
         }
         PostingEvent::Expired(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::PostingEnded),

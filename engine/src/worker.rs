@@ -130,7 +130,12 @@ impl State {
 
 /// Whose assertion a command of this actor is. A crew leader is neither side, so one's words replace nobody's.
 pub(crate) fn asserted_by(actor: &Actor) -> AssertedBy {
-    match actor.role {
+    asserted_as(actor.role)
+}
+
+/// Whose assertion a command given in that role is.
+pub(crate) fn asserted_as(role: Role) -> AssertedBy {
+    match role {
         Role::Worker => AssertedBy::Worker,
         Role::CrewLeader => AssertedBy::CrewLeader,
         Role::Employer => AssertedBy::Employer,
