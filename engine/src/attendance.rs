@@ -11,7 +11,6 @@ use linggong_events::event::Event;
 use linggong_events::hire::{AssertedBy, EndBasis, HireEvent};
 use linggong_events::id::{AttendanceId, CommandId, EventId, HireId, Kind, WorkerId, new_id};
 use linggong_events::measure::Fen;
-use linggong_events::office::Role;
 use linggong_events::posting::{PayKind, PayTerms};
 use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
 use linggong_events::wage::WageBasis;

@@ -214,7 +214,7 @@ pub(crate) fn decide(
         }
         HireCommand::Cancel(it) => {
             let hire = live_hire(state, it.hire, context)?;
-            check_reason(state, hire, it.reason, context)?;
+            check_reason(it.reason, context)?;
             if let Stage::Started { at } = hire.stage {
                 return Err(Refusal::TooLate { at });
             }
@@ -315,12 +315,7 @@ pub(crate) fn decide(
 }
 
 /// Nobody gives the other side's reason: whoever is said to have given up does not get the place again.
-fn check_reason(
-    state: &State,
-    hire: &Hire,
-    reason: CancelReason,
-    context: &Context<'_>,
-) -> Result<(), Refusal> {
+fn check_reason(reason: CancelReason, context: &Context<'_>) -> Result<(), Refusal> {
     let role = context.actor.role;
     let is_theirs = match reason {
         CancelReason::Weather => true,

@@ -28,7 +28,7 @@ pub(crate) enum Relation {
     /// It lies where their desk, office or device acts.
     Region,
     /// It is somebody else's, and this is what of it is.
-    Anothers(EntityRef),
+    SomebodyElses(EntityRef),
     /// Its worker is in no crew of theirs.
     OtherCrew(WorkerId),
     /// It lies outside their regions.
@@ -116,11 +116,11 @@ pub(crate) fn relation(state: &State, actor: &Actor, sides: &Sides) -> Relation 
     match actor.role {
         // One's own matters have no region.
         Role::Worker => match sides.worker {
-            Some(worker) if actor.worker != Some(worker) => Relation::Anothers(worker.into()),
+            Some(worker) if actor.worker != Some(worker) => Relation::SomebodyElses(worker.into()),
             Some(_) | None => Relation::Own,
         },
         Role::Employer => match sides.employer {
-            Some(employer) if actor.employer != Some(employer) => Relation::Anothers(employer.into()),
+            Some(employer) if actor.employer != Some(employer) => Relation::SomebodyElses(employer.into()),
             Some(_) | None => Relation::Own,
         },
         Role::CrewLeader => match sides.worker {
@@ -130,7 +130,7 @@ pub(crate) fn relation(state: &State, actor: &Actor, sides: &Sides) -> Relation 
         },
         Role::Insurer => match &sides.asked {
             Some((_, Some(insurer))) if actor.insurer.as_ref() == Some(insurer) => here(Relation::Insures),
-            Some((insurance, _)) => Relation::Anothers((*insurance).into()),
+            Some((insurance, _)) => Relation::SomebodyElses((*insurance).into()),
             None => here(Relation::Region),
         },
         Role::Gate
@@ -158,11 +158,11 @@ fn at_office(state: &State, actor: &Actor, held: Held) -> Relation {
         return Relation::Elsewhere;
     }
     if actor.office != Some(held.office) {
-        return Relation::Anothers(held.entity);
+        return Relation::SomebodyElses(held.entity);
     }
     match held.officer {
         Some(officer) if officer == actor.id => Relation::Assigned,
-        Some(_) if actor.role != Role::CaseLead => Relation::Anothers(held.entity),
+        Some(_) if actor.role != Role::CaseLead => Relation::SomebodyElses(held.entity),
         Some(_) | None => Relation::Holds,
     }
 }
@@ -176,7 +176,7 @@ pub(crate) fn check(state: &State, actor: &Actor, sides: &Sides) -> Result<(), R
         | Relation::Holds
         | Relation::Assigned
         | Relation::Region => Ok(()),
-        Relation::Anothers(entity) => Err(Refusal::NotYours { entity }),
+        Relation::SomebodyElses(entity) => Err(Refusal::NotYours { entity }),
         Relation::OtherCrew(worker) => Err(Refusal::NotTheirCrew { entity: worker.into() }),
         Relation::Elsewhere => Err(Refusal::OutsideRegion),
     }

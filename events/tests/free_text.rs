@@ -98,6 +98,6 @@ fn is_text(schema: &Value) -> bool {
     match &schema["type"] {
         Value::String(it) => it == "string",
         Value::Array(all) => all.iter().any(|it| it == "string"),
-        _ => false,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
 }

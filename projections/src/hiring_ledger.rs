@@ -582,7 +582,7 @@ mod tests {
         let mut ledger = one_hire();
         let mut terms = agreed(1, DAY).terms;
         terms.insurance = InsuranceDecision::RefusedByWorker;
-        let (hire, reason) = (testing::hire(1), "保险决定".into());
+        let (hire, reason) = (testing::hire(1), ChangeReason::Insurance);
         ledger.record(Changed { hire, revision: 2, terms, reason, supersedes: 1 });
         assert_eq!(row(&ledger).cover, Standing::Refused);
     }

@@ -172,7 +172,10 @@ fn a_server_is_worked_with_from_the_command_line() {
     let board = office
         .says("dispatcher", &["-o", "csv", "market", "board", subject, "--date", "2026-11-22"])
         .unwrap();
-    assert_eq!(board, "\u{feff}工种,到场,在场,已派,待派,离场,未派离场\r\n全部,0,0,0,0,0,0\r\n");
+    assert_eq!(
+        board,
+        "\u{feff}工种,到场,在场,已派,待派,离场,未派离场,演示数据，并非真实业务\r\n全部,0,0,0,0,0,0,是\r\n"
+    );
     assert!(!id.is_empty());
     for list in [
         &["posting", "list"][..],
