@@ -162,7 +162,7 @@ async fn a_corrected_sheet_of_postings_offers_no_place_twice() {
     assert_eq!(offered().await, both, "other words are a person's to put right");
     // Once the old ones are withdrawn, the corrected words go in; the withdrawn ones never come back.
     for it in items(&server, "/v1/postings").await {
-        let withdraw = json!({ "posting": it["posting"], "reason": "单位更正用工信息" });
+        let withdraw = json!({ "posting": it["posting"], "reason": "wrongly_posted" });
         server.command("clerk", "posting.withdraw", withdraw).await.ok();
     }
     server.views_catch_up().await;

@@ -531,8 +531,10 @@ mod tests {
 
     #[test]
     fn an_employer_cannot_make_the_worker_pay() {
-        let given = open().by(employer()).for_person(PERSON);
-        given.when(apply(PremiumPayer::Worker)).then_refused("bad_field");
+        open().by(employer()).when(apply(PremiumPayer::Worker)).then_refused("bad_field");
+        // Nor may they say that the worker stands before them.
+        let said = open().by(employer()).for_person(PERSON);
+        said.when(apply(PremiumPayer::Worker)).then_refused("mandate_unfounded");
         open().by(worker()).when(apply(PremiumPayer::Employer)).then_refused("bad_field");
         open().by(worker()).when(apply(PremiumPayer::Worker)).then(["insurance.applied"]);
     }

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("employer.restricted.basis", "names the paper and article of the restriction"),
     ("employer.restriction_lifted.basis", "names the paper that lifted it"),
     ("posting.published.relation_basis", "written by the engine from its own phrases"),
+    ("posting.changed.relation_basis", "written by the engine from its own phrases"),
     ("PostingTerms.text", "the words of the posting itself, shown to everybody and checked before"),
     ("PostingTerms.address", "the place of work, shown to everybody"),
     ("PayTerms.unit", "a piece: `袋`, at most ten letters"),

@@ -328,7 +328,9 @@ impl World {
         };
         let channel = (mandate == Mandate::InPerson).then_some(Channel::Window);
         let speaks = actor.role != Role::Worker;
-        let on_behalf_of = speaks.then_some(OnBehalfOf { person: self.person, mandate });
+        // Who works instead of another is the one who has to agree.
+        let person = if row.command == "hire.replace" { self.other_person } else { self.person };
+        let on_behalf_of = speaks.then_some(OnBehalfOf { person, mandate });
         let about = About { channel, on_behalf_of, ..About::default() };
         let context = Context { now: self.sandbox.now(), command, actor: &actor, about: &about, rules };
         let body = self.body(&row.command);
@@ -381,6 +383,14 @@ impl World {
             "person.set_key_state" => {
                 json!({ "person": person, "key": Uuid::from_u128(0xc1), "key_state": "sealed", "basis": "归档" })
             }
+            "person.issue_card" => json!({ "person": person, "card": Uuid::from_u128(0xca) }),
+            "person.end_card" => json!({ "person": person, "why": "lost" }),
+            "person.key_opening.propose" => {
+                json!({ "person": person, "key": Uuid::from_u128(0xc1), "basis": "调阅" })
+            }
+            "person.key_opening.confirm" => {
+                json!({ "person": person, "key": Uuid::from_u128(0xc1), "officer": id(OFFICER), "basis": "调阅" })
+            }
             "rules.adopt" => {
                 json!({ "name": "own", "pack_kind": "statutes", "digest": paper, "reason": "更新" })
             }
@@ -406,9 +416,9 @@ impl World {
             "employer.lift_restriction" => json!({ "employer": employer, "basis": "改正" }),
             "posting.submit" => json!({ "terms": terms("grab") }),
             "posting.change" => json!({ "posting": posting, "terms": terms("grab") }),
-            "posting.approve" | "posting.reject" | "posting.withdraw" => {
-                json!({ "posting": posting, "reason": "看过" })
-            }
+            "posting.approve" => json!({ "posting": posting, "reason": "verified" }),
+            "posting.reject" => json!({ "posting": posting, "reason": "看过" }),
+            "posting.withdraw" => json!({ "posting": posting, "reason": "not_needed" }),
             "posting.match" => json!({ "posting": posting }),
             "offer.make" | "offer.grab" => json!({ "posting": posting, "worker": worker }),
             "offer.accept" | "offer.decline" | "offer.withdraw" => json!({ "offer": offer }),
@@ -421,13 +431,13 @@ impl World {
             }
             "hire.change" => {
                 let terms = terms("on_site");
-                json!({ "hire": hire, "shifts": terms["shifts"], "pay": terms["pay"], "region": HERE, "reason": "改期" })
+                json!({ "hire": hire, "shifts": terms["shifts"], "pay": terms["pay"], "region": HERE, "reason": "agreed" })
             }
             "hire.decide_insurance" => json!({ "hire": hire, "insurance": "by_employer" }),
             "hire.cancel" => json!({ "hire": hire, "reason": "weather" }),
             "hire.report_no_show" => json!({ "hire": hire }),
             "hire.replace" => json!({ "hire": hire, "by": self.second }),
-            "hire.end" => json!({ "hire": hire, "date": "2026-11-23", "basis": "完工" }),
+            "hire.end" => json!({ "hire": hire, "date": "2026-11-23", "basis": "work_done" }),
             "hire.follow_up" => json!({ "hire": hire, "worked": true, "paid": false }),
             "attendance.sign_in" => json!({ "hire": hire }),
             "attendance.sign_out" => json!({ "hire": hire, "break_minutes": 0 }),
@@ -461,8 +471,8 @@ impl World {
             }
             "insurance.confirm" => json!({ "insurance": insurance, "policy": "P1", "effective_from": at,
                                            "effective_until": "2026-11-24T00:00:00+08:00" }),
-            "insurance.reject" => json!({ "insurance": insurance, "reason": "不承保" }),
-            "insurance.end" => json!({ "insurance": insurance, "at": at, "reason": "退保" }),
+            "insurance.reject" => json!({ "insurance": insurance, "reason": "occupation" }),
+            "insurance.end" => json!({ "insurance": insurance, "at": at, "reason": "cancelled" }),
             "insurance.refuse" => json!({ "hire": hire }),
             "claim.register" => {
                 let item = json!({ "wage": wage, "hire": hire, "amount": 28_000, "from": "2026-11-23",

@@ -442,8 +442,11 @@ impl Story {
         let mut actor = *holders.get(step.nth).or(holders.first())?;
         let mut about = json!({});
         let body = self.body(step, desk)?;
-        let worker = self.id("worker").and_then(|it| desk.knows.workers.get(it));
+        let substitute = (step.name == "hire.replace").then(|| body["by"].as_str()).flatten();
+        let worker =
+            substitute.or(self.id("worker").map(|it| &**it)).and_then(|it| desk.knows.workers.get(it));
         let speaks_for = matches!(step.name.split_once('.'), Some(("wage" | "claim" | "insurance", _)));
+        let speaks_for = speaks_for || substitute.is_some();
         if let Some(worker) = worker.filter(|_| speaks_for) {
             (about["on_behalf_of"], about["channel"]) =
                 (json!({ "person": worker.person, "mandate": "in_person" }), json!("window"));
@@ -527,7 +530,12 @@ impl Story {
                 return Some(json!({ "terms": terms }));
             }
             "posting.approve" | "posting.reject" | "posting.withdraw" => {
-                return Some(json!({ "posting": self.id("posting")?, "reason": "已核" }));
+                let reason = match name {
+                    "posting.approve" => "verified",
+                    "posting.withdraw" => "not_needed",
+                    _ => "已核",
+                };
+                return Some(json!({ "posting": self.id("posting")?, "reason": reason }));
             }
             "offer.grab" => {
                 let worker = self.worker(desk)?;
@@ -541,10 +549,10 @@ impl Story {
                 }));
             }
             "insurance.reject" => {
-                return Some(json!({ "insurance": self.id("insurance")?, "reason": "超龄" }));
+                return Some(json!({ "insurance": self.id("insurance")?, "reason": "age" }));
             }
             "insurance.end" => {
-                return Some(json!({ "insurance": self.id("insurance")?, "at": now, "reason": "退保" }));
+                return Some(json!({ "insurance": self.id("insurance")?, "at": now, "reason": "cancelled" }));
             }
             _ => {}
         }
@@ -558,14 +566,14 @@ impl Story {
                 json!({ "hire": hire, "at": now })
             }
             "hire.change" => json!({
-                "hire": hire, "shifts": terms["shifts"], "region": terms["region"], "reason": "加价",
+                "hire": hire, "shifts": terms["shifts"], "region": terms["region"], "reason": "agreed",
                 "pay": { "pay_kind": "day", "rate": 26_000, "due": { "when": "on_completion" } },
             }),
             "hire.decide_insurance" => json!({ "hire": hire, "insurance": "by_worker" }),
             "hire.cancel" => json!({ "hire": hire, "reason": "employer" }),
             "hire.report_no_show" => json!({ "hire": hire }),
             "hire.replace" => json!({ "hire": hire, "by": desk.worker()? }),
-            "hire.end" => json!({ "hire": hire, "date": now.date(), "basis": "完工" }),
+            "hire.end" => json!({ "hire": hire, "date": now.date(), "basis": "work_done" }),
             "hire.follow_up" => json!({ "hire": hire, "worked": true, "paid": true }),
             "attendance.sign_in" => json!({ "hire": hire }),
             "attendance.sign_out" => json!({ "hire": hire, "break_minutes": 0 }),

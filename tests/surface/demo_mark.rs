@@ -52,7 +52,7 @@ async fn morning(server: &Server) -> BTreeMap<&'static str, String> {
     let claim = json!({
         "worker": worker, "employer": employer,
         "items": [{ "hire": hire, "amount": 28_000, "from": "2026-11-23", "until": "2026-11-23" }],
-        "about": { "channel": "window", "on_behalf_of": person },
+        "about": { "channel": "window", "on_behalf_of": { "person": person, "mandate": "in_person" } },
     });
     let claim = server.command("officer", "claim.register", claim).await.ok();
     let command = claim["command"].as_str().expect("a command").to_owned();

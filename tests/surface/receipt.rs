@@ -39,7 +39,7 @@ async fn claimed(server: &Server) -> String {
     let filed = json!({ "at": "2026-11-25T08:30:00+08:00", "basis": "window_stamp" });
     let claim = json!({
         "worker": worker, "employer": employer,
-        "about": { "on_behalf_of": person, "channel": "window", "filed": filed },
+        "about": { "on_behalf_of": { "person": person, "mandate": "in_person" }, "channel": "window", "filed": filed },
         "items": [{ "hire": hire, "amount": 28_000, "from": "2026-11-23", "until": "2026-11-23" }],
     });
     let claim = id_of(&server.command("clerk", "claim.register", claim).await.ok(), "claim");

@@ -202,7 +202,7 @@ fn a_server_is_worked_with_from_the_command_line() {
     assert!(doctor.contains("服务就绪,正常"), "{doctor}");
 
     let head = office.says("auditor", &["-o", "table", "log", "head"]).unwrap();
-    assert!(head.starts_with("linggong/lg-37/0\n"), "{head}");
+    assert!(head.starts_with("# 演示数据，并非真实业务\nlinggong/lg-37/0\n"), "{head}");
     let sheet = office.says("manager", &["-o", "table", "log", "seal-day"]).unwrap();
     assert!(sheet.starts_with("零工市场日结单") && sheet.contains("\n— linggong/lg-37/0 "), "{sheet}");
     let of_day: Value =
