@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_events::case::{
     Accepted, Assigned, CaseEvent, Closed, Conclusion, Corrected, Deadline as Period, DeadlineLapsed,
-    DeadlineMet, DeadlineWarned, DirectedElsewhere, DocumentIssued, Extended, Filed, FilingProposed,
+    DeadlineMet, DeadlineWarned, DirectedElsewhere, DocumentIssued, Excess, Extended, Filed, FilingProposed,
     Mediated, MediationFailed, Refused, ReopenProposed, Reopened, ServiceMode, SettlementPaper,
-    SupplementAsked,
+    SupplementAsked, is_of_document, rule_of_document,
 };
 use linggong_events::claim::Track;
 use linggong_events::envelope::Meta;
@@ -62,6 +62,9 @@ commands! {
         /// 调解 reached terms for one claim; the paper with the claimant's consent is in the vault.
         Mediate = "mediate", [CaseOfficer, CaseLead, Mediator] => {
             case: CaseId, claim: ClaimId, amount: Fen, pay_by: Date, paper: SettlementPaper, document: EvidenceDigest,
+        } + optional {
+            /// Why the terms are more than what is outstanding.
+            excess: Excess,
         }
         /// 调解不成.
         FailMediation = "fail_mediation", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, reason: String }
@@ -115,6 +118,8 @@ pub(crate) enum Stage {
 struct Running {
     trigger: Date,
     last_day: Date,
+    /// So many days before the last one the officer is warned.
+    warn_days: Vec<u16>,
     /// The warnings to come.
     warn_at: BTreeSet<Timestamp>,
     /// When it lapses; nothing while the case is closed, or where nobody vouched for the row.
@@ -294,7 +299,8 @@ fn written(row: &str, computed: deadline::Deadline) -> Period {
     }
 }
 
-/// The rows whose periods begin with acceptance, and the row that acceptance itself has to keep.
+/// The row that acceptance itself has to keep, and the rows whose periods begin with acceptance or, in mediation,
+/// with the application.
 fn rows_of(track: Track) -> Result<(Option<&'static str>, &'static [&'static str]), Refusal> {
     match track {
         Track::Supervision => Ok((Some("sup.accept"), &[])),
@@ -310,8 +316,11 @@ fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event
     let (first, rest) = it.claims.split_first().ok_or_else(|| Refusal::bad_field("claims", "is empty"))?;
     let (claim, known) = waiting(state, *first, context)?;
     let (worker, employer, office) = (claim.worker, claim.employer, claim.office);
+    // Whoever waited longest decides whether the answer comes in time.
+    let mut held_since = claim.held_since;
     for id in rest {
         let (other, _) = waiting(state, *id, context)?;
+        held_since = held_since.min(other.held_since);
         if (other.worker, other.employer) != (worker, employer) {
             return Err(Refusal::bad_field("claims", "are not of one worker against one employer"));
         }
@@ -331,11 +340,12 @@ fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event
         check_elsewhere(state, *id, &named)?;
     }
     let case = new_case(known, context);
-    let today = context.now.date();
-    let kept = kept_by_now.map(|row| period(context.rules, row, claim.held_since)).transpose()?;
+    let kept = kept_by_now.map(|row| period(context.rules, row, held_since)).transpose()?;
     let mut deadlines: Vec<Period> = kept.iter().cloned().collect();
+    // 自收到调解申请之日起: mediation is under way from the application on, not from its acceptance (调解仲裁法 14).
+    let from = if it.track == Track::Mediation { held_since } else { context.now.date() };
     for row in running {
-        deadlines.push(period(context.rules, row, today)?);
+        deadlines.push(period(context.rules, row, from)?);
     }
     let accepted = Accepted {
         case,
@@ -485,11 +495,6 @@ fn issue_document(state: &State, it: &IssueDocument, context: &Context<'_>) -> R
     Ok(vec![issued.into()])
 }
 
-/// The deadline of a document, beside those of the rules.
-fn rule_of_document(number: &str) -> String {
-    format!("document:{number}")
-}
-
 /// A deadline of the case that has not lapsed.
 fn running<'a>(case: &'a Case, rule: &str, context: &Context<'_>) -> Result<&'a Running, Refusal> {
     let running =
@@ -506,7 +511,7 @@ fn extend(state: &State, it: &Extend, context: &Context<'_>) -> Result<Vec<Event
         return Err(Refusal::SecondOfficerNeeded);
     }
     let known = running(case, &it.rule, context)?;
-    let of_document = it.rule == SUPPLEMENT || it.rule.starts_with("document:");
+    let of_document = it.rule == SUPPLEMENT || is_of_document(&it.rule);
     let deadline = match it.last_day {
         None if of_document => {
             return Err(Refusal::bad_field("last_day", "is needed for an officer's own date"));
@@ -557,11 +562,21 @@ fn mediate(state: &State, it: &Mediate, context: &Context<'_>) -> Result<Vec<Eve
     if !case.claims.contains(&it.claim) {
         return Err(Refusal::bad_field("claim", "is not in this case"));
     }
+    let exceeds = it.amount > state.open_claim(it.claim)?.outstanding;
     if !(1..=MAX_JSON_INTEGER).contains(&it.amount.0) {
         return Err(Refusal::BadAmount { amount: it.amount });
     }
     if it.paper == SettlementPaper::ArbitrationMediation && track != Track::Arbitration {
         return Err(Refusal::bad_field("paper", "is made in arbitration only"));
+    }
+    match it.excess {
+        None if exceeds => {
+            return Err(Refusal::bad_field("excess", "is needed: more than what is outstanding"));
+        }
+        Some(_) if !exceeds => {
+            return Err(Refusal::bad_field("excess", "is not so: no more than is outstanding"));
+        }
+        None | Some(_) => {}
     }
     let mediated = Mediated {
         case: it.case,
@@ -572,6 +587,7 @@ fn mediate(state: &State, it: &Mediate, context: &Context<'_>) -> Result<Vec<Eve
         pay_by: it.pay_by,
         paper: it.paper,
         document: it.document,
+        excess: it.excess,
     };
     Ok(vec![mediated.into()])
 }
@@ -771,13 +787,7 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
             });
             // Periods that were running when it was closed run on: closing did not keep them.
             for rule in rules_of(state, it.case) {
-                let halted =
-                    running_mut(state, it.case, &rule).filter(|running| running.vouched && !running.lapsed);
-                if let Some(running) = halted {
-                    let at = running.last_day.end().plus_ms(1);
-                    running.lapses_at = Some(at);
-                    state.expect_by(at, it.case, Due::CaseLapsed(rule));
-                }
+                go_on(state, it.case, &rule, meta.time);
             }
         }
         CaseEvent::Mediated(it) => change(state, it.case, |case| {
@@ -837,20 +847,29 @@ fn run(
 ) {
     halt(state, id, rule);
     let Some(case) = state.cases.get_mut(&id) else { return };
-    let lapses_at = vouched.then(|| last_day.end().plus_ms(1));
-    // Whoever is told on the same day that a period runs need not be warned of it.
-    let warnings = warn_days.iter().map(|days| last_day.plus_days(-i64::from(*days)).at_minute(0));
-    let warn_at: BTreeSet<Timestamp> = warnings.filter(|at| *at > now).collect();
     let running = Running {
         trigger,
         last_day,
-        warn_at: warn_at.clone(),
-        lapses_at,
+        warn_days: warn_days.to_vec(),
+        warn_at: BTreeSet::new(),
+        lapses_at: None,
         vouched,
         extended: false,
         lapsed: false,
     };
     case.deadlines.insert(rule.to_owned(), running);
+    go_on(state, id, rule, now);
+}
+
+/// A deadline that has not lapsed warns and lapses from now on.
+fn go_on(state: &mut State, id: CaseId, rule: &str, now: Timestamp) {
+    let Some(running) = running_mut(state, id, rule).filter(|running| !running.lapsed) else { return };
+    let last_day = running.last_day;
+    let lapses_at = running.vouched.then(|| last_day.end().plus_ms(1));
+    // Whoever is told on the same day that a period runs need not be warned of it.
+    let warnings = running.warn_days.iter().map(|days| last_day.plus_days(-i64::from(*days)).at_minute(0));
+    let warn_at: BTreeSet<Timestamp> = warnings.filter(|at| *at > now).collect();
+    (running.warn_at, running.lapses_at) = (warn_at.clone(), lapses_at);
     for at in warn_at {
         state.expect_by(at, id, Due::CaseWarned(rule.to_owned()));
     }
@@ -1025,6 +1044,26 @@ mod tests {
     }
 
     #[test]
+    fn of_several_claims_the_one_that_waited_longest_decides_whether_acceptance_is_in_time() {
+        let (first, given) = claimed(EmployerKind::Enterprise);
+        let (second, given) = claim_again(given.at("2026-12-04 09:00"));
+        let accept = Accept { claims: vec![second, first], track: Track::Supervision };
+        let accepted = given.at("2026-12-07 09:00").by(officer()).when(accept);
+        let Event::Case(CaseEvent::Accepted(it)) = accepted.first().event else { panic!() };
+        assert_eq!(it.deadlines[0].last_day, "2026-12-05".parse().unwrap(), "counted from the first claim");
+        accepted.then(["case.accepted"]);
+    }
+
+    #[test]
+    fn mediation_counts_from_the_day_the_application_was_received() {
+        let (claim, given) = claimed(EmployerKind::Enterprise);
+        let accept = Accept { claims: vec![claim], track: Track::Mediation };
+        let accepted = given.at("2026-12-03 09:00").by(actor(Role::Mediator, 0)).when(accept);
+        let Event::Case(CaseEvent::Accepted(it)) = accepted.first().event else { panic!() };
+        assert_eq!(it.deadlines[0].last_day, "2026-12-15".parse().unwrap(), "fifteen days from 11-30");
+    }
+
+    #[test]
     fn filing_takes_a_second_officer_and_starts_the_investigation() {
         let (case, _, given) = accepted();
         let given = given.when(ConfirmFiling { case }).then_refused("nothing_proposed");
@@ -1159,7 +1198,27 @@ mod tests {
         let given = given.and(ProposeReopening { case, reason: "the sheet was found".into() });
         let given = given.when(ConfirmReopening { case }).then_refused("second_officer_needed");
         let given = given.by(officer()).when(ConfirmReopening { case }).then(["case.reopened"]);
-        given.when_time_is("2027-01-30 00:00").then(["case.deadline_lapsed"]);
+        given.when_time_is("2027-01-30 00:00").then(["case.deadline_warned", "case.deadline_lapsed"]);
+    }
+
+    #[test]
+    fn terms_beyond_what_is_owed_say_why_and_an_ended_claim_is_not_mediated() {
+        let (case, claim, given) = accepted();
+        let mediate = Mediate {
+            case,
+            claim,
+            amount: Fen(30_000),
+            pay_by: "2026-12-10".parse().unwrap(),
+            paper: SettlementPaper::DeskSettlement,
+            document: DIGEST,
+            excess: None,
+        };
+        let given = given.when(mediate.clone()).then_refused("bad_field");
+        let compensated = Mediate { excess: Some(Excess::Compensation), ..mediate.clone() };
+        let unfounded = Mediate { amount: Fen(28_000), ..compensated.clone() };
+        let given = given.when(unfounded).then_refused("bad_field").when(compensated).then(["case.mediated"]);
+        let given = given.by(worker()).and(claim::Withdraw { claim, reason: "paid in cash".into() });
+        given.by(officer()).when(Mediate { amount: Fen(1), ..mediate }).then_refused("ended");
     }
 
     #[test]
@@ -1172,6 +1231,7 @@ mod tests {
             pay_by: "2026-12-10".parse().unwrap(),
             paper: SettlementPaper::DeskSettlement,
             document: DIGEST,
+            excess: None,
         };
         let given = given.when(mediate.clone()).then(["case.mediated"]);
         let paper = SettlementPaper::ArbitrationMediation;

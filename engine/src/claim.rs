@@ -221,7 +221,7 @@ pub(crate) fn decide(
         ClaimCommand::Refer(it) => {
             let known = state.open_claim(it.claim)?;
             check_relation(state, it.claim, known, context)?;
-            state.office(it.to)?;
+            let (from_region, to_region) = (state.office(known.office)?.region, state.office(it.to)?.region);
             text::check("reason", &it.reason, text::LINE)?;
             if known.answer == Answer::Accepted {
                 return Err(Refusal::not_possible(
@@ -232,7 +232,8 @@ pub(crate) fn decide(
             if known.office == it.to {
                 return Ok(Vec::new());
             }
-            Referred { claim: it.claim, from: known.office, to: it.to, reason: it.reason.clone() }.into()
+            let (claim, from, to, reason) = (it.claim, known.office, it.to, it.reason.clone());
+            Referred { claim, from, to, from_region, to_region, reason }.into()
         }
         ClaimCommand::Withdraw(it) => {
             let known = state.open_claim(it.claim)?;

@@ -718,7 +718,7 @@ impl Partition {
         let subject = event.subject();
         let touches = event.touches();
         let region = touches.iter().find_map(|entity| self.state.region_of(*entity));
-        let own_region = region_in(&event);
+        let own_region = region_in(&self.state, &event);
         let office_region = basis.actor.office.and_then(|office| self.state.region_of(office.into()));
         let meta = Meta {
             id: EventId(new_id(basis.seed, "event", n)),
@@ -824,8 +824,11 @@ enum Considered {
     New(Vec<Event>),
 }
 
-/// The county that an event names itself; it wins over that of the things it touches.
-fn region_in(event: &Event) -> Option<Region> {
+/// The county that an event names itself, or of the office that holds what begins with it; it wins over that of the
+/// things it touches: a claim is its office's, wherever the employer has its seat.
+fn region_in(state: &State, event: &Event) -> Option<Region> {
+    use linggong_events::case::CaseEvent;
+    use linggong_events::claim::ClaimEvent;
     use linggong_events::employer::EmployerEvent;
     use linggong_events::hire::HireEvent;
     use linggong_events::market::MarketEvent;
@@ -840,6 +843,12 @@ fn region_in(event: &Event) -> Option<Region> {
         Event::Market(MarketEvent::Registered(it)) => Some(it.region),
         Event::Employer(EmployerEvent::Registered(it)) => Some(it.details.region),
         Event::Office(linggong_events::office::OfficeEvent::Registered(it)) => Some(it.region),
+        Event::Claim(ClaimEvent::Registered(it)) => state.region_of(it.office.into()),
+        Event::Claim(ClaimEvent::Referred(it)) => Some(it.to_region),
+        Event::Case(CaseEvent::Accepted(it)) => state.region_of(it.office.into()),
+        Event::Case(CaseEvent::Refused(it)) => state.region_of(it.office.into()),
+        Event::Case(CaseEvent::SupplementAsked(it)) => state.region_of(it.office.into()),
+        Event::Case(CaseEvent::DirectedElsewhere(it)) => state.region_of(it.office.into()),
         Event::Market(_)
         | Event::Office(_)
         | Event::Person(_)

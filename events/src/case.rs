@@ -25,6 +25,18 @@ pub struct Deadline {
     pub trace: DeadlineTrace,
 }
 
+/// The rule under which a case's deadlines name the date that a document sets.
+pub fn rule_of_document(number: &str) -> String {
+    format!("{DOCUMENT}{number}")
+}
+
+/// Whether a deadline is the date that a document sets.
+pub fn is_of_document(rule: &str) -> bool {
+    rule.starts_with(DOCUMENT)
+}
+
+const DOCUMENT: &str = "document:";
+
 /// How a document was served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +61,20 @@ pub enum SettlementPaper {
     MediationAgreement,
     /// 仲裁调解书.
     ArbitrationMediation,
+}
+
+/// Why agreed terms are more than what is outstanding of the claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Excess {
+    /// 加付赔偿金.
+    Compensation,
+    /// 利息.
+    Interest,
+    /// 另含未在本件请求中的工钱.
+    OtherWages,
+    /// 工钱以外的费用, 如医药费、路费.
+    Expenses,
 }
 
 /// How a case was concluded.
@@ -126,6 +152,9 @@ events! {
         Mediated = "mediated", 1, Never => {
             case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, amount: Fen, pay_by: Date, paper: SettlementPaper,
             document: EvidenceDigest,
+        } + optional {
+            /// Why it is more than what was outstanding; absent where it is not.
+            excess: Excess,
         }
         /// 调解不成.
         MediationFailed = "mediation_failed", 1, Never => { case: CaseId, reason: String }

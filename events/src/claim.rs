@@ -8,6 +8,7 @@ use crate::evidence::EvidenceDigest;
 use crate::id::{CaseId, ClaimId, EmployerId, HireId, OfficeId, WageId, WorkerId};
 use crate::measure::Fen;
 use crate::person::SealedText;
+use crate::region::Region;
 use crate::rules::DeadlineTrace;
 use crate::time::{Date, Timestamp};
 
@@ -101,7 +102,13 @@ events! {
             claim: ClaimId, digest: EvidenceDigest, media_type: String, bytes: u64, label: String,
         }
         /// 转办: sent to the office that may accept it.
-        Referred = "referred", 1, Never => { claim: ClaimId, from: OfficeId, to: OfficeId, reason: String }
+        Referred = "referred", 1, Never => {
+            claim: ClaimId, from: OfficeId, to: OfficeId,
+            /// The county that it leaves, which still reads where it went.
+            from_region: Region,
+            /// The county whose claim it is from now on.
+            to_region: Region, reason: String,
+        }
         /// What is left of it changed, or what is disputed, as seen on the wage itself.
         AmountChanged = "amount_changed", 1, Never => {
             claim: ClaimId, wage: WageId, total: Fen, outstanding: Fen, disputed: Fen,

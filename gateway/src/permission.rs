@@ -1,7 +1,9 @@
 //! Who may read what: role × view, and role × event. What is not named here is denied.
 
 use linggong_engine::command::Actor;
-use linggong_events::envelope::Meta;
+use linggong_events::claim::ClaimEvent;
+use linggong_events::envelope::{Meta, Recorded};
+use linggong_events::event::Event;
 use linggong_events::id::{EmployerId, EntityRef, Kind, MarketId, WorkerId};
 use linggong_events::office::Role;
 use linggong_events::region::Region;
@@ -110,6 +112,28 @@ impl Own {
         }
     }
 
+    /// Whether a role sees things as the one whom they are about.
+    fn is_how(role: Role) -> bool {
+        match role {
+            Role::Worker | Role::Employer => true,
+            Role::Engine
+            | Role::CrewLeader
+            | Role::Clerk
+            | Role::Dispatcher
+            | Role::Reviewer
+            | Role::MarketManager
+            | Role::Gate
+            | Role::Insurer
+            | Role::CaseOfficer
+            | Role::CaseLead
+            | Role::Mediator
+            | Role::Auditor
+            | Role::PrivacyOfficer
+            | Role::Keeper
+            | Role::Subscriber => false,
+        }
+    }
+
     /// As an entity of events.
     pub fn entity(self) -> EntityRef {
         match self {
@@ -129,7 +153,8 @@ pub fn serves(actor: &Actor, market: MarketId) -> bool {
     actor.market.is_none_or(|it| it == market)
 }
 
-/// Members of a resource's rows that a role never sees, although it sees the rows.
+/// Members of a resource's rows that a role never sees, although it sees the rows; `a.b` is the member `b` of `a`, or
+/// of each of its items.
 pub fn hidden(role: Role, resource: Resource) -> &'static [&'static str] {
     use Resource as R;
     match role {
@@ -141,8 +166,34 @@ pub fn hidden(role: Role, resource: Resource) -> &'static [&'static str] {
             R::Board | R::Postings | R::Review | R::Arrears | R::Insurances | R::Cases | R::Directory => &[],
             R::Explain | R::Sealed | R::AccessLog | R::Staff | R::Operation | R::Control => &[],
         },
+        Role::Worker => match resource {
+            // A party reads the 正卷: who in the office proposed, approved and handled what stands in the 副卷.
+            R::Cases => &[
+                "proposal",
+                "officer",
+                "corrections",
+                "linked",
+                "duplicates_suspected",
+                "deadlines.approved_by",
+                "case.proposal",
+                "case.officer",
+                "case.corrections",
+                "case.deadlines.approved_by",
+                "claim.linked",
+                "claim.duplicates_suspected",
+                "claims.linked",
+                "claims.duplicates_suspected",
+                "steps.actor",
+                "steps.causation",
+                "steps.corrected_by",
+                "steps.source_doc",
+                "steps.data.proposed_by",
+            ],
+            R::Board | R::Postings | R::Review | R::Hires | R::Wages | R::Arrears | R::Insurances => &[],
+            R::Directory | R::Explain | R::Sealed | R::AccessLog | R::Staff => &[],
+            R::Operation | R::Control => &[],
+        },
         Role::Engine
-        | Role::Worker
         | Role::CrewLeader
         | Role::Clerk
         | Role::Dispatcher
@@ -159,6 +210,37 @@ pub fn hidden(role: Role, resource: Resource) -> &'static [&'static str] {
         | Role::Subscriber => &[],
     }
 }
+
+/// Whether a role sees, in the history of a claim or case, the step of the type `name`, such as `case.accepted.v1`:
+/// a party those of the 正卷 only, and none that this software does not know.
+pub fn sees_step(role: Role, name: &str) -> bool {
+    let is_party = Own::is_how(role);
+    let name = name.rsplit_once(".v").map_or(name, |(name, _)| name);
+    !is_party || name.starts_with("wage.") || OF_THE_FILE.contains(&name)
+}
+
+/// What a party of a case is told of it, by its receipt, by a document or by the terms it signed.
+const OF_THE_FILE: &[&str] = &[
+    "claim.registered",
+    "claim.evidence_added",
+    "claim.referred",
+    "claim.amount_changed",
+    "claim.withdrawn",
+    "claim.closed",
+    "claim.followed_up",
+    "case.accepted",
+    "case.refused",
+    "case.supplement_asked",
+    "case.directed_elsewhere",
+    "case.filed",
+    "case.document_issued",
+    "case.deadline_lapsed",
+    "case.mediated",
+    "case.mediation_failed",
+    "case.payment_seen",
+    "case.closed",
+    "case.reopened",
+];
 
 /// For which purposes a role may open sealed fields.
 pub fn may_open(role: Role, purpose: PurposeKind) -> bool {
@@ -292,11 +374,12 @@ pub fn reach(role: Role, resource: Resource) -> Reach {
 
 /// Whether `actor` may see an event of the type `name`, such as `hire.agreed`: its audience admits their
 /// department, or their role works with its kind.
-pub fn may_see(actor: &Actor, meta: &Meta, name: &str) -> bool {
+pub fn may_see(actor: &Actor, recorded: &Recorded, name: &str) -> bool {
+    let meta = recorded.meta();
     if meta.audience.as_str() == "open" {
         return true;
     }
-    let in_regions = covers(actor, meta.region);
+    let in_regions = covers(actor, meta.region) || left(recorded).is_some_and(|it| covers(actor, it));
     match actor.role {
         Role::Auditor => in_regions,
         Role::Subscriber => in_regions && meta.audience.admits(actor.department),
@@ -315,6 +398,31 @@ pub fn may_see(actor: &Actor, meta: &Meta, name: &str) -> bool {
         | Role::Mediator
         | Role::PrivacyOfficer
         | Role::Keeper => in_regions && works_with(actor.role, meta.subject.kind),
+    }
+}
+
+/// The county that something left with this event, beside the one whose it is from now on: both read where it went.
+fn left(recorded: &Recorded) -> Option<Region> {
+    match recorded {
+        Recorded::Known(envelope) => match &envelope.event {
+            Event::Claim(ClaimEvent::Referred(it)) => Some(it.from_region),
+            Event::Claim(_)
+            | Event::Market(_)
+            | Event::Office(_)
+            | Event::Person(_)
+            | Event::Worker(_)
+            | Event::Employer(_)
+            | Event::Posting(_)
+            | Event::Offer(_)
+            | Event::Match(_)
+            | Event::Hire(_)
+            | Event::Attendance(_)
+            | Event::Wage(_)
+            | Event::Insurance(_)
+            | Event::Case(_)
+            | Event::Rules(_) => None,
+        },
+        Recorded::Unknown(_) => None,
     }
 }
 
@@ -391,5 +499,40 @@ fn works_with(role: Role, kind: Kind) -> bool {
         | Role::Gate
         | Role::Auditor
         | Role::Subscriber => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linggong_events::id::{ActorId, OfficeId};
+    use linggong_events::office::Grant;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// 转办 from 370202 to 370102.
+    const REFERRED: &str = include_str!("../../events/golden/claim.referred.v1.json");
+
+    fn officer_of(region: &str) -> Actor {
+        let grant = Grant {
+            actor: ActorId(Uuid::from_u128(1)),
+            role: Role::CaseOfficer,
+            regions: vec![region.parse().unwrap()],
+            person: None,
+            worker: None,
+            employer: None,
+            market: None,
+            department: None,
+            insurer: None,
+        };
+        Actor::holding(&grant, OfficeId(Uuid::from_u128(2)))
+    }
+
+    #[test]
+    fn both_counties_read_a_referral_and_no_third() {
+        let referred = Recorded::from_line(REFERRED.trim_end().as_bytes()).unwrap();
+        let sees = |region| may_see(&officer_of(region), &referred, "claim.referred");
+        assert!(sees("370102") && sees("370202"));
+        assert!(!sees("370302"));
     }
 }

@@ -416,15 +416,17 @@ async fn a_stranger_s_things_are_as_if_they_were_not_there() {
             }
         }
     }
-    // What is theirs is there.
-    for path in
-        [format!("/v1/hires/{}", b.hire), format!("/v1/wages/{}", b.wage), format!("/v1/claims/{}", b.claim)]
-    {
+    // What is theirs is there; a claim is of the county whose office holds it, here of the whole province.
+    assert_eq!(status(server, "worker_b", &format!("/v1/claims/{}", b.claim)).await, 200);
+    for who in ["clerk_b", "clerk_ab"] {
+        assert_eq!(status(server, who, &format!("/v1/claims/{}", b.claim)).await, 404, "{who}");
+    }
+    for path in [format!("/v1/hires/{}", b.hire), format!("/v1/wages/{}", b.wage)] {
         for who in ["worker_b", "clerk_b", "clerk_ab"] {
             assert_eq!(status(server, who, &path).await, 200, "{who} {path}");
         }
     }
-    for list in ["/v1/hires", "/v1/wages", "/v1/claims"] {
+    for list in ["/v1/hires", "/v1/wages"] {
         for who in ["worker_b", "clerk_b", "clerk_ab"] {
             let rows = server.get(who, list).await.ok();
             assert_eq!(rows["items"].as_array().map(Vec::len), Some(1), "{who} {list}: {rows}");
@@ -619,6 +621,29 @@ async fn an_employer_never_learns_who_complained() {
     }
     for path in [format!("/v1/timelines/claim/{}", a.claim), format!("/v1/timelines/case/{}", cast.case)] {
         assert_eq!(status(server, "employer_a", &path).await, 404, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claimant_reads_the_file_of_their_case_and_not_what_the_office_writes_for_itself() {
+    let cast = with_outsiders().await;
+    let server = &cast.server;
+    let propose = json!({ "case": cast.case, "reason": "拟立案, 疑与另案同一雇主" });
+    server.command("officer", "case.file.propose", propose).await.ok();
+    let confirmed = server.command("lead", "case.file.confirm", json!({ "case": cast.case })).await.ok();
+    let path = format!("/v1/cases/{}?at_least={}", cast.case, confirmed["position"].as_str().unwrap());
+    let office = server.get("officer", &path).await.ok();
+    assert!(office.to_string().contains("疑与另案"), "the office reads all of it");
+    let list = format!("/v1/cases?at_least={}", confirmed["position"].as_str().unwrap());
+    for path in [path, list, format!("/v1/claims/{}", cast.a.claim)] {
+        let party = server.get("worker_a", &path).await.ok().to_string();
+        assert!(party.contains(&cast.case), "{path} shows their own");
+        for inner in ["疑与另案", "filing_proposed", "proposed_by", "approved_by"] {
+            assert!(!party.contains(inner), "{inner} in {path}: {party}");
+        }
+        for officer in ["officer", "lead"] {
+            assert!(!party.contains(&actor(officer).to_string()), "{officer} in {path}: {party}");
+        }
     }
 }
 

@@ -813,7 +813,15 @@ fn of_disputes() -> Vec<Event> {
             label: "工地打卡照片".into(),
         }
         .into(),
-        claim::Referred { claim, from: an_office(2), to: an_office(3), reason: reason() }.into(),
+        claim::Referred {
+            claim,
+            from: an_office(2),
+            to: an_office(3),
+            from_region: region("370202"),
+            to_region: region("370102"),
+            reason: reason(),
+        }
+        .into(),
         claim::AmountChanged {
             claim,
             wage: a_wage(2),
@@ -911,6 +919,7 @@ fn of_disputes() -> Vec<Event> {
             pay_by: day("2026-12-31"),
             paper: SettlementPaper::MediationAgreement,
             document: evidence(),
+            excess: Some(case::Excess::Compensation),
         }
         .into(),
         case::MediationFailed { case, reason: reason() }.into(),

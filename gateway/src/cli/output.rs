@@ -558,6 +558,7 @@ pub(super) const CODES: &[(&str, &[&str])] = &[
     ("occupation", &["Occupation"]),
     ("occupations", &["Occupation"]),
     ("outcome", &["ClaimOutcome"]),
+    ("excess", &["Excess"]),
     ("pack_kind", &["PackKind"]),
     ("paper", &["SettlementPaper"]),
     ("pay_kind", &["PayKind"]),

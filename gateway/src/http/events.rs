@@ -92,7 +92,7 @@ fn visible_then(
         Recorded::Known(it) => it.event.event_type().short_name(),
         Recorded::Unknown(raw) => raw.type_name.clone(),
     };
-    if !type_name.starts_with(prefix) || !may_see(actor, recorded.meta(), &type_name) {
+    if !type_name.starts_with(prefix) || !may_see(actor, &recorded, &type_name) {
         return Ok(None);
     }
     // The very bytes that were written, not a copy made anew.

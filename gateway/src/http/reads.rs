@@ -33,7 +33,7 @@ use super::auth::Asking;
 use super::error::Problem;
 use super::explain_then;
 use crate::glossary::{self, Lang};
-use crate::permission::{Own, Reach, Resource, covers, hidden, reach, serves};
+use crate::permission::{Own, Reach, Resource, covers, hidden, reach, sees_step, serves};
 use crate::projection_task::StandsStill;
 
 /// How long a read waits for what it is asked to take into account.
@@ -183,16 +183,34 @@ pub(super) fn may_show(
 /// Writes an answer without the members that the actor's role never sees.
 fn told(actor: &Actor, resource: Resource, value: impl Serialize) -> Answer<Value> {
     let Json(mut answer) = to_json(value)?;
-    for member in hidden(actor.role, resource) {
-        let rows = answer.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten();
-        for row in rows.filter_map(Value::as_object_mut) {
-            row.remove(*member);
+    for rows in ["items", "value"] {
+        let Some(rows) = answer.get_mut(rows) else { continue };
+        if let Some(steps) = rows.get_mut("steps").and_then(Value::as_array_mut) {
+            steps.retain(|step| step["type_name"].as_str().is_some_and(|it| sees_step(actor.role, it)));
         }
-        if let Some(row) = answer.get_mut("value").and_then(Value::as_object_mut) {
-            row.remove(*member);
+        for member in hidden(actor.role, resource) {
+            take_out(rows, member);
         }
     }
     Ok(Json(answer))
+}
+
+/// Takes a member out of an object, or out of each object of a list.
+fn take_out(of: &mut Value, path: &str) {
+    match of {
+        Value::Object(map) => match path.split_once('.') {
+            Some((name, rest)) => {
+                if let Some(under) = map.get_mut(name) {
+                    take_out(under, rest);
+                }
+            }
+            None => {
+                map.remove(path);
+            }
+        },
+        Value::Array(items) => items.iter_mut().for_each(|it| take_out(it, path)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Whether anything about `entity` happened within the actor's regions: who comes from elsewhere is known here too.
@@ -396,7 +414,7 @@ pub(super) async fn claims(
         ..ClaimFilter::default()
     };
     let found = app.readers.case_history.claims(&filter, &query.page()?)?;
-    to_json(List::from(scope.keep(found, |row| row.region)))
+    told(&actor, Resource::Cases, List::from(scope.keep(found, |row| row.region)))
 }
 
 pub(super) async fn cases(
@@ -419,7 +437,7 @@ pub(super) async fn cases(
     } else {
         app.readers.case_history.cases(&filter, &page)?
     };
-    to_json(List::from(scope.keep(found, |row| row.region)))
+    told(&actor, Resource::Cases, List::from(scope.keep(found, |row| row.region)))
 }
 
 /// Who may act as what; or the roles that were asked for and wait for a second officer of the reader's office.

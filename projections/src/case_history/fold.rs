@@ -1,6 +1,6 @@
 //! How claims and cases become what their events say.
 
-use linggong_events::case::CaseEvent;
+use linggong_events::case::{CaseEvent, rule_of_document};
 use linggong_events::claim::ClaimEvent;
 use linggong_events::envelope::Meta;
 use linggong_events::id::{CaseId, ClaimId, EntityRef, EventId, Kind, OfficeId};
@@ -96,7 +96,7 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         }),
         ClaimEvent::Referred(it) => change_claim(rows, meta, it.claim, |row| {
             row.state = ClaimState::Referred;
-            row.office = it.to;
+            (row.office, row.region) = (it.to, it.to_region);
         }),
         ClaimEvent::AmountChanged(it) => {
             change_claim(rows, meta, it.claim, |row| {
@@ -183,7 +183,7 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
         CaseEvent::Assigned(it) => change_case(rows, meta, it.case, |row| row.officer = Some(it.officer)),
         CaseEvent::DocumentIssued(it) => change_case(rows, meta, it.case, |row| {
             if let Some(due) = it.due {
-                row.set_officers_date(meta, format!("document/{}", it.number), due);
+                row.set_officers_date(meta, rule_of_document(&it.number), due);
             }
             row.documents.push(Document {
                 document: it.document.clone(),

@@ -221,7 +221,7 @@ pub enum DeadlineState {
 /// A deadline of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadlineRow {
-    /// The row of the rule pack; `supplement` and `document/<number>` for dates that an officer set.
+    /// The row of the rule pack; `supplement` and `document:<number>` for dates that an officer set.
     pub rule: String,
     /// The last day.
     pub last_day: Date,

@@ -64,7 +64,9 @@ fn one_case() -> Ledger {
     let (from, to) = (testing::office(1), testing::office(2));
     for n in [1, 2] {
         ledger.record(registered(n, 28_000 * n as i64));
-        ledger.record(Referred { claim: testing::claim(n), from, to, reason: "用工地".into() });
+        let (from_region, to_region) = ("370102".parse().unwrap(), "370202".parse().unwrap());
+        let (claim, reason) = (testing::claim(n), "用工地".into());
+        ledger.record(Referred { claim, from, to, from_region, to_region, reason });
     }
     ledger.at("2026-11-25", 600);
     ledger.record(accepted(vec![
@@ -178,6 +180,7 @@ fn payment_seen_on_one_claim_leaves_the_other_in_the_sum() {
         pay_by: date("2026-12-10"),
         paper: SettlementPaper::MediationAgreement,
         document: testing::EVIDENCE,
+        excess: None,
     });
     let (amount, outstanding) = (Fen(28_000), Fen::ZERO);
     ledger.record(linggong_events::case::PaymentSeen { case, claim, amount, outstanding });
