@@ -19,7 +19,7 @@ use linggong_events::rules::DeadlineTrace;
 use linggong_events::time::{Date, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::claim::{Answer, Claim, DISPUTED};
+use crate::claim::{self, Answer, Claim, DISPUTED};
 use crate::command::{Actor, Context, commands};
 use crate::refusal::Refusal;
 use crate::relation::{self, Sides};
@@ -815,6 +815,7 @@ fn answer(
     if let Some(known) = state.claims.get_mut(&claim) {
         (known.case, known.answer) = (Some(id), answer);
     }
+    claim::answered(state, claim);
 }
 
 fn change(state: &mut State, id: CaseId, change: impl FnOnce(&mut Case)) {
@@ -913,7 +914,8 @@ pub(crate) fn due(state: &State, deadline: &Deadline, _: &RuleBook) -> Vec<Event
         | Due::PresenceEnds
         | Due::CoverChecked
         | Due::ShiftPresumed
-        | Due::WageOverdue => None,
+        | Due::WageOverdue
+        | Due::ClaimUnanswered => None,
     };
     event.into_iter().collect()
 }
@@ -927,7 +929,6 @@ mod tests {
     use linggong_events::wage::{PayMeans, WageBasis};
 
     use super::*;
-    use crate::claim;
     use crate::testing::{
         DIGEST, EMPLOYER, Given, HIRE, OFFICE, PERSON, Then, WORKER, actor, at, clerk, employer, expects,
         hired, lead, officer, worker,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use linggong_events::case::PaymentSeen;
+use linggong_events::case::{Deadline as Period, PaymentSeen};
 use linggong_events::claim::{
     AmountChanged, ClaimEvent, ClaimItem, ClaimOutcome, Closed, DuplicateSuspected, EvidenceAdded,
-    ExternalRef, FollowedUp, Linked, Referred, Registered, Track, Withdrawn,
+    ExternalRef, FollowedUp, Linked, Referred, Registered, Track, Unanswered, Withdrawn,
 };
 use linggong_events::codec::as_written;
 use linggong_events::employer::EmployerKind;
@@ -25,11 +25,14 @@ use crate::command::{Context, commands};
 use crate::refusal::Refusal;
 use crate::relation::{self, Sides, check_mandate};
 use crate::rules::RuleBook;
-use crate::state::State;
+use crate::state::{Deadline, Due, State};
 use crate::{case, text};
 
 /// The most items of one claim: more than anybody works for one employer between two claims.
 const MOST_ITEMS: usize = 100;
+
+/// The row by which an office is to answer a claim; arbitration has one of the same length for itself.
+const ANSWER: &str = "sup.accept";
 
 /// Why what counts as paid in full is not closed as paid.
 pub(crate) const DISPUTED: &str = "disputed: the worker says that a recorded payment did not come";
@@ -83,6 +86,8 @@ pub(crate) struct Claim {
     evidence: BTreeSet<EvidenceDigest>,
     linked: BTreeSet<ClaimId>,
     ended: bool,
+    /// Until when the office is to answer, while it has not; absent where nobody vouched for the row.
+    answer_by: Option<Date>,
 }
 
 /// What an office answered.
@@ -233,7 +238,9 @@ pub(crate) fn decide(
                 return Ok(Vec::new());
             }
             let (claim, from, to, reason) = (it.claim, known.office, it.to, it.reason.clone());
-            Referred { claim, from, to, from_region, to_region, reason }.into()
+            // The next office answers for itself, from the day on which the claim reaches it.
+            let answer_by = case::period(context.rules, ANSWER, context.now.date()).ok();
+            Referred { claim, from, to, from_region, to_region, reason, answer_by }.into()
         }
         ClaimCommand::Withdraw(it) => {
             let known = state.open_claim(it.claim)?;
@@ -296,6 +303,7 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Event
         receipt_text: receipt_text(state, it, office, total, filed_at)?,
         safe_date: safe.as_ref().map(|it| it.last_day),
         safe_trace: safe.map(|it| it.trace),
+        answer_by: case::period(context.rules, ANSWER, filed_at.date()).ok(),
         statement: it.statement.clone(),
         external: it.external.clone(),
         mandate: context.about.on_behalf_of.and_then(|it| it.mandate.paper()),
@@ -432,11 +440,13 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
                 evidence: BTreeSet::new(),
                 linked: BTreeSet::new(),
                 ended: false,
+                answer_by: None,
             };
             for entity in claim.about() {
                 state.claimed.entry(entity).or_default().insert(it.claim);
             }
             state.claims.insert(it.claim, claim);
+            await_answer(state, it.claim, it.answer_by.as_ref());
         }
         ClaimEvent::EvidenceAdded(it) => change(state, it.claim, |claim| {
             claim.evidence.insert(it.digest);
@@ -448,18 +458,55 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
                 });
             }
         }
-        ClaimEvent::Referred(it) => change(state, it.claim, |claim| {
-            (claim.office, claim.held_since) = (it.to, meta.time.date());
-            // The next office answers for itself.
-            (claim.case, claim.answer) = (None, Answer::Awaited);
-        }),
+        ClaimEvent::Referred(it) => {
+            change(state, it.claim, |claim| {
+                (claim.office, claim.held_since) = (it.to, meta.time.date());
+                // The next office answers for itself.
+                (claim.case, claim.answer) = (None, Answer::Awaited);
+            });
+            await_answer(state, it.claim, it.answer_by.as_ref());
+        }
+        ClaimEvent::Unanswered(it) => answered(state, it.claim),
         ClaimEvent::AmountChanged(it) => change(state, it.claim, |claim| {
             (claim.outstanding, claim.disputed) = (it.outstanding, it.disputed);
         }),
-        ClaimEvent::Withdrawn(it) => change(state, it.claim, |claim| claim.ended = true),
-        ClaimEvent::Closed(it) => change(state, it.claim, |claim| claim.ended = true),
+        ClaimEvent::Withdrawn(it) => end(state, it.claim),
+        ClaimEvent::Closed(it) => end(state, it.claim),
         ClaimEvent::DuplicateSuspected(_) | ClaimEvent::FollowedUp(_) => {}
     }
+}
+
+fn end(state: &mut State, id: ClaimId) {
+    answered(state, id);
+    change(state, id, |claim| claim.ended = true);
+}
+
+/// The office that holds it is to answer by then; a row that nobody vouched for is shown and never lapses.
+fn await_answer(state: &mut State, id: ClaimId, period: Option<&Period>) {
+    answered(state, id);
+    let Some(last_day) = period.filter(|it| it.trace.verified).map(|it| it.last_day) else { return };
+    change(state, id, |claim| claim.answer_by = Some(last_day));
+    state.expect_by(last_day.end().plus_ms(1), id, Due::ClaimUnanswered);
+}
+
+/// No answer is awaited any more: there is one, the claim has ended, or that there was none is on record.
+pub(crate) fn answered(state: &mut State, id: ClaimId) {
+    let Some(last_day) = state.claims.get_mut(&id).and_then(|it| it.answer_by.take()) else { return };
+    state.expect_not(last_day.end().plus_ms(1), id, Due::ClaimUnanswered);
+}
+
+pub(crate) fn due(state: &State, deadline: &Deadline) -> Vec<Event> {
+    let claim = ClaimId(deadline.entity.id);
+    let held = state.claims.get(&claim).and_then(|it| Some((it, it.answer_by?)));
+    let stated = held.map(|(it, last_day)| Unanswered {
+        claim,
+        worker: it.worker,
+        employer: it.employer,
+        office: it.office,
+        rule: ANSWER.into(),
+        last_day,
+    });
+    stated.map(Event::from).into_iter().collect()
 }
 
 fn change(state: &mut State, id: ClaimId, change: impl FnOnce(&mut Claim)) {
@@ -478,6 +525,7 @@ pub(crate) fn follow_up(state: &State, event: &ClaimEvent, _: &Meta, _: &RuleBoo
         | ClaimEvent::Linked(_)
         | ClaimEvent::EvidenceAdded(_)
         | ClaimEvent::Referred(_)
+        | ClaimEvent::Unanswered(_)
         | ClaimEvent::AmountChanged(_)
         | ClaimEvent::Withdrawn(_)
         | ClaimEvent::Closed(_)
@@ -678,6 +726,47 @@ mod tests {
         let refer = Refer { claim, to: other, reason: "the work was done there".into() };
         let given = given.by(clerk()).when(refer.clone()).then(["claim.referred"]);
         given.when(Refer { to: OFFICE, ..refer }).then_refused("not_yours");
+    }
+
+    #[test]
+    fn an_office_that_stays_silent_is_put_on_record_once_and_every_answer_or_referral_ends_the_period() {
+        use crate::case::{Accept, AskSupplement, Refuse};
+        let claimed = || {
+            let given = owed(EmployerKind::Enterprise).by(worker());
+            let then = given.when(register(vec![item(28_000)]));
+            (registered(&then).claim, then.given())
+        };
+        let (claim, given) = claimed();
+        let given = given.when_time_is("2026-12-05 23:59").then_nothing();
+        let given = given.when_time_is("2026-12-06 00:00").then(["claim.unanswered"]);
+        assert!(given.state.claims[&claim].is_open(), "it still can be accepted");
+        given.when_time_is("2027-01-31 00:00").then_nothing();
+
+        let (claim, given) = claimed();
+        let other = OfficeId(uuid::Uuid::from_u128(0x0e));
+        let given = given.at("2026-12-03 09:00").but(|state| {
+            let office = state.offices[&OFFICE].clone();
+            state.offices.insert(other, office);
+        });
+        let given = given.by(clerk()).and(Refer { claim, to: other, reason: "the work was there".into() });
+        let given = given.when_time_is("2026-12-08 23:59").then_nothing();
+        let silent = given.when_time_is("2026-12-09 00:00");
+        let Event::Claim(ClaimEvent::Unanswered(it)) = silent.first().event else { panic!() };
+        assert_eq!(it.office, other, "five days from when it reached the other office");
+
+        let (claim, given) = claimed();
+        let given = given.by(officer()).and(Accept { claims: vec![claim], track: Track::Supervision });
+        assert!(!expects(&given.state, claim));
+        let (claim, given) = claimed();
+        let given = given.by(officer()).and(Refuse { claim, reason: "no work was done".into() });
+        assert!(!expects(&given.state, claim), "a refusal is an answer");
+        let (claim, given) = claimed();
+        let due = "2026-12-05".parse().unwrap();
+        let given = given.by(officer()).and(AskSupplement { claim, missing: "the sheet".into(), due });
+        assert!(!expects(&given.state, claim), "the claimant is asked, the office waits");
+        let (claim, given) = claimed();
+        let given = given.and(Withdraw { claim, reason: "paid in cash".into() });
+        assert!(!expects(&given.state, claim));
     }
 
     #[test]

@@ -432,22 +432,6 @@ pub enum Roll {
     None,
 }
 
-/// What may lawfully move a deadline; an officer's event says that it did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MovedBy {
-    /// 中止: the days of the cause are not counted.
-    Suspended,
-    /// 中断: counted anew.
-    Interrupted,
-    /// 补正: counted anew from the supplement.
-    Supplemented,
-    /// 不可抗力.
-    ForceMajeure,
-    /// Prolonged with an authority's consent, for no stated length.
-    Approved,
-}
-
 /// By how much a deadline may be prolonged, and who approves it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -476,9 +460,6 @@ pub struct DeadlineRow {
     pub roll: Roll,
     /// By how much it may be prolonged.
     pub extension: Option<Extension>,
-    /// What may lawfully move it.
-    #[serde(default)]
-    pub moved_by: Vec<MovedBy>,
     /// Where it comes from.
     pub basis: Basis,
     /// `name@digest8` of its pack; filled in when the pack is read.

@@ -122,6 +122,8 @@ pub enum Due {
     ShiftPresumed,
     /// The pay date passed.
     WageOverdue,
+    /// The office that holds a claim did not answer.
+    ClaimUnanswered,
     /// A case's deadline comes near.
     CaseWarned(String),
     /// A case's deadline passed.
@@ -138,6 +140,7 @@ impl Due {
             Due::CoverChecked => "cover_checked".into(),
             Due::ShiftPresumed => "shift_presumed".into(),
             Due::WageOverdue => "wage_overdue".into(),
+            Due::ClaimUnanswered => "claim_unanswered".into(),
             Due::CaseWarned(rule) => format!("case_warned:{rule}"),
             Due::CaseLapsed(rule) => format!("case_lapsed:{rule}"),
         }
@@ -233,6 +236,7 @@ impl State {
             Due::CoverChecked => insurance::due(self, &deadline, rules),
             Due::ShiftPresumed => attendance::due(self, &deadline, rules),
             Due::WageOverdue => wage::due(self, &deadline, rules),
+            Due::ClaimUnanswered => claim::due(self, &deadline),
             Due::CaseWarned(_) | Due::CaseLapsed(_) => case::due(self, &deadline, rules),
         };
         assert!(!events.is_empty(), "the deadline {deadline:?} outlived its cause");

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::case::Deadline;
 use crate::event::events;
 use crate::evidence::EvidenceDigest;
 use crate::id::{CaseId, ClaimId, EmployerId, HireId, OfficeId, WageId, WorkerId};
@@ -89,6 +90,8 @@ events! {
             safe_date: Date,
             /// How the safe date was computed.
             safe_trace: DeadlineTrace,
+            /// By when the office is to answer, as computed; absent where no adopted pack has the row.
+            answer_by: Deadline,
             statement: SealedText, external: ExternalRef,
             /// `sha256:…` of the mandate (授权委托书) in the vault, where somebody else registered it.
             mandate: EvidenceDigest,
@@ -108,6 +111,13 @@ events! {
             from_region: Region,
             /// The county whose claim it is from now on.
             to_region: Region, reason: String,
+        } + optional {
+            /// By when the next office is to answer.
+            answer_by: Deadline,
+        }
+        /// 逾期未答复: the office that holds it neither accepted nor refused it in time; the way to a court may be open.
+        Unanswered = "unanswered", 1, Never => {
+            claim: ClaimId, worker: WorkerId, employer: EmployerId, office: OfficeId, rule: String, last_day: Date,
         }
         /// What is left of it changed, or what is disputed, as seen on the wage itself.
         AmountChanged = "amount_changed", 1, Never => {

@@ -224,6 +224,7 @@ const OF_THE_FILE: &[&str] = &[
     "claim.registered",
     "claim.evidence_added",
     "claim.referred",
+    "claim.unanswered",
     "claim.amount_changed",
     "claim.withdrawn",
     "claim.closed",

@@ -413,6 +413,7 @@ pub(crate) fn morning() -> Ledger {
         suggested_track: Track::Supervision,
         safe_date: Some(date("2027-11-23")),
         safe_trace: None,
+        answer_by: None,
         receipt_text: "回执".into(),
         statement: None,
         external: None,

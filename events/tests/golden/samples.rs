@@ -798,6 +798,7 @@ fn of_disputes() -> Vec<Event> {
             receipt_text: "本回执证明某人于某时向某机关就某单位、某事项请求权利救济".into(),
             safe_date: Some(day("2027-11-25")),
             safe_trace: Some(trace()),
+            answer_by: Some(deadline()),
             statement: Some(sealed()),
             external: Some(ExternalRef { system: "12345".into(), number: "370102-2026-001".into() }),
             mandate: Some(evidence()),
@@ -820,6 +821,16 @@ fn of_disputes() -> Vec<Event> {
             from_region: region("370202"),
             to_region: region("370102"),
             reason: reason(),
+            answer_by: Some(deadline()),
+        }
+        .into(),
+        claim::Unanswered {
+            claim,
+            worker,
+            employer,
+            office: an_office(3),
+            rule: "sup.accept".into(),
+            last_day: day("2026-12-02"),
         }
         .into(),
         claim::AmountChanged {

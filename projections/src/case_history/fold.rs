@@ -69,6 +69,8 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
                 filed_at: it.filed_at,
                 suggested_track: it.suggested_track,
                 safe_date: it.safe_date,
+                answer_by: it.answer_by.as_ref().map(|it| it.last_day),
+                unanswered: false,
                 case: None,
                 evidence: Vec::new(),
                 external: it.external.clone(),
@@ -97,7 +99,9 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         ClaimEvent::Referred(it) => change_claim(rows, meta, it.claim, |row| {
             row.state = ClaimState::Referred;
             (row.office, row.region) = (it.to, it.to_region);
+            (row.answer_by, row.unanswered) = (it.answer_by.as_ref().map(|it| it.last_day), false);
         }),
+        ClaimEvent::Unanswered(it) => change_claim(rows, meta, it.claim, |row| row.unanswered = true),
         ClaimEvent::AmountChanged(it) => {
             change_claim(rows, meta, it.claim, |row| {
                 (row.total, row.outstanding, row.disputed) = (it.total, it.outstanding, it.disputed);

@@ -133,6 +133,10 @@ pub struct ClaimRow {
     pub suggested_track: Track,
     /// A date to be safe by, where the rules set one.
     pub safe_date: Option<Date>,
+    /// By when the office that has it is to answer, where the rules say so.
+    pub answer_by: Option<Date>,
+    /// Whether that day passed without an answer.
+    pub unanswered: bool,
     /// The case that took it up.
     pub case: Option<CaseId>,
     /// Evidence in the vault.

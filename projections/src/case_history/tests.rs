@@ -32,6 +32,7 @@ fn registered(n: u128, total: i64) -> claim::Registered {
         receipt_text: "回执".into(),
         safe_date: Some(date("2027-11-23")),
         safe_trace: None,
+        answer_by: None,
         statement: None,
         external: None,
         mandate: None,
@@ -66,7 +67,7 @@ fn one_case() -> Ledger {
         ledger.record(registered(n, 28_000 * n as i64));
         let (from_region, to_region) = ("370102".parse().unwrap(), "370202".parse().unwrap());
         let (claim, reason) = (testing::claim(n), "用工地".into());
-        ledger.record(Referred { claim, from, to, from_region, to_region, reason });
+        ledger.record(Referred { claim, from, to, from_region, to_region, reason, answer_by: None });
     }
     ledger.at("2026-11-25", 600);
     ledger.record(accepted(vec![

@@ -170,6 +170,7 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         | ClaimEvent::Linked(_)
         | ClaimEvent::EvidenceAdded(_)
         | ClaimEvent::Referred(_)
+        | ClaimEvent::Unanswered(_)
         | ClaimEvent::FollowedUp(_) => {}
     }
 }

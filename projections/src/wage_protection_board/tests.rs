@@ -73,6 +73,7 @@ fn claimed(n: u128, wages: &[u128]) -> Registered {
         receipt_text: "回执".into(),
         safe_date: Some(date("2027-11-22")),
         safe_trace: None,
+        answer_by: None,
         statement: None,
         external: None,
         mandate: None,
