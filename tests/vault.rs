@@ -275,3 +275,100 @@ async fn a_keeper_hands_a_department_its_key_and_it_is_on_record() {
     let (old, new) = (tokens(&page["items"][0]), tokens(page["items"].as_array().unwrap().last().unwrap()));
     assert!(old.starts_with("hmac-sha256:") && new.starts_with("k2:hmac-sha256:"), "{old} {new}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_wrongly_is_told_anew_and_the_old_stays_on_record() {
+    let dawn = Dawn::breaks().await;
+    let (server, (worker, holder)) = (&dawn.server, dawn.workers[0].clone());
+    let revise = |revision: Value| {
+        let mut body = json!({ "revision": { "person": holder }, "reason": "mistaken" });
+        body["revision"].as_object_mut().unwrap().extend(revision.as_object().unwrap().clone());
+        server.command("clerk", "person.revise", body)
+    };
+    let told = revise(json!({ "name": "章三", "phone": "13900000077" })).await.ok();
+    server.views_catch_up().await;
+    assert_eq!(open(server, "clerk", &holder, "desk_service").await.ok(), json!({ "name": "章三" }));
+    let registered = server.get("privacy", "/v1/events?type=person.registered&limit=200").await.ok();
+    let first = &registered["items"][0];
+    let revised =
+        server.get("auditor", &format!("/v1/events/{}", told["position"].as_str().unwrap())).await.ok();
+    assert_eq!((&revised["data"]["corrects"], &revised["subject"]), (&first["id"], &first["subject"]));
+    assert_eq!(revised["data"]["revision"].get("document"), None, "the document stays");
+
+    // Another document: new tokens and age from now on; the old number is nobody's.
+    let document = |number: &str| json!({ "document": { "kind": "resident_id", "number": number } });
+    revise(document("370102199003070059")).await.ok();
+    server.views_catch_up().await;
+    assert_eq!(open(server, "clerk", &holder, "desk_service").await.ok(), json!({ "name": "章三" }));
+    let register = json!({ "person": person("张三", DOCUMENTS[0], "13900000066"), "profile": profile() });
+    let stranger = id_of(&server.command("clerk", "worker.register", register.clone()).await.ok(), "person");
+    assert_ne!(stranger, holder);
+    let same = json!({ "person": person("章三", "370102199003070059", "13900000077"), "profile": profile() });
+    let refused = server.command("clerk", "worker.register", same).await.refused(409, "exists");
+    assert!(refused.to_string().contains(&worker), "{refused}");
+
+    // Refused: the index holds nothing of it, under whatever key it came.
+    let elsewhere = json!({ "revision": { "person": holder, "phone": "13900000088",
+                                          "document": { "kind": "resident_id", "number": "370102199003070067" } },
+                            "reason": "mistaken" });
+    let key = server.running.clock.new_key();
+    let telling = |body: Value| server.command_with_key("clerk", "person.revise", key, body);
+    let mut right = elsewhere.clone();
+    right["revision"] = json!({ "person": holder, "address": "幸福巷七号" });
+    let receipt = telling(right.clone()).await.ok();
+    telling(elsewhere).await.refused(409, "key_reused");
+    assert_eq!(telling(right).await.ok()["command"], receipt["command"]);
+    let other =
+        json!({ "person": person("钱七", "370102199003070067", "13900000088"), "profile": profile() });
+    let other = id_of(&server.command("clerk", "worker.register", other).await.ok(), "person");
+    assert_ne!(other, holder, "what was refused is nobody's");
+
+    // A number that is somebody else's: both stay, and somebody decides.
+    let told = revise(document(DOCUMENTS[1])).await.ok();
+    let types: Vec<_> = told["events"].as_array().unwrap().iter().map(|it| it["type"].clone()).collect();
+    assert_eq!(types, ["person.revised", "person.duplicate_suspected"]);
+    revise(json!({})).await.refused(422, "bad_field");
+    let bad = revise(document("370102199003070058")).await;
+    assert!(bad.status == 422 && !bad.text.contains("370102199003070058"), "{}", bad.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_ledger_decided_and_the_vault_was_never_told_is_made_good_at_the_next_start() {
+    let Dawn { server, market, workers, household } = Dawn::breaks().await;
+    let vault = server.data().join("vault");
+    let (index, keys) = (vault.join("index.log"), vault.join("keys.log"));
+    let document = "370102199003070059";
+    let revision =
+        json!({ "person": workers[1].1, "document": { "kind": "resident_id", "number": document } });
+    let body = json!({ "revision": revision, "reason": "mistaken" });
+    server.command("clerk", "person.revise", body).await.ok();
+    // The record by which the vault was told is half written, and nothing after it.
+    let mut old_index = std::fs::read(&index).unwrap();
+    old_index.pop();
+    let old_keys = std::fs::read(&keys).unwrap();
+
+    let dawn = Dawn { server, market, workers, household };
+    dawn.issue(&dawn.workers[0].1, "LX-0001").await.ok();
+    let replace = json!({ "person": dawn.workers[0].1, "card": "LX-0002", "replaces": "lost" });
+    dawn.server.command("clerk", "person.issue_card", replace).await.ok();
+    dawn.server.views_catch_up().await;
+    let sealed = &dawn.workers[2].1;
+    let body = json!({ "person": sealed, "key": key_of(&dawn.server, sealed).await, "key_state": "sealed",
+                       "basis": "停止处理" });
+    dawn.server.command("privacy", "person.set_key_state", body).await.ok();
+
+    let Dawn { server, market, workers, household } = dawn;
+    let crashed = || {
+        std::fs::write(&index, &old_index).unwrap();
+        std::fs::write(&keys, &old_keys).unwrap();
+    };
+    let server = server.restart_after(crashed).await;
+    let dawn = Dawn { server, market, workers, household };
+    dawn.arrive("dispatcher", "LX-0001").await.refused(409, "card_dead");
+    assert_eq!(id_of(&dawn.arrive("dispatcher", "LX-0002").await.ok(), "worker"), dawn.workers[0].0);
+    let same = json!({ "person": person("李四", document, "13900000001"), "profile": profile() });
+    let refused = dawn.server.command("clerk", "worker.register", same).await.refused(409, "exists");
+    assert!(refused.to_string().contains(&dawn.workers[1].0), "{refused}");
+    dawn.server.views_catch_up().await;
+    open(&dawn.server, "clerk", &dawn.workers[2].1, "desk_service").await.refused(403, "opening_refused");
+}

@@ -43,6 +43,8 @@ pub enum PersonalShape {
     Text,
     /// The number of a market card; here, its id.
     Card,
+    /// What is told anew of one human.
+    Revision,
 }
 
 /// A command's field in which a scanned card may stand for whoever holds it: `{"card": "…"}` in place of an id.

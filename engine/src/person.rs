@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use linggong_events::commit::Digest;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::id::{
-    ActorId, CardId, EmployerId, EntityRef, HireId, KeyId, PersonId, WageId, WorkerId,
+    ActorId, CardId, EmployerId, EntityRef, EventId, HireId, KeyId, PersonId, WageId, WorkerId,
 };
 use linggong_events::measure::Fen;
 use linggong_events::person::{
     CardEnd, CardEnded, CardIssued, DuplicateSuspected, IdentityLinked, IdentityUnlinked, KeyOpened,
-    KeyOpeningProposed, KeyState, KeyStateChanged, KnownPerson, PersonEvent, Registered,
+    KeyOpeningProposed, KeyState, KeyStateChanged, KnownPerson, PersonEvent, PersonField, Registered,
+    Revised, Revision, RevisionReason,
 };
 use linggong_events::time::{DAY_MS, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,8 @@ commands! {
         Link = "link", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
         /// Dissolves a link that was wrong.
         Unlink = "unlink", [CaseOfficer, PrivacyOfficer] => { person: PersonId, other: PersonId, basis: String }
+        /// 更正: tells some of what is known of a human anew.
+        Revise = "revise", [Clerk, Dispatcher, MarketManager, PrivacyOfficer], seal [revision: Revision] => { revision: Revision, reason: RevisionReason }
         /// Changes what the vault may do with a key of this person.
         SetKeyState = "set_key_state", [PrivacyOfficer, CaseLead] => { person: PersonId, key: KeyId, key_state: KeyState, basis: String }
         /// Asks to open what a sealed key keeps.
@@ -55,10 +59,32 @@ pub(crate) struct Person {
     pub(crate) openings_proposed: BTreeSet<(KeyId, ActorId)>,
     /// Who may open what a sealed key keeps.
     pub(crate) openings: BTreeMap<(KeyId, ActorId), Opening>,
+    /// The event that told of this human last.
+    pub(crate) told_by: Option<EventId>,
+    /// The document and phone that were told anew last.
+    pub(crate) told_anew: ToldAnew,
     /// The card by which this human is known at gates.
     pub(crate) card: Option<CardId>,
     /// The worker that this human is.
     pub(crate) worker: Option<WorkerId>,
+}
+
+/// Which document and phone of a human were told anew, each by the hash of its sealed box: no two sealings share one,
+/// so that it says which telling it was and nothing of what was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldAnew {
+    /// The document.
+    pub document: Option<Digest>,
+    /// The phone.
+    pub phone: Option<Digest>,
+}
+
+impl ToldAnew {
+    /// Of one revision.
+    pub fn by(revision: &Revision) -> ToldAnew {
+        let told = |field| revision.sealed.get(&field).map(|it| Digest::of(it.boxed.as_bytes()));
+        ToldAnew { document: told(PersonField::Document), phone: told(PersonField::Phone) }
+    }
 }
 
 /// What two officers agreed on.
@@ -99,6 +125,11 @@ impl State {
         self.persons.iter().flat_map(of_person)
     }
 
+    /// The document and phone of `person` that were told anew last.
+    pub fn told_anew(&self, person: PersonId) -> ToldAnew {
+        self.persons.get(&person).map(|it| it.told_anew).unwrap_or_default()
+    }
+
     /// Everybody whose data the vault must hold: all but those whose key was shredded.
     pub fn people(&self) -> impl Iterator<Item = PersonId> {
         let kept = |it: &(&PersonId, &Person)| it.1.key_state != Some(KeyState::Shredded);
@@ -125,8 +156,11 @@ impl State {
         self.employers.iter().filter(move |(_, it)| it.details.person == Some(person)).map(|(id, _)| *id)
     }
 
-    /// Refuses whoever acts on the record of a human who has nothing to do with their regions.
+    /// Refuses whoever acts on the record of nobody, or of a human who has nothing to do with their regions.
     fn check_person_here(&self, person: PersonId, actor: &Actor) -> Result<(), Refusal> {
+        if !self.persons.contains_key(&person) {
+            return Err(Refusal::unknown(person));
+        }
         let workers = self.workers.values().filter(|it| it.person == person);
         let as_worker = workers.flat_map(|it| self.regions_of_worker(it));
         let employers = self.employers.values().filter(|it| it.details.person == Some(person));
@@ -245,6 +279,28 @@ pub(crate) fn decide(
             let (officer, basis) = (it.officer, it.basis.clone());
             KeyOpened { person: it.person, key: it.key, officer, until, basis }.into()
         }
+        PersonCommand::Revise(it) => {
+            let revision = &it.revision;
+            let person = known(revision.person)?;
+            state.check_person_here(revision.person, context.actor)?;
+            // Whoever writes down another document is another human for every check that follows.
+            if context.actor.person == Some(revision.person) {
+                return Err(Refusal::ConflictOfInterest { entity: revision.person.into() });
+            }
+            if person.key_state == Some(KeyState::Shredded) {
+                return Err(Refusal::Ended { entity: revision.person.into() });
+            }
+            if revision.sealed.is_empty() {
+                return Err(Refusal::bad_field("revision", "tells nothing anew"));
+            }
+            let corrects = person.told_by.ok_or_else(|| Refusal::unknown(revision.person))?;
+            let (person, reason) = (revision.person, it.reason);
+            let mut events = vec![Revised { person, revision: revision.clone(), reason, corrects }.into()];
+            if let Some(other) = revision.duplicate_suspected.filter(|it| *it != person) {
+                events.push(DuplicateSuspected { person, other }.into());
+            }
+            return Ok(events);
+        }
         PersonCommand::IssueCard(it) => return issue_card(state, it, context),
         PersonCommand::EndCard(it) => {
             let person = known(it.person)?;
@@ -297,7 +353,19 @@ fn issue_card(state: &State, it: &IssueCard, context: &Context<'_>) -> Result<Ve
 pub(crate) fn evolve(state: &mut State, event: &PersonEvent, meta: &Meta) {
     match event {
         PersonEvent::Registered(it) => {
-            state.persons.entry(it.person).or_default();
+            state.persons.entry(it.person).or_default().told_by = Some(meta.id);
+        }
+        PersonEvent::Revised(it) => {
+            let told = ToldAnew::by(&it.revision);
+            let person = state.persons.entry(it.person).or_default();
+            person.told_by = Some(meta.id);
+            person.told_anew.document = told.document.or(person.told_anew.document);
+            person.told_anew.phone = told.phone.or(person.told_anew.phone);
+            let worker = person.worker.and_then(|id| state.workers.get_mut(&id));
+            if let (Some(worker), Some(document)) = (worker, &it.revision.document) {
+                (worker.age, worker.document_verified) = (document.age, true);
+                worker.tokens = Some(document.tokens.clone());
+            }
         }
         PersonEvent::DuplicateSuspected(_) => {}
         PersonEvent::IdentityLinked(it) => {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::events;
-use crate::id::{ActorId, CardId, KeyId, PersonId};
+use crate::id::{ActorId, CardId, EventId, KeyId, PersonId};
 use crate::time::{Date, Timestamp};
 
 /// One field that only the vault can open: XChaCha20-Poly1305 under one person's key.
@@ -144,11 +144,54 @@ pub struct KnownPerson {
     pub duplicate_suspected: Option<PersonId>,
 }
 
+/// What the vault tells of a human whose data was put right: only what is told anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revision {
+    /// The person in the vault's index.
+    pub person: PersonId,
+    /// The fields that are told anew, sealed; the others stay as they are.
+    pub sealed: BTreeMap<PersonField, Sealed>,
+    /// What another document proves; absent where the document stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<DocumentFacts>,
+    /// Somebody else who has this document or phone and may be the same human; an officer decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_suspected: Option<PersonId>,
+}
+
+/// What an identity document proves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentFacts {
+    /// The age, where the document tells a birth date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<Age>,
+    /// A keyed hash of the document per department.
+    pub tokens: BTreeMap<String, String>,
+}
+
+/// Why what is known of a human is told anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RevisionReason {
+    /// 登记有误: it was written down wrongly.
+    Mistaken,
+    /// 情况变更: it is another one now.
+    Changed,
+    /// 补验证件: the document was shown later.
+    DocumentShown,
+}
+
 events! {
     /// What happens to the record of a human.
     PersonEvent: Person {
         /// The vault knows this human from now on.
         Registered = "registered", 1, Never => { person: PersonId, known: KnownPerson }
+        /// Some of it is told anew; it points at the event that told it last, which stays as it is.
+        Revised = "revised", 1, Never => {
+            person: PersonId, revision: Revision, reason: RevisionReason, corrects: EventId,
+        }
         /// Two records may be one human; nothing changes until somebody decides.
         DuplicateSuspected = "duplicate_suspected", 1, Never => { person: PersonId, other: PersonId }
         /// An officer found two records to be one human; earlier events stay as they are.

@@ -1,5 +1,6 @@
 //! The HTTP surface: one generic command route, reads, events, and what operators need.
 
+mod at_vault;
 mod auth;
 mod cards;
 mod claim_receipt;
@@ -13,7 +14,7 @@ pub(crate) mod listen;
 mod ops;
 mod reads;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -32,6 +33,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use at_vault::SharedVault;
 pub use commands::ReceiptAnswer;
 pub use error::{CODES, Problem};
 pub use events::Streams;
@@ -42,7 +44,6 @@ use crate::identity::Tokens;
 use crate::packs::PackStore;
 use crate::partition_task::PartitionHandle;
 use crate::projection_task::ProjectionsHandle;
-use crate::vault::Vault;
 
 /// Everything a request may need: handles to the tasks, readers, the vault.
 #[derive(Clone)]
@@ -72,8 +73,8 @@ pub struct Parts {
     pub demo: bool,
     /// The limits of requests.
     pub limits: Limits,
-    /// Only ever taken on a blocking thread.
-    pub vault: Mutex<Vault>,
+    /// The vault, one request at a time.
+    pub vault: Arc<SharedVault>,
     /// The streams that are open.
     pub streams: Arc<Streams>,
     /// Turns true when the process is asked to stop: streams end then.
@@ -102,11 +103,6 @@ impl App {
         App(Arc::new(parts))
     }
 
-    fn vault(&self) -> MutexGuard<'_, Vault> {
-        // A panic while the vault was held cannot leave it half written: every record is whole or absent.
-        self.vault.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The head of the log as it is now, and signed, over the tree that its writer keeps.
     fn tree_head(&self) -> Option<(Head, String)> {
         let (head, tree) = self.log.tree()?;
@@ -123,9 +119,10 @@ impl App {
                 audit.commit(&commit).map_err(|error| Problem::internal(&error))?;
                 day.commit(&commit, &audit);
             }
-            Ok::<_, Problem>((day, app.vault().access_head()))
+            Ok::<_, Problem>(day)
         });
-        let (day, access) = gathered.await.map_err(|error| Problem::internal(&error))??;
+        let day = gathered.await.map_err(|error| Problem::internal(&error))??;
+        let access = self.vault.at(|vault| vault.access_head()).await?;
         Ok(day.sheet(&self.head_key, Some(&access), self.demo))
     }
 }

@@ -43,7 +43,7 @@ use serde_json::{Map, Value, json};
 use crate::glossary::{self, Lang};
 use crate::http::{Problem, ROUTES, ReceiptAnswer, Route};
 use crate::projection_task::ViewState;
-use crate::vault::{ClearPerson, ClearText, MediaType, PurposeKind};
+use crate::vault::{ClearPerson, ClearRevision, ClearText, MediaType, PurposeKind};
 
 /// The registry of commands: names, roles, which fields are sealed, and the form of the body.
 pub(crate) async fn registry() -> Json<Value> {
@@ -94,6 +94,7 @@ fn body_schema(command: &CommandType, generator: &mut SchemaGenerator) -> Value 
         let clear = match field.shape {
             PersonalShape::Person => generator.subschema_for::<ClearPerson>(),
             PersonalShape::Text => generator.subschema_for::<ClearText>(),
+            PersonalShape::Revision => generator.subschema_for::<ClearRevision>(),
             PersonalShape::Card => card_number(),
         };
         schema["properties"][field.name] = serde_json::to_value(clear).unwrap_or_default();

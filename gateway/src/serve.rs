@@ -1,11 +1,12 @@
 //! Putting it together: log, partition, views, vault and HTTP in one process, started in order, stopped in order.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use tokio::sync::watch;
 use crate::cli::exit::Exit;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::{App, Limits, Parts, listen, router};
+use crate::http::{App, Limits, Parts, SharedVault, listen, router};
 use crate::identity::{TokenError, TokenList, Tokens};
 use crate::packs::{PackStore, PackStoreError};
 use crate::snapshot::{self, SnapshotAlarm, SnapshotStore};
@@ -358,6 +359,7 @@ pub async fn start_with_views(
     let key_states: Vec<_> = partition.state().key_states().collect();
     let cards: Vec<_> = partition.state().cards().collect();
     let people: Vec<_> = partition.state().people().collect();
+    let told_anew: BTreeMap<_, _> = people.iter().map(|it| (*it, partition.state().told_anew(*it))).collect();
     let at_vault = VaultSettings {
         directory: data.join("vault"),
         master_key: config.vault_key_file(),
@@ -406,6 +408,9 @@ pub async fn start_with_views(
     for (person, card, live) in cards {
         vault.set_card(person, card, live)?;
     }
+    for person in vault.waiting_revisions() {
+        vault.settle_all_revisions(person, told_anew.get(&person).copied().unwrap_or_default())?;
+    }
     let (stop, stopping) = watch::channel(false);
     let (listed, tokens) = watch::channel(Tokens::read(&config.tokens_file())?);
     let app = App::new(Parts {
@@ -423,7 +428,7 @@ pub async fn start_with_views(
             body_bytes: config.body_bytes,
             request: Duration::from_secs(config.request_seconds),
         },
-        vault: Mutex::new(vault),
+        vault: SharedVault::new(vault),
         streams: Arc::default(),
         stopping: stopping.clone(),
     });

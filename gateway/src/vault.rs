@@ -21,17 +21,18 @@ mod records;
 mod seal;
 mod sources;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use linggong_engine::person::ToldAnew;
 use linggong_events::audience::Department;
 use linggong_events::commit::{Digest, Head};
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{ActorId, CardId, CommandId, EntityRef, KeyId, Kind, OfficeId, PersonId, new_id};
 use linggong_events::identity::IdentityDocument;
-use linggong_events::person::{Age, KeyState, KnownPerson, PersonField, Sealed};
+use linggong_events::person::{Age, DocumentFacts, KeyState, KnownPerson, PersonField, Revision, Sealed};
 use linggong_events::time::Date;
 use thiserror::Error;
 use uuid::Uuid;
@@ -43,13 +44,13 @@ pub use command::SealError;
 pub use drawn::draw_by;
 pub use evidence::{Evidence, EvidenceError, MAX_EVIDENCE_BYTES, MediaType};
 pub use index::CardHolder;
-pub use person::{BadClear, Birth, ClearDocument, ClearPerson, ClearText};
+pub use person::{BadClear, Birth, ClearDocument, ClearPerson, ClearRevision, ClearText};
 pub use records::RecordError;
 pub use seal::{BoxShut, NoChance, Secret, SecretString};
 
 use access::AccessLog;
 use evidence::{EvidenceStore, Stored, make_directory};
-use index::{CardKnown, Index, Known};
+use index::{CardKnown, Index, Known, Settled, Waiting};
 use keys::Keys;
 use person::CheckedPerson;
 use records::{Check, RecordFile, write_whole};
@@ -358,7 +359,7 @@ impl Vault {
         if by_document.is_some() {
             if phone.as_ref().is_some_and(|hash| !self.index.has_phone(person, hash)) {
                 let phone = phone.clone();
-                self.index.learn(Known { person, origin: None, document: None, phone, card: None })?;
+                self.index.learn(Known { phone, ..Known::of(person) })?;
             }
         } else {
             let origin = self.origin(&checked);
@@ -370,7 +371,7 @@ impl Vault {
                 // The key first: whoever is in the index has one.
                 self.keys.make(KeyId(new_id(command, "key", n)), person.into())?;
                 let phone = phone.clone();
-                self.index.learn(Known { person, origin: Some(origin), document, phone, card: None })?;
+                self.index.learn(Known { origin: Some(origin), document, phone, ..Known::of(person) })?;
             }
         }
 
@@ -394,6 +395,83 @@ impl Vault {
         Ok(known)
     }
 
+    /// Seals what `command` tells anew of a human whom the vault knows. The index holds the new document and phone
+    /// back until [`Vault::settle_revision`] says what was decided.
+    pub fn seal_revision(
+        &mut self,
+        clear: &ClearRevision,
+        command: CommandId,
+        on: Date,
+    ) -> Result<Revision, VaultError> {
+        let (person, checked) = (clear.person, CheckedPerson::revised(clear, on)?);
+        let (key, secret) = self.sealing_key(person)?;
+        let mut revision =
+            Revision { person, sealed: BTreeMap::new(), document: None, duplicate_suspected: None };
+        for (field, text) in &checked.fields {
+            let place = Place { command, label: person_label(*field), person, key };
+            revision
+                .sealed
+                .insert(*field, Sealed { person, key, boxed: seal_field(&secret, place, text.expose())? });
+        }
+        let mut known = Known::of(person);
+        let waiting = |told| Waiting { told, document: None, phone: None };
+        let told = ToldAnew::by(&revision);
+        if let (Some(shown), Some(told)) = (&checked.document, told.document) {
+            let age = checked.birth_date.map(|birth| Age::at(birth, on));
+            revision.document = Some(DocumentFacts { age, tokens: self.tokens(shown) });
+            let hash = self.index.document_hash(shown);
+            revision.duplicate_suspected = self.index.by_document(&hash).filter(|it| *it != person);
+            let document = Some((index::kind_name(shown).to_owned(), hash));
+            known.waiting.push(Waiting { document, ..waiting(told) });
+        }
+        if let (Some(phone), Some(told)) = (&checked.phone, told.phone) {
+            let hash = self.index.phone_hash(phone);
+            let suspected = self.index.suspected(person, &hash);
+            revision.duplicate_suspected = revision.duplicate_suspected.or(suspected);
+            known.waiting.push(Waiting { phone: Some(hash), ..waiting(told) });
+        }
+        if !known.waiting.is_empty() {
+            self.index.learn(known)?;
+        }
+        Ok(revision)
+    }
+
+    /// What was told anew of whom, and of which it is not known here what was decided.
+    pub fn waiting_revisions(&self) -> BTreeSet<PersonId> {
+        self.index.waiting().map(|(person, _)| person).collect()
+    }
+
+    /// Takes over what the ledger says that it was told of `person` last. Of `asked`, what the ledger does not hold is
+    /// dropped; what others tell meanwhile goes on waiting.
+    pub fn settle_revision(
+        &mut self,
+        person: PersonId,
+        asked: ToldAnew,
+        ledger: ToldAnew,
+    ) -> Result<(), VaultError> {
+        let mut settled = Vec::new();
+        for (asked, ledger) in [(asked.document, ledger.document), (asked.phone, ledger.phone)] {
+            let dropped = asked.filter(|it| Some(*it) != ledger).map(|told| Settled { told, so: false });
+            let taken = ledger.map(|told| Settled { told, so: true });
+            settled.extend(dropped.into_iter().chain(taken).filter(|it| self.index.waits(it.told)));
+        }
+        if !settled.is_empty() {
+            self.index.learn(Known { settled, ..Known::of(person) })?;
+        }
+        Ok(())
+    }
+
+    /// Settles, at a start, all that was told of `person`: nobody decides about any of it any more.
+    pub fn settle_all_revisions(&mut self, person: PersonId, ledger: ToldAnew) -> Result<(), VaultError> {
+        let said = [ledger.document, ledger.phone];
+        let own = self.index.waiting().filter(|it| it.0 == person).map(|(_, told)| told);
+        let settled: Vec<_> = own.map(|told| Settled { told, so: said.contains(&Some(told)) }).collect();
+        if !settled.is_empty() {
+            self.index.learn(Known { settled, ..Known::of(person) })?;
+        }
+        Ok(())
+    }
+
     /// The id of the market card with this number.
     pub fn card_id(&self, number: &SecretString) -> Result<CardId, VaultError> {
         Ok(self.index.card_id(&person::card(number)?))
@@ -407,11 +485,13 @@ impl Vault {
     /// Learns what the ledger says of a card. Of whoever is not known here, or no longer, nothing is learnt.
     pub fn set_card(&mut self, person: PersonId, card: CardId, live: bool) -> Result<(), VaultError> {
         let said = if live { CardHolder::Live(person) } else { CardHolder::Dead(person) };
-        if !self.index.knows(person) || self.index.by_card(card) == said {
+        let known = self.index.by_card(card);
+        // A dead card stays dead, in whatever order two are told.
+        if !self.index.knows(person) || known == said || known == CardHolder::Dead(person) {
             return Ok(());
         }
         let card = Some(CardKnown { card, live });
-        self.index.learn(Known { person, origin: None, document: None, phone: None, card })?;
+        self.index.learn(Known { card, ..Known::of(person) })?;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! 名录: who and what stands behind an id: markets, workers, people, employers, rule packs.
 
+use std::collections::BTreeMap;
+
 use linggong_events::Event;
 use linggong_events::codec::as_written;
 use linggong_events::employer::{EmployerDetails, EmployerEvent};
@@ -10,7 +12,7 @@ use linggong_events::id::{
 use linggong_events::identity::OrgCode;
 use linggong_events::market::{MarketEvent, MarketKind};
 use linggong_events::occupation::Occupation;
-use linggong_events::person::{Age, KeyState, KnownPerson, PersonEvent};
+use linggong_events::person::{Age, KeyState, KnownPerson, PersonEvent, PersonField};
 use linggong_events::place::Point;
 use linggong_events::region::Region;
 use linggong_events::rules::{PackKind, RulesEvent};
@@ -92,8 +94,10 @@ pub struct PersonRow {
     #[serde(with = "as_written")]
     #[schemars(with = "KnownPerson")]
     pub known: KnownPerson,
-    /// The command under which the fields were sealed: they open with its id alone.
-    pub sealed_by: Option<CommandId>,
+    /// The command under which each field was sealed: it opens with its id alone.
+    pub sealed_by: BTreeMap<PersonField, CommandId>,
+    /// The workers that they are.
+    pub workers: Vec<WorkerId>,
     /// Records that may be the same human.
     pub suspected: Vec<PersonId>,
     /// Records that an officer found to be the same human.
@@ -251,6 +255,7 @@ fn of_worker(rows: &mut Rows<'_>, meta: &Meta, event: &WorkerEvent) {
             };
             rows.put(worker(it.worker), &row);
             rows.put(WORKERS_OF_PERSON.key().id(it.person.0).id(it.worker.0), &());
+            rows.update(person(it.person), |row| row.workers.push(it.worker));
         }
         WorkerEvent::ProfileChanged(it) => {
             rows.update(worker(it.worker), |row| row.profile = it.profile.clone());
@@ -275,14 +280,32 @@ fn of_person(rows: &mut Rows<'_>, meta: &Meta, event: &PersonEvent) {
             let mut row = rows.get(&person(it.person)).unwrap_or_else(|| PersonRow {
                 person: it.person,
                 known: it.known.clone(),
-                sealed_by: None,
+                sealed_by: BTreeMap::new(),
+                workers: Vec::new(),
                 suspected: it.known.duplicate_suspected.into_iter().collect(),
                 linked: Vec::new(),
                 keys: Vec::new(),
             });
             row.known = it.known.clone();
-            row.sealed_by = meta.command.as_ref().map(|(command, _)| *command);
+            row.sealed_by.clear();
+            sealed_under(&mut row, meta, it.known.sealed.keys());
             rows.put(person(it.person), &row);
+        }
+        PersonEvent::Revised(it) => {
+            let revision = &it.revision;
+            rows.update(person(it.person), |row| {
+                row.known.sealed.extend(revision.sealed.clone());
+                sealed_under(row, meta, revision.sealed.keys());
+                if let Some(document) = &revision.document {
+                    (row.known.age, row.known.document_verified) = (document.age, true);
+                    row.known.tokens = document.tokens.clone();
+                }
+            });
+            let Some(document) = &revision.document else { return };
+            let workers = rows.get(&person(it.person)).map(|row| row.workers).unwrap_or_default();
+            for id in workers {
+                rows.update(worker(id), |row| (row.age, row.document_verified) = (document.age, true));
+            }
         }
         PersonEvent::DuplicateSuspected(it) => both(rows, it.person, it.other, |row, other| {
             if !row.suspected.contains(&other) {
@@ -305,6 +328,12 @@ fn of_person(rows: &mut Rows<'_>, meta: &Meta, event: &PersonEvent) {
         PersonEvent::KeyOpeningProposed(_) | PersonEvent::KeyOpened(_) => {}
         PersonEvent::CardIssued(_) | PersonEvent::CardEnded(_) => {}
     }
+}
+
+/// Notes under which command these fields were sealed.
+fn sealed_under<'a>(row: &mut PersonRow, meta: &Meta, fields: impl Iterator<Item = &'a PersonField>) {
+    let Some((command, _)) = &meta.command else { return };
+    row.sealed_by.extend(fields.map(|it| (*it, *command)));
 }
 
 /// Changes both ends of a relation between two records.

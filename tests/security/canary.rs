@@ -240,6 +240,14 @@ async fn personal_data_is_nowhere_but_in_the_answer_that_opens_it() {
                       "label": "欠条" });
     hear(server.command("clerk", "claim.add_evidence", add).await).ok();
 
+    // Put right, twice: what was wrong is as personal as what is right.
+    for name in [format!("{NAME}{NAME}"), NAME.to_owned()] {
+        let revision =
+            json!({ "person": a.person, "name": name, "phone": PHONE, "document": person["document"] });
+        let body = json!({ "revision": revision, "reason": "mistaken" });
+        hear(server.command("clerk", "person.revise", body).await).ok();
+    }
+
     // A card, given out, read, lost, and found by somebody.
     let issue = |card: &str| json!({ "person": a.person, "card": card });
     hear(server.command("clerk", "person.issue_card", issue(CARD)).await).ok();

@@ -139,7 +139,7 @@ impl Bodies<'_> {
         for field in command.personal {
             let path = format!("/{}", field.name);
             texts.retain(|it| !it.starts_with(&format!("{path}/")));
-            use linggong_engine::command::PersonalShape::{Card, Person, Text};
+            use linggong_engine::command::PersonalShape::{Card, Person, Revision, Text};
             let (value, inner): (Value, &[&str]) = match field.shape {
                 Person => (
                     json!({ "name": "张三", "document": { "kind": "resident_id", "number": cast::document(31) },
@@ -148,6 +148,10 @@ impl Bodies<'_> {
                     &["name", "document/number", "phone", "bank_account", "address", "emergency_contact"],
                 ),
                 Text => (json!({ "person": self.cast.a.person, "text": "说了" }), &["text", "person"]),
+                Revision => (
+                    json!({ "person": self.cast.a.person, "name": "张三", "phone": "13900000032", "address": "某街" }),
+                    &["name", "phone", "address", "person"],
+                ),
                 Card => (json!("LX-2026-0031"), &[""]),
             };
             body[field.name] = value;

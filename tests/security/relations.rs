@@ -383,13 +383,19 @@ impl World {
             "person.set_key_state" => {
                 json!({ "person": person, "key": Uuid::from_u128(0xc1), "key_state": "sealed", "basis": "归档" })
             }
-            "person.issue_card" => json!({ "person": person, "card": Uuid::from_u128(0xca) }),
-            "person.end_card" => json!({ "person": person, "why": "lost" }),
             "person.key_opening.propose" => {
                 json!({ "person": person, "key": Uuid::from_u128(0xc1), "basis": "调阅" })
             }
             "person.key_opening.confirm" => {
-                json!({ "person": person, "key": Uuid::from_u128(0xc1), "officer": id(OFFICER), "basis": "调阅" })
+                let officer = Uuid::from_u128(0xc2);
+                json!({ "person": person, "key": Uuid::from_u128(0xc1), "officer": officer, "basis": "调阅" })
+            }
+            "person.issue_card" => json!({ "person": person, "card": Uuid::from_u128(0xc3) }),
+            "person.end_card" => json!({ "person": person, "why": "lost" }),
+            "person.revise" => {
+                let sealed =
+                    json!({ "name": { "person": person, "key": Uuid::from_u128(0xc1), "box": "xc20p:AA" } });
+                json!({ "revision": { "person": person, "sealed": sealed }, "reason": "mistaken" })
             }
             "rules.adopt" => {
                 json!({ "name": "own", "pack_kind": "statutes", "digest": paper, "reason": "更新" })

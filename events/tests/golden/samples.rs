@@ -25,7 +25,10 @@ use linggong_events::measure::{Fen, Metres};
 use linggong_events::occupation::{CertificateKind, Occupation};
 use linggong_events::offer::{self, WithdrawReason};
 use linggong_events::office::{self, Grant, Role, SeriesKind};
-use linggong_events::person::{self, Age, AgeBand, CardEnd, KeyState, KnownPerson, PersonField, Sealed};
+use linggong_events::person::{
+    self, Age, AgeBand, CardEnd, DocumentFacts, KeyState, KnownPerson, PersonField, Revision, RevisionReason,
+    Sealed,
+};
 use linggong_events::place::Point;
 use linggong_events::posting::{
     self, FillMode, Finding, PayDue, PayKind, PayTerms, PostingTerms, RelationKind, Requirements,
@@ -132,6 +135,15 @@ fn known(person: PersonId) -> KnownPerson {
             (PersonField::Phone, own),
         ]),
         tokens: tokens(),
+        duplicate_suspected: Some(a_person(3)),
+    }
+}
+
+fn revision(person: PersonId) -> Revision {
+    Revision {
+        person,
+        sealed: BTreeMap::from([(PersonField::Document, Sealed { person, ..sealed() })]),
+        document: Some(DocumentFacts { age: Some(age()), tokens: tokens() }),
         duplicate_suspected: Some(a_person(3)),
     }
 }
@@ -305,6 +317,13 @@ fn of_places_and_people() -> Vec<Event> {
         office::ClockHeld { office, reason: office::ClockDoubt::Jump, by_ms: -7_200_000 }.into(),
         office::ClockConfirmed { office, reason: "停电三小时, 时钟已与授时核对".into() }.into(),
         person::Registered { person, known: known(person) }.into(),
+        person::Revised {
+            person,
+            revision: revision(person),
+            reason: RevisionReason::Mistaken,
+            corrects: an_event(1),
+        }
+        .into(),
         person::DuplicateSuspected { person, other: a_person(2) }.into(),
         person::IdentityLinked { person, other: a_person(2), basis: "核对两份身份证原件".into() }.into(),
         person::IdentityUnlinked { person, other: a_person(2), basis: "同名不同人".into() }.into(),

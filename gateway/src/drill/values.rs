@@ -300,6 +300,7 @@ fn written(type_name: &str, text: &str, names: &mut Names) -> Option<Result<Valu
             Ok(json!({ "level": level, "certificates": parts.collect::<Vec<_>>() }))
         }
         "KnownPerson" => names.person(text),
+        "Revision" => names.revision(text),
         "Sealed" => {
             let seed = CommandId(Uuid::nil());
             let (person, key) = (new_id(seed, "sealed-person", 0), new_id(seed, "sealed-key", 0));
@@ -534,6 +535,33 @@ impl Names {
     }
 
     /// `born:1990-05-04`, `person1,born:1990-05-04`, `undocumented`, `unverified`, `duplicate_of:person1`.
+    /// `person1,name,phone`: whom, and which fields are told anew; `born:1984-06-01` for another document.
+    fn revision(&mut self, text: &str) -> Result<Value, String> {
+        let mut revision = json!({ "person": null, "sealed": {} });
+        for part in text.split(',') {
+            let field =
+                part.split_once(':').map_or(part, |(name, _)| if name == "born" { "document" } else { name });
+            if let Some(birth) = part.strip_prefix("born:") {
+                let birth: Date = birth.parse().map_err(|_| format!("`{birth}` is no date of birth"))?;
+                let age = Age::at(birth, self.now.date());
+                revision["document"] =
+                    json!({ "age": age, "tokens": { "si": format!("hmac-sha256:{birth}") } });
+            } else if let Some(name) = part.strip_prefix("duplicate_of:") {
+                let other = self.get(name).ok_or_else(|| format!("`{name}` is nobody yet"))?;
+                revision["duplicate_suspected"] = json!(other.id);
+                continue;
+            } else if kind_of_name(part) == Some(Kind::Person) {
+                revision["person"] =
+                    json!(self.get(part).ok_or_else(|| format!("`{part}` is nobody yet"))?.id);
+                continue;
+            }
+            let key = new_id(CommandId(Uuid::nil()), "sealed-key", 0);
+            let boxed = format!("xc20p:{}", hex::encode(field));
+            revision["sealed"][field] = json!({ "person": revision["person"], "key": key, "box": boxed });
+        }
+        Ok(revision)
+    }
+
     fn person(&mut self, text: &str) -> Result<Value, String> {
         let mut person = None;
         let (mut age, mut verified, mut other) = (None, false, None);

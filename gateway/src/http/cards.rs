@@ -1,7 +1,6 @@
 //! 到场卡: a scanned card stands for its holder. Only the vault knows the number; the engine hears of ids alone.
 
 use linggong_engine::command::{CommandType, Holder};
-use linggong_engine::person::PersonCommand;
 use linggong_engine::refusal::Refusal;
 use linggong_engine::state::State;
 use linggong_events::id::{CommandId, PersonId};
@@ -34,12 +33,10 @@ pub(super) async fn resolve(
     if !reads_cards(role) {
         return Err(Refusal::RoleNotAllowed.into());
     }
-    let looking = app.clone();
-    let holders = tokio::task::spawn_blocking(move || {
-        let vault = looking.vault();
+    let holders = app.vault.at(move |vault| {
         scanned.into_iter().map(|(holder, number)| (holder, vault.holder_of(&number))).collect::<Vec<_>>()
     });
-    let holders = holders.await.map_err(|error| Problem::internal(&error))?;
+    let holders = holders.await?;
     let ask = move |state: &State| {
         let known = holders.into_iter().map(|(holder, card)| {
             let person = match card {
@@ -121,29 +118,6 @@ fn at_mut<'a>(fields: &'a mut Map<String, Value>, path: &str) -> Vec<&'a mut Val
         Some(value) => vec![value],
         None => Vec::new(),
     }
-}
-
-/// Whose card a command changes.
-pub(super) fn changed(command: &PersonCommand) -> Option<PersonId> {
-    match command {
-        PersonCommand::IssueCard(it) => Some(it.person),
-        PersonCommand::EndCard(it) => Some(it.person),
-        PersonCommand::Link(_) | PersonCommand::Unlink(_) | PersonCommand::SetKeyState(_) => None,
-        PersonCommand::ProposeOpening(_) | PersonCommand::ConfirmOpening(_) => None,
-    }
-}
-
-/// Tells the vault what the ledger now says of a person's cards. The events are durable; a crash here is made
-/// good at the next start, from the log.
-pub(super) async fn settle(app: &App, person: PersonId) -> Result<(), Problem> {
-    let ask = move |state: &State| state.cards().filter(|it| it.0 == person).collect::<Vec<_>>();
-    let cards = app.partition.ask(move |partition, _| ask(partition.state())).await?;
-    let telling = app.clone();
-    let told = tokio::task::spawn_blocking(move || {
-        let mut vault = telling.vault();
-        cards.into_iter().try_for_each(|(person, card, live)| vault.set_card(person, card, live))
-    });
-    told.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))
 }
 
 #[cfg(test)]

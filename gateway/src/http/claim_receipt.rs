@@ -104,12 +104,12 @@ async fn claimant(app: &App, worker: WorkerId, purpose: Purpose) -> Result<Optio
     let Some(row) = app.readers.directory.worker(worker)?.value else { return Ok(None) };
     let Some(person) = app.readers.directory.person(row.person)?.value else { return Ok(None) };
     let sealed = person.known.sealed.get(&PersonField::Name).cloned();
-    let Some((sealed, sealed_by)) = sealed.zip(person.sealed_by) else { return Ok(None) };
-    let app = app.clone();
-    let opened = tokio::task::spawn_blocking(move || {
+    let Some((sealed, sealed_by)) = sealed.zip(person.sealed_by.get(&PersonField::Name).copied()) else {
+        return Ok(None);
+    };
+    let opened = app.vault.at(move |vault| {
         let label = person_label(PersonField::Name);
-        app.vault().open_sealed(&sealed, sealed_by, label, &purpose).map(|it| it.expose().to_owned())
+        vault.open_sealed(&sealed, sealed_by, label, &purpose).map(|it| it.expose().to_owned())
     });
-    let opened = opened.await.map_err(|error| Problem::internal(&error))?;
-    opened.map(Some).map_err(|error| not_opened(&error))
+    opened.await?.map(Some).map_err(|error| not_opened(&error))
 }

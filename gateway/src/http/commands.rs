@@ -6,20 +6,20 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use linggong_engine::command::{About, Actor, Command, CommandError, Request};
 use linggong_engine::partition::Receipt;
-use linggong_engine::person::PersonCommand;
 use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{CommandId, EntityRef, EventId, KeyId, PersonId, command_id};
 use linggong_events::measure::{Position, Version};
-use linggong_events::person::KeyState;
 use linggong_projections::timeline::Timeline;
 use linggong_projections::{Order, PageRequest, View};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
+use super::at_vault::Follows;
 use super::auth::Asking;
 use super::error::Problem;
 use super::{App, cards};
@@ -103,48 +103,50 @@ pub(super) async fn give(
     let command_id = command_id(actor.id, key);
     cards::resolve(&app, actor.role, command_id, command_type, &mut fields).await?;
     let actor_id = actor.id;
-    let sealing = app.clone();
-    let sealed = tokio::task::spawn_blocking(move || {
-        let mut vault = sealing.vault();
+    let sealed = app.vault.at(move |vault| {
         let digest = vault.command_digest(actor_id, &format!("{name}\n{canonical}"));
         let mut payload = Value::Object(fields);
         vault.seal_command(&mut payload, command_type.personal, command_id, received_at.date())?;
         Ok::<_, SealError>((digest, payload))
     });
-    let (digest, payload) = sealed.await.map_err(|error| Problem::internal(&error))?.map_err(unsealed)?;
+    let (digest, payload) = sealed.await?.map_err(unsealed)?;
     let command = Command::decode(&command_type.name(), payload).map_err(|error| match error {
         CommandError::Unknown { .. } => Problem::not_found(),
         CommandError::Fields { cause, .. } => bad_fields("body", &cause),
     })?;
-    let key_change = key_change(&command);
-    if let Some(change) = key_change {
-        check_key_change(&app, change).await?;
+    let follows = Follows::of(&command);
+    if let Some(Follows::Key(person, key)) = follows {
+        check_key(&app, person, key).await?;
     }
     let asking = actor.clone();
-    let card_of = if let Command::Person(it) = &command { cards::changed(it) } else { None };
     let request = Request { key, digest, actor, about, received_at, command };
     check_evidence(&app, command_id, request.evidence()?).await?;
-    let receipt = match app.partition.command(request).await? {
+    // On a task of its own: whoever hangs up now does not keep the vault from being told.
+    let deciding = tokio::spawn(decide(app.clone(), request, follows).in_current_span());
+    let receipt = match deciding.await.map_err(|error| Problem::internal(&error))?? {
         Ok(receipt) => receipt,
         Err(refusal) => return Err(refused(&app, &asking, refusal)),
     };
-    if let Some((person, key, _)) = key_change {
-        // What the ledger says now, for this may be the receipt of an old command. The event is durable; a crash
-        // here is made good at the next start, from the log.
-        let state = app.partition.ask(move |partition, _| partition.state().key_state_of(person)).await?;
-        let state = state.unwrap_or(KeyState::Active);
-        let changing = app.clone();
-        let changed = tokio::task::spawn_blocking(move || changing.vault().change_key_state(key, state));
-        changed
-            .await
-            .map_err(|error| Problem::internal(&error))?
-            .map_err(|error| Problem::internal(&error))?;
-    }
-    if let Some(person) = card_of {
-        cards::settle(&app, person).await?;
-    }
     metrics::counter!("linggong_commands_accepted_total").increment(1);
     answer(&app, receipt).map(Json)
+}
+
+/// Lets the partition decide, and the vault follow it.
+async fn decide(
+    app: App,
+    request: Request,
+    follows: Option<Follows>,
+) -> Result<Result<Receipt, Refusal>, Problem> {
+    let decided = app.partition.command(request).await?;
+    match follows {
+        // What a refused command told anew is dropped.
+        Some(follows @ Follows::Revision(..)) => follows.told(&app.vault, &app.partition).await?,
+        Some(follows @ (Follows::Key(..) | Follows::Cards(_))) if decided.is_ok() => {
+            follows.told(&app.vault, &app.partition).await?;
+        }
+        Some(Follows::Key(..) | Follows::Cards(_)) | None => {}
+    }
+    Ok(decided)
 }
 
 /// The most changes that a conflict of versions tells.
@@ -187,9 +189,7 @@ async fn check_evidence(app: &App, command: CommandId, evidence: Vec<EvidenceDig
     if evidence.is_empty() {
         return Ok(());
     }
-    let looking = app.clone();
-    let missing = tokio::task::spawn_blocking(move || looking.vault().missing_evidence(&evidence));
-    let missing = missing.await.map_err(|error| Problem::internal(&error))?;
+    let missing = app.vault.at(move |vault| vault.missing_evidence(&evidence)).await?;
     let Some(digest) = missing.map_err(|error| Problem::internal(&error))? else { return Ok(()) };
     let repeated =
         app.partition.ask(move |partition, _| partition.state().remembered(command).is_some()).await?;
@@ -212,39 +212,9 @@ async fn check_cause(app: &App, actor: &Actor, cause: Option<EventId>) -> Result
     }
 }
 
-/// What a command does to a key of the vault.
-fn key_change(command: &Command) -> Option<(PersonId, KeyId, KeyState)> {
-    match command {
-        Command::Person(PersonCommand::SetKeyState(it)) => Some((it.person, it.key, it.key_state)),
-        Command::Person(
-            PersonCommand::Link(_)
-            | PersonCommand::Unlink(_)
-            | PersonCommand::ProposeOpening(_)
-            | PersonCommand::ConfirmOpening(_)
-            | PersonCommand::IssueCard(_)
-            | PersonCommand::EndCard(_),
-        )
-        | Command::Market(_)
-        | Command::Office(_)
-        | Command::Worker(_)
-        | Command::Employer(_)
-        | Command::Posting(_)
-        | Command::Offer(_)
-        | Command::Hire(_)
-        | Command::Attendance(_)
-        | Command::Wage(_)
-        | Command::Insurance(_)
-        | Command::Claim(_)
-        | Command::Case(_)
-        | Command::Rules(_) => None,
-    }
-}
-
 /// Refuses a key that is not the person's: the engine checks holds by person, so the two must belong together.
-async fn check_key_change(app: &App, (person, key, _): (PersonId, KeyId, KeyState)) -> Result<(), Problem> {
-    let asking = app.clone();
-    let known = tokio::task::spawn_blocking(move || asking.vault().key_of(person));
-    match known.await.map_err(|error| Problem::internal(&error))? {
+async fn check_key(app: &App, person: PersonId, key: KeyId) -> Result<(), Problem> {
+    match app.vault.at(move |vault| vault.key_of(person)).await? {
         Some((own, _)) if own == key => Ok(()),
         Some(_) | None => Err(Refusal::bad_field("key", "is not a key of this person").into()),
     }

@@ -40,10 +40,10 @@ pub(super) async fn issue_key(
         second_officer: None,
         at: app.clock.now(),
     };
-    let issued = tokio::task::spawn_blocking(move || {
-        app.vault().issue_department_key(department, asked.rotate_from, office, &purpose)
-    });
-    let (version, key) = match issued.await.map_err(|error| Problem::internal(&error))? {
+    let issued = app
+        .vault
+        .at(move |vault| vault.issue_department_key(department, asked.rotate_from, office, &purpose));
+    let (version, key) = match issued.await? {
         Ok(issued) => issued,
         Err(rotated @ IssueError::Rotated { .. }) => {
             return Err(Problem::new(StatusCode::CONFLICT, "not_possible", rotated.to_string()));

@@ -113,19 +113,19 @@ pub(super) async fn open_person(
     if let Some(sealed) = row.known.sealed.values().next() {
         purpose.second_officer = second_officer(&app, &actor, (person, sealed.key)).await?;
     }
-    let sealed_by = row.sealed_by.ok_or_else(Problem::not_found)?;
-    let opened = tokio::task::spawn_blocking(move || {
-        let mut vault = app.vault();
+    let opened = app.vault.at(move |vault| {
         let mut clear = Map::new();
         for field in opening.fields {
-            let Some(sealed) = row.known.sealed.get(&field) else { continue };
-            let text = vault.open_sealed(sealed, sealed_by, person_label(field), &purpose)?;
+            let (Some(sealed), Some(sealed_by)) = (row.known.sealed.get(&field), row.sealed_by.get(&field))
+            else {
+                continue;
+            };
+            let text = vault.open_sealed(sealed, *sealed_by, person_label(field), &purpose)?;
             clear.insert(person_label(field).to_owned(), Value::from(text.expose()));
         }
         Ok(clear)
     });
-    let clear =
-        opened.await.map_err(|error| Problem::internal(&error))?.map_err(|error| not_opened(&error))?;
+    let clear = opened.await?.map_err(|error| not_opened(&error))?;
     Ok(Json(Value::Object(clear)))
 }
 
@@ -184,11 +184,11 @@ pub(super) async fn open_text(
         Ok(meta.subject == about || meta.touches.contains(&about) || is_party(&app, case, sealed.person)?)
     })?;
     purpose.second_officer = second_officer(&app, &actor, (sealed.person, sealed.key)).await?;
-    let opened = tokio::task::spawn_blocking(move || {
-        let text = app.vault().open_sealed(&sealed, command, &field, &purpose)?;
+    let opened = app.vault.at(move |vault| {
+        let text = vault.open_sealed(&sealed, command, &field, &purpose)?;
         Ok(json!({ (field): text.expose() }))
     });
-    let clear = opened.await.map_err(|error| Problem::internal(&error))?;
+    let clear = opened.await?;
     clear.map(Json).map_err(|error| not_opened(&error))
 }
 
@@ -203,9 +203,8 @@ pub(super) async fn open_evidence(
         return Err(Problem::not_found());
     }
     let digest = digest_of(&digest)?;
-    let vault = app.clone();
-    let about = tokio::task::spawn_blocking(move || vault.vault().evidence_about(digest));
-    let about = about.await.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_found)?;
+    let about =
+        app.vault.at(move |vault| vault.evidence_about(digest)).await?.ok_or_else(Problem::not_found)?;
     if !deals_with(&app, &actor, about)? {
         return Err(Problem::not_found());
     }
@@ -219,14 +218,12 @@ pub(super) async fn open_evidence(
         Kind::Market | Kind::Office | Kind::Offer | Kind::Match | Kind::Rules => Ok(false),
     })?;
     if about.kind == Kind::Person {
-        let (asking, person) = (app.clone(), PersonId(about.id));
-        let key = tokio::task::spawn_blocking(move || asking.vault().key_of(person));
-        if let Some((key, _)) = key.await.map_err(|error| Problem::internal(&error))? {
+        let person = PersonId(about.id);
+        if let Some((key, _)) = app.vault.at(move |vault| vault.key_of(person)).await? {
             purpose.second_officer = second_officer(&app, &actor, (person, key)).await?;
         }
     }
-    let read = tokio::task::spawn_blocking(move || app.vault().read_evidence(digest, &purpose));
-    let read = read.await.map_err(|error| Problem::internal(&error))?;
+    let read = app.vault.at(move |vault| vault.read_evidence(digest, &purpose)).await?;
     let evidence = read.map_err(|error| not_opened(&error))?;
     // Whatever it is, a browser keeps it as a file and runs nothing of it.
     let headers =
@@ -289,8 +286,7 @@ pub(super) async fn store_evidence(
     app.partition.check_room()?;
     let media = media_type(&headers)?;
     let bytes = body.len();
-    let stored = tokio::task::spawn_blocking(move || app.vault().store_evidence(query.about, media, &body));
-    let digest = stored.await.map_err(|error| Problem::internal(&error))?;
+    let digest = app.vault.at(move |vault| vault.store_evidence(query.about, media, &body)).await?;
     let digest = digest.map_err(|error| not_evidence(crate::chain(&error)))?;
     Ok(Json(json!({ "digest": digest.to_string(), "bytes": bytes })))
 }
@@ -307,15 +303,15 @@ pub(super) async fn store_source(
     let named = digest_of(&digest)?;
     app.partition.check_room()?;
     let media = media_type(&headers)?;
-    let stored = tokio::task::spawn_blocking(move || {
+    let stored = app.vault.at(move |vault| {
         if Digest::of(&body) != named {
             return Err(not_evidence("these are not the bytes of that digest"));
         }
-        let stored = app.vault().store_source(office, media, &body);
+        let stored = vault.store_source(office, media, &body);
         let (source, evidence) = stored.map_err(|error| not_evidence(crate::chain(&error)))?;
         Ok(json!({ "digest": source, "evidence": evidence, "bytes": body.len() }))
     });
-    stored.await.map_err(|error| Problem::internal(&error))?.map(Json)
+    stored.await?.map(Json)
 }
 
 fn not_evidence(detail: impl Into<String>) -> Problem {
@@ -351,13 +347,8 @@ pub(super) async fn accesses(
     if query.after.is_some() && query.before.is_some() {
         return Err(Problem::bad_request("`after` and `before` exclude each other"));
     }
-    let vault = app.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        let vault = vault.vault();
-        vault.accesses().map(|records| (records, vault.access_head()))
-    });
-    let (records, head) =
-        read.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
+    let read = app.vault.at(|vault| vault.accesses().map(|records| (records, vault.access_head())));
+    let (records, head) = read.await?.map_err(|error| Problem::internal(&error))?;
     let mut known: BTreeMap<EntityRef, bool> = BTreeMap::new();
     let mut numbered: Vec<(usize, AccessRecord)> = Vec::new();
     for (index, record) in records.into_iter().enumerate() {

@@ -7,7 +7,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::person::{BadClear, ClearPerson, ClearText};
+use super::person::{BadClear, ClearPerson, ClearRevision, ClearText};
 use super::{SecretString, Vault, VaultError};
 
 /// Why a command could not be sealed; names the field, never what it holds.
@@ -76,6 +76,10 @@ impl Vault {
                     let ClearText { person, text } =
                         ClearText::deserialize(clear).map_err(|_| SealError::Form { field })?;
                     json(self.seal_text(person, &text, command, field).map_err(SealError::of(field))?)
+                }
+                PersonalShape::Revision => {
+                    let clear = ClearRevision::deserialize(clear).map_err(|_| SealError::Form { field })?;
+                    json(self.seal_revision(&clear, command, on).map_err(SealError::of(field))?)
                 }
                 PersonalShape::Card => {
                     let number = SecretString::deserialize(clear).map_err(|_| SealError::Form { field })?;

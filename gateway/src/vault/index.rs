@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use linggong_events::commit::Digest;
 use linggong_events::id::{CardId, PersonId};
 use linggong_events::identity::{DocumentKind, IdentityDocument};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,40 @@ pub(crate) struct Known {
     pub(crate) phone: Option<KeyedHash>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) card: Option<CardKnown>,
+    /// What a command told anew, before anybody decided about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) waiting: Vec<Waiting>,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) settled: Vec<Settled>,
+}
+
+impl Known {
+    /// Nothing yet.
+    pub(crate) fn of(person: PersonId) -> Known {
+        let (waiting, settled) = (Vec::new(), Vec::new());
+        Known { person, origin: None, document: None, phone: None, card: None, waiting, settled }
+    }
+}
+
+/// Another document or phone, told by a command about which the ledger still has to decide.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Waiting {
+    /// The hash of its sealed box, by which the ledger names it.
+    pub(crate) told: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) document: Option<(String, KeyedHash)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<KeyedHash>,
+}
+
+/// Whether it is so. What was refused, or told anew since, leaves nothing.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settled {
+    pub(crate) told: Digest,
+    pub(crate) so: bool,
 }
 
 /// Whose card it is, and whether gates still take it.
@@ -62,6 +97,7 @@ struct Maps {
     documents: BTreeMap<KeyedHash, PersonId>,
     phones: BTreeMap<KeyedHash, BTreeSet<PersonId>>,
     cards: BTreeMap<CardId, (PersonId, bool)>,
+    waiting: BTreeMap<Digest, (PersonId, Waiting)>,
 }
 
 impl Maps {
@@ -77,6 +113,32 @@ impl Maps {
         }
         if let Some(it) = known.card {
             self.cards.insert(it.card, (known.person, it.live));
+        }
+        for it in known.waiting {
+            self.waiting.insert(it.told, (known.person, it));
+        }
+        for it in known.settled {
+            self.settle(it);
+        }
+    }
+
+    /// The new takes the place of the old; a document that is somebody else's stays theirs.
+    fn settle(&mut self, settled: Settled) {
+        let Some((person, told)) = self.waiting.remove(&settled.told) else { return };
+        if !settled.so {
+            return;
+        }
+        if let Some((kind, hash)) = told.document {
+            self.documents.retain(|_, holder| *holder != person);
+            self.documents.entry(hash).or_insert(person);
+            self.persons.entry(person).or_default().documents = BTreeSet::from([kind]);
+        }
+        if let Some(hash) = told.phone {
+            for holders in self.phones.values_mut() {
+                holders.remove(&person);
+            }
+            self.phones.retain(|_, holders| !holders.is_empty());
+            self.phones.entry(hash).or_default().insert(person);
         }
     }
 }
@@ -123,6 +185,15 @@ impl Index {
         self.file.rewrite(&kept)?;
         self.maps = maps;
         Ok(())
+    }
+
+    /// What was told of whom, and not yet what was decided.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (PersonId, Digest)> {
+        self.maps.waiting.iter().map(|(told, (person, _))| (*person, *told))
+    }
+
+    pub(crate) fn waits(&self, told: Digest) -> bool {
+        self.maps.waiting.contains_key(&told)
     }
 
     pub(crate) fn knows(&self, person: PersonId) -> bool {

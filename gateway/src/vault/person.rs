@@ -52,6 +52,35 @@ pub struct ClearPerson {
     pub birth_date: Option<Birth>,
 }
 
+/// What a client tells anew of a human; what is absent stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClearRevision {
+    /// Whose record it is.
+    pub person: linggong_events::id::PersonId,
+    /// 姓名.
+    #[serde(default)]
+    pub name: Option<SecretString>,
+    /// 证件, as shown.
+    #[serde(default)]
+    pub document: Option<ClearDocument>,
+    /// 联系电话.
+    #[serde(default)]
+    pub phone: Option<SecretString>,
+    /// 收款账户.
+    #[serde(default)]
+    pub bank_account: Option<SecretString>,
+    /// 住址或送达地址.
+    #[serde(default)]
+    pub address: Option<SecretString>,
+    /// 紧急联系人.
+    #[serde(default)]
+    pub emergency_contact: Option<SecretString>,
+    /// 出生日期, only with a document that does not tell it.
+    #[serde(default)]
+    pub birth_date: Option<Birth>,
+}
+
 /// A birth date that its `Debug` does not tell.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct Birth(pub Date);
@@ -98,6 +127,9 @@ pub enum BadClear {
     /// The document already tells it, or nobody born then can stand at the desk.
     #[error("the birth date is told by the document already, or lies in the future")]
     BirthDate,
+    /// An age is put right by what proves it.
+    #[error("a birth date is told anew with the document that goes with it")]
+    BirthDateAlone,
     /// Empty or too long.
     #[error("the text is empty or longer than {TEXT_CHARS} characters")]
     Text,
@@ -117,7 +149,33 @@ pub(crate) struct CheckedPerson {
 
 impl CheckedPerson {
     pub(crate) fn of(clear: &ClearPerson, on: Date) -> Result<CheckedPerson, BadClear> {
-        let mut fields = vec![(PersonField::Name, name(&clear.name)?)];
+        let named = vec![(PersonField::Name, name(&clear.name)?)];
+        CheckedPerson::told(named, clear, on)
+    }
+
+    /// What is told anew; a name is optional then.
+    pub(crate) fn revised(clear: &ClearRevision, on: Date) -> Result<CheckedPerson, BadClear> {
+        if clear.birth_date.is_some() && clear.document.is_none() {
+            return Err(BadClear::BirthDateAlone);
+        }
+        let named = clear.name.as_ref().map(name).transpose()?.map(|it| (PersonField::Name, it));
+        let others = ClearPerson {
+            name: SecretString::default(),
+            document: clear.document.clone(),
+            phone: clear.phone.clone(),
+            bank_account: clear.bank_account.clone(),
+            address: clear.address.clone(),
+            emergency_contact: clear.emergency_contact.clone(),
+            birth_date: clear.birth_date,
+        };
+        CheckedPerson::told(named.into_iter().collect(), &others, on)
+    }
+
+    fn told(
+        mut fields: Vec<(PersonField, SecretString)>,
+        clear: &ClearPerson,
+        on: Date,
+    ) -> Result<CheckedPerson, BadClear> {
         let document = match &clear.document {
             Some(it) => {
                 Some(IdentityDocument::parse(it.kind, it.number.expose()).map_err(BadClear::Document)?)

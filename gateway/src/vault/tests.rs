@@ -15,6 +15,7 @@ const NAME: &str = "欧阳灵公";
 const DOCUMENT: &str = "11010519491231002X";
 const OLD_DOCUMENT: &str = "110105491231002";
 const OTHER_DOCUMENT: &str = "110105199003070017";
+const THIRD_DOCUMENT: &str = "370102199003070016";
 const PHONE: &str = "13899990001";
 const ACCOUNT: &str = "6222026666677778888";
 const ADDRESS: &str = "济阳街道幸福巷七号";
@@ -187,6 +188,69 @@ fn a_card_names_its_holder_until_it_is_dead_and_nobody_after_shredding() {
     vault.change_key_state(key, KeyState::Shredded).unwrap();
     vault.set_card(known.person, card, true).unwrap();
     assert_eq!(vault.holder_of(&number).unwrap(), CardHolder::Nobody, "nothing is learnt of the forgotten");
+}
+
+#[test]
+fn a_corrected_document_is_the_persons_once_it_is_decided_and_the_wrong_one_nobodys() {
+    let (directory, mut vault) = new_vault();
+    let known = vault.get_or_create_person(&clear(full_json()), command(1), 0, today()).unwrap();
+    let revise = |vault: &mut Vault, n, more: Value| {
+        let mut fields = json!({ "person": known.person });
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let fields: ClearRevision = serde_json::from_value(fields).unwrap();
+        vault.seal_revision(&fields, command(n), today()).unwrap()
+    };
+    let other = json!({ "name": "欧阳零工", "phone": "13899990077",
+                        "document": { "kind": "resident_id", "number": OTHER_DOCUMENT } });
+    let revision = revise(&mut vault, 2, other.clone());
+    let fields: Vec<_> = revision.sealed.keys().copied().collect();
+    assert_eq!(
+        fields,
+        [PersonField::Name, PersonField::Document, PersonField::Phone],
+        "no other is told anew"
+    );
+    assert_ne!(revision.document.as_ref().unwrap().tokens["si"], known.tokens["si"]);
+    let name =
+        vault.open_sealed(&revision.sealed[&PersonField::Name], command(2), "name", &purpose()).unwrap();
+    assert_eq!(name.expose(), "欧阳零工");
+
+    // Refused: it is as if nobody had told it.
+    vault.settle_revision(known.person, ToldAnew::by(&revision), ToldAnew::default()).unwrap();
+    assert!(vault.waiting_revisions().is_empty());
+    let again = vault.get_or_create_person(&with_document(DOCUMENT), command(3), 0, today()).unwrap();
+    assert_eq!(again.person, known.person);
+
+    // Accepted, though the process ended in between.
+    let accepted = ToldAnew::by(&revise(&mut vault, 4, other.clone()));
+    let mut vault = reopened(&directory, vault).unwrap();
+    assert_eq!(vault.waiting_revisions(), BTreeSet::from([known.person]));
+    // Under the same key, and with something else: nothing that the ledger holds names it.
+    let reused =
+        json!({ "phone": "13899990088", "document": { "kind": "resident_id", "number": THIRD_DOCUMENT } });
+    let reused = ToldAnew::by(&revise(&mut vault, 4, reused));
+    vault.settle_revision(known.person, reused, accepted).unwrap();
+    assert!(vault.waiting_revisions().is_empty(), "what the ledger holds is so, whoever tells it");
+    revise(&mut vault, 4, other);
+    vault.settle_all_revisions(known.person, accepted).unwrap();
+    let mut vault = reopened(&directory, vault).unwrap();
+    assert!(vault.waiting_revisions().is_empty());
+    let mut met =
+        |document, n| vault.get_or_create_person(&with_document(document), command(n), 0, today()).unwrap();
+    assert_eq!(met(OTHER_DOCUMENT, 5).person, known.person);
+    assert_ne!(met(THIRD_DOCUMENT, 55).person, known.person, "the key's second telling was never accepted");
+    let stranger = met(DOCUMENT, 6).person;
+    assert_ne!(stranger, known.person, "the wrong number may be somebody's right one");
+    let sharing =
+        vault.get_or_create_person(&clear(json!({ "name": "甲", "phone": PHONE })), command(7), 0, today());
+    assert_eq!(sharing.unwrap().duplicate_suspected, None, "the old phone is given up");
+
+    // A number that is somebody's already is a suspicion, and stays theirs.
+    let taken = json!({ "document": { "kind": "resident_id", "number": DOCUMENT } });
+    let taken = revise(&mut vault, 8, taken);
+    assert_eq!(taken.duplicate_suspected, Some(stranger));
+    vault.settle_revision(known.person, ToldAnew::by(&taken), ToldAnew::by(&taken)).unwrap();
+    let again = vault.get_or_create_person(&with_document(DOCUMENT), command(9), 0, today()).unwrap();
+    assert_eq!(again.person, stranger);
 }
 
 #[test]
