@@ -656,6 +656,7 @@ fn ready(generator: &mut SchemaGenerator) -> Value {
         ("partition", json!({ "type": "string" })),
         ("views", json!({ "type": "array", "items": view })),
         ("room", json!({ "type": "string", "enum": ["enough", "low", "out"] })),
+        ("clock_held", json!({ "type": "boolean" })),
     ])
 }
 

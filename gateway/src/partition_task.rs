@@ -58,6 +58,8 @@ pub struct PartitionHandle {
     pub stopped: watch::Receiver<Option<String>>,
     /// How much room the disk has.
     pub room: watch::Receiver<Room>,
+    /// Whether the clock is in doubt, so that deadlines wait for an operator.
+    pub clock_held: watch::Receiver<bool>,
 }
 
 /// Why a command got no answer of the engine.
@@ -167,6 +169,7 @@ pub fn start<L: EventLog + 'static>(
     let (head, heads) = watch::channel(log.head());
     let (grants, granted) = watch::channel(Arc::new(Grants::of(partition.state())));
     let (stopped, stops) = watch::channel(None);
+    let (clock_held, holds) = watch::channel(partition.clock_is_held());
     let (to_writer, commits) = std_mpsc::channel::<Commit>();
 
     let answers = messages.downgrade();
@@ -185,6 +188,7 @@ pub fn start<L: EventLog + 'static>(
         to_writer,
         head,
         grants,
+        clock_held,
     };
     let thread = std::thread::Builder::new().name("partition".into()).spawn(move || {
         let why = decider.run(inbox);
@@ -199,7 +203,8 @@ pub fn start<L: EventLog + 'static>(
         drop(decider);
         let _ = writer.join();
     })?;
-    Ok((PartitionHandle { messages, head: heads, grants: granted, stopped: stops, room }, thread))
+    let clock_held = holds;
+    Ok((PartitionHandle { messages, head: heads, grants: granted, stopped: stops, room, clock_held }, thread))
 }
 
 /// The thread that writes: one commit after the other, and a look at the disk in between.
@@ -305,6 +310,7 @@ struct Decider {
     to_writer: std_mpsc::Sender<Commit>,
     head: watch::Sender<Head>,
     grants: watch::Sender<Arc<Grants>>,
+    clock_held: watch::Sender<bool>,
 }
 
 /// Why the deciding thread ended.
@@ -370,6 +376,7 @@ impl Decider {
             if stopping && self.no_space {
                 return Err(Ended::NoSpace);
             }
+            self.clock_held.send_replace(self.partition.clock_is_held());
             self.carry_out()?;
         }
         Ok(())

@@ -98,6 +98,11 @@ pub(super) fn online(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop>
     let (status, said) = client.probe("/readyz")?;
     let verdict = if status == 200 { Verdict::Good } else { Verdict::Bad };
     checks.add("readyz", verdict, if said.is_null() { format!("HTTP {status}") } else { said.to_string() });
+    if let Some(held) = said["clock_held"].as_bool() {
+        let (verdict, found) =
+            if held { (Verdict::Bad, "held: office.confirm_clock") } else { (Verdict::Good, "") };
+        checks.add("clock", verdict, found);
+    }
     match client.list("/v1/projections", &[], &Wanted::default()) {
         Ok((_, views)) => views.iter().for_each(|view| {
             let lag = count(&view["lag"]);

@@ -200,6 +200,7 @@ fn a_server_is_worked_with_from_the_command_line() {
     assert_eq!(serde_json::from_str::<Value>(&rebuilt).unwrap()["state"], "current");
     let doctor = office.says("keeper1", &["-o", "csv", "doctor"]).unwrap();
     assert!(doctor.contains("服务就绪,正常"), "{doctor}");
+    assert!(doctor.contains("时钟,正常"), "{doctor}");
 
     let head = office.says("auditor", &["-o", "table", "log", "head"]).unwrap();
     assert!(head.starts_with("# 演示数据，并非真实业务\nlinggong/lg-37/0\n"), "{head}");
@@ -534,6 +535,22 @@ fn every_page_of_the_manual_and_every_shell_is_made() {
 }
 
 /// A server in this process, on a log of its own.
+#[test]
+fn a_clock_in_doubt_is_said_by_the_server_and_by_doctor() {
+    let at: Timestamp = "2026-11-23T04:50:00+08:00".parse().unwrap();
+    let clock = Clock::driven(at);
+    let office = Office::open_by(clock.clone());
+    let held = || client(office.running.address).probe("/readyz").unwrap().1["clock_held"].clone();
+    assert_eq!(held(), json!(false));
+    clock.set(at.plus_ms(9 * 86_400_000));
+    office.running.partition.tick();
+    // A question is answered after the tick, which was sent before it.
+    office.runtime.block_on(office.running.partition.ask(|_, _| ())).unwrap();
+    assert_eq!(held(), json!(true));
+    let (_, said) = office.says("keeper1", &["doctor"]).unwrap_err();
+    assert!(said.contains("clock"), "{said}");
+}
+
 struct Office {
     folder: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
@@ -542,17 +559,18 @@ struct Office {
 
 impl Office {
     fn open() -> Office {
+        Office::open_by(Clock::wall())
+    }
+
+    fn open_by(clock: Clock) -> Office {
         let folder = tempfile::tempdir().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let data = folder.path().to_owned();
         let config = Config { data, listen, segment_bytes: 1 << 20, ..Config::default() };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let running = runtime.block_on(crate::serve::start(
-            &config,
-            Clock::wall(),
-            &crate::serve::Founding::staffed(&config),
-        ));
+        let running =
+            runtime.block_on(crate::serve::start(&config, clock, &crate::serve::Founding::staffed(&config)));
         Office {
             folder,
             runtime,

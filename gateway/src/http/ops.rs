@@ -502,7 +502,7 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     });
     let views: Vec<_> = said.collect();
     let why = json!({ "ready": ready, "partition": stopped.unwrap_or_else(|| "running".into()), "views": views,
-                       "room": room.name() });
+                       "room": room.name(), "clock_held": *app.partition.clock_held.borrow() });
     (status, Json(why)).into_response()
 }
 
