@@ -3,6 +3,7 @@
 //! Data goes to stdout, notes and progress to stderr. Every verb of [`Verb`] is done by [`run`]; those that
 //! serve, import or rehearse are done by the binary.
 
+pub mod backup;
 pub mod case;
 pub mod client;
 pub mod command;
@@ -195,6 +196,9 @@ pub enum Verb {
     /// 日志: check or mend the log, print its signed head or the day's closing sheet.
     #[command(subcommand)]
     Log(log::LogVerb),
+    /// 备份: make a backup while the server runs, check one, put one back; on the server's own machine.
+    #[command(subcommand)]
+    Backup(Box<backup::BackupVerb>),
     /// 口令: give out tokens, list them, take one back; on the server's own machine.
     #[command(subcommand)]
     Token(token::TokenVerb),
@@ -267,6 +271,7 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         Verb::Log(log::LogVerb::SealDay { date, data: None }) => {
             log::seal_day(*date, &client(global, clock, out)?, out)
         }
+        Verb::Backup(verb) => backup::run(verb, clock, out),
         Verb::Token(verb) => token::run(verb, clock, out),
         Verb::Projection(verb) => projection::run(verb, &client(global, clock, out)?, out),
         Verb::Command(args) => command::run(args, &client(global, clock, out)?, out),

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything; see `linggong-engine`.
 
+pub mod backup;
 pub mod claim_receipt;
 pub mod cli;
 pub mod clock;

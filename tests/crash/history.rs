@@ -99,21 +99,18 @@ impl History {
         }
     }
 
+    /// Every acknowledged command is in the log where its receipt says, once, whatever else is there.
+    pub(crate) fn is_held_by(&self, data: &Path) {
+        let written = written(data);
+        for (key, outcome) in &self.commands {
+            let Outcome::Acknowledged(position) = outcome else { continue };
+            assert_eq!(written.get(&name(*key)).map(Vec::as_slice), Some(&[position.clone()][..]), "{key}");
+        }
+    }
+
     /// Every acknowledged command is in the log where its receipt says, once; no refused one is; nothing else is.
     pub(crate) fn check(&self, data: &Path) {
-        let log = EmbeddedLog::open_read_only(&data.join("log")).expect("the log");
-        assert!(log.trouble.is_none(), "{:?}", log.trouble);
-        let mut written: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for commit in log.reader.commits(1) {
-            for line in commit.expect("a commit").lines() {
-                let event: Value = serde_json::from_slice(line).expect("an event");
-                if let Some(name) = event["data"]["name"].as_str().filter(|_| event["commandid"].is_string())
-                {
-                    let position = event["position"].as_str().unwrap_or_default().to_owned();
-                    written.entry(name.to_owned()).or_default().push(position);
-                }
-            }
-        }
+        let written = written(data);
         let mut known = BTreeSet::new();
         for (key, outcome) in &self.commands {
             let found = written.get(&name(*key)).cloned().unwrap_or_default();
@@ -127,6 +124,23 @@ impl History {
         let strange: Vec<_> = written.keys().filter(|it| !known.contains(*it)).collect();
         assert!(strange.is_empty(), "nobody gave these: {strange:?}");
     }
+}
+
+/// At which positions of the log in `data` each name was given by a command.
+fn written(data: &Path) -> BTreeMap<String, Vec<String>> {
+    let log = EmbeddedLog::open_read_only(&data.join("log")).expect("the log");
+    assert!(log.trouble.is_none(), "{:?}", log.trouble);
+    let mut written: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for commit in log.reader.commits(1) {
+        for line in commit.expect("a commit").lines() {
+            let event: Value = serde_json::from_slice(line).expect("an event");
+            if let Some(name) = event["data"]["name"].as_str().filter(|_| event["commandid"].is_string()) {
+                let position = event["position"].as_str().unwrap_or_default().to_owned();
+                written.entry(name.to_owned()).or_default().push(position);
+            }
+        }
+    }
+    written
 }
 
 fn name(key: Uuid) -> String {

@@ -68,6 +68,15 @@ impl Server {
         self.restart_anyhow(|| (), views).await
     }
 
+    /// Starts on a folder that was put there by something else than this server.
+    pub async fn start_on(data: PathBuf, like: &Server) -> Result<Server, ServeError> {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let config = Config { data, ..like.config.clone() };
+        let clock = like.running.clock.clone();
+        let running = serve::start(&config, clock, &Founding::staffed(&config)).await?;
+        Ok(Server { folder, running, config })
+    }
+
     /// The settings it was started with.
     pub fn config(&self) -> &Config {
         &self.config

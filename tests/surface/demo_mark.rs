@@ -167,7 +167,7 @@ async fn every_route_of_a_demo_says_so() {
     assert!(good >= 33 && members >= 27, "{good} good answers, {members} with the member");
 }
 
-/// Verbs that show nothing of a log, or write files of their own; import and drill have tests of their own.
+/// Verbs that show nothing of a log, or write files of their own; import, drill and backups have tests of their own.
 const NOT_OF_A_LOG: &[&str] = &[
     "serve",
     "demo",
@@ -181,6 +181,9 @@ const NOT_OF_A_LOG: &[&str] = &[
     "completions",
     "man",
     "evidence add",
+    "backup create",
+    "backup check",
+    "backup restore",
     "projection rebuild",
 ];
 

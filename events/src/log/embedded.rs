@@ -17,6 +17,7 @@
 //! as if it had never been wholly written. The head file, the views' checkpoints and signed heads know better.
 
 mod active;
+mod copy;
 mod head_file;
 mod load;
 mod reader;
@@ -43,6 +44,7 @@ use crate::commit::{Commit, Digest, Head};
 use crate::measure::Position;
 use crate::merkle::Tree;
 
+pub use copy::copy;
 pub use reader::{EmbeddedReader, ReadOnly};
 pub use verify::{VerifyFault, VerifyReport, verify};
 

@@ -88,6 +88,8 @@ pub(super) const LOCAL: &[(&str, Exit)] = &[
     ("bad_token_name", Exit::Usage),
     ("log_in_use", Exit::Conflict),
     ("nothing_to_repair", Exit::Conflict),
+    ("not_empty", Exit::Conflict),
+    ("no_backup", Exit::NotFound),
 ];
 
 impl Failure {
