@@ -551,8 +551,7 @@ fn set_by_officer(rule: &str, trigger: Date, last_day: Date, rules: &RuleBook) -
 }
 
 fn meet_deadline(state: &State, it: &MeetDeadline, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let case = state.case(it.case)?;
-    check_officer(state, it.case, case, context.actor)?;
+    let (case, ..) = state.open_case(it.case, context.actor)?;
     let last_day = running(case, &it.rule, context)?.last_day;
     Ok(vec![DeadlineMet { case: it.case, rule: it.rule.clone(), last_day }.into()])
 }
