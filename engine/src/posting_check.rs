@@ -13,6 +13,9 @@ use linggong_events::time::{DAY_MS, MINUTE_MS, Shift};
 
 use crate::pack::{Action, Basis, FieldCheck, LimitId, Office, PostingRule, RuleBook};
 
+/// The id of the finding that a text tells a telephone or identity number: a posting is shown to everybody.
+const PERSONAL_NUMBER: &str = "personal_number";
+
 /// What a check of a posting found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
@@ -61,8 +64,9 @@ pub fn check_posting(terms: &PostingTerms, employer: EmployerKind, book: &RuleBo
     let corrected = if blocked { rules.corrected(&terms.text) } else { None };
 
     for hit in rules.words(&terms.address) {
-        // Nobody corrects an address by machine: a street may be called anything.
-        found.push(Found { action: Action::Review, span: None, ..hit.into_found() });
+        // Nobody corrects an address by machine: a street may be called anything, but no street is a telephone.
+        let action = if hit.rule == PERSONAL_NUMBER { hit.action } else { Action::Review };
+        found.push(Found { action, span: None, ..hit.into_found() });
     }
     found.extend(fields(terms, employer, book));
     Checked { found, corrected }
@@ -100,6 +104,7 @@ impl<'a> Rules<'a> {
     fn words(&self, text: &str) -> Vec<Hit<'a>> {
         let text = Folded::of(text);
         let mut hits: Vec<Hit<'a>> = self.rules.iter().flat_map(|rule| rule.hits(&text)).collect();
+        hits.extend(text.personal_numbers().iter().map(|range| Hit::of_number(text.span(range))));
         hits.sort_by_key(|hit| (hit.span.start, hit.span.end));
         let swallowed = |inner: &Hit<'_>| {
             hits.iter().any(|outer| {
@@ -170,7 +175,9 @@ impl<'a> Rule<'a> {
             let action =
                 if excused || text.crosses_a_sentence(&range) { Action::Review } else { self.action };
             hits.push(Hit {
-                row: self.row,
+                rule: &self.row.id,
+                citation: &self.row.basis.citation,
+                correction: &self.row.correction,
                 action,
                 span: text.span(&range),
                 words: text.words(&range).to_owned(),
@@ -190,7 +197,9 @@ fn effective(action: Action, basis: &Basis) -> Action {
 
 #[derive(Clone)]
 struct Hit<'a> {
-    row: &'a PostingRule,
+    rule: &'a str,
+    citation: &'a str,
+    correction: &'a str,
     action: Action,
     /// In bytes of the original text.
     span: Range<usize>,
@@ -198,16 +207,28 @@ struct Hit<'a> {
 }
 
 impl Hit<'_> {
+    /// A number that finds one person. Its words are left out: a refusal does not repeat what must not be told.
+    fn of_number(span: Range<usize>) -> Hit<'static> {
+        Hit {
+            rule: PERSONAL_NUMBER,
+            citation: "个人信息保护法 6",
+            correction: "",
+            action: Action::Block,
+            span,
+            words: String::new(),
+        }
+    }
+
     fn into_found(self) -> Found {
         Found {
             action: self.action,
             finding: Finding {
-                rule: self.row.id.clone(),
-                citation: self.row.basis.citation.clone(),
+                rule: self.rule.to_owned(),
+                citation: self.citation.to_owned(),
                 words: self.words,
             },
             span: Some(self.span),
-            correction: self.row.correction.clone(),
+            correction: self.correction.to_owned(),
         }
     }
 }
@@ -220,11 +241,11 @@ fn replaced(text: &str, blocked: &[Hit<'_>], replacing: bool) -> String {
         if hit.span.start >= from {
             new.push_str(&text[from..hit.span.start]);
             if replacing {
-                new.push_str(&hit.row.correction);
+                new.push_str(hit.correction);
             }
         }
         from = from.max(hit.span.end);
-        if !replacing || hit.row.correction.is_empty() {
+        if !replacing || hit.correction.is_empty() {
             from += drop_comma(&mut new, &text[from..]);
         }
     }
@@ -289,6 +310,35 @@ impl<'a> Folded<'a> {
         Some(at..at + longest)
     }
 
+    /// The runs of digits, written together or with blanks and hyphens, that have the shape of a telephone or
+    /// identity number.
+    fn personal_numbers(&self) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        let mut start = 0;
+        while start < self.0.len() {
+            let mut end = start;
+            while end < self.0.len() && self.continues_a_number(start, end) {
+                end += 1;
+            }
+            let number: String = self.0[start..end].iter().map(|letter| letter.folded).collect();
+            if is_telephone(&number) || is_identity(&number) {
+                found.push(start..end);
+            }
+            start = end.max(start + 1);
+        }
+        found
+    }
+
+    /// Whether the letter at `at` goes on a number that begins at `start`; an identity number may end with an x.
+    fn continues_a_number(&self, start: usize, at: usize) -> bool {
+        let c = self.0[at].folded;
+        if !c.is_ascii_digit() && !(c == 'x' && at == start + 17) {
+            return false;
+        }
+        let gap = if at == start { "" } else { &self.1[self.0[at - 1].end..self.0[at].start] };
+        gap.chars().all(|c| matches!(fold(c), ' ' | '-'))
+    }
+
     fn crosses_a_sentence(&self, range: &Range<usize>) -> bool {
         self.0[range.clone()].iter().skip(1).any(|letter| letter.opens)
     }
@@ -300,6 +350,25 @@ impl<'a> Folded<'a> {
     fn words(&self, range: &Range<usize>) -> &'a str {
         &self.1[self.span(range)]
     }
+}
+
+/// A mobile number, with the country or without, or a landline with its area.
+fn is_telephone(number: &str) -> bool {
+    let local = number.strip_prefix("86").filter(|it| it.len() >= 10).unwrap_or(number);
+    match local.as_bytes() {
+        [b'1', b'3'..=b'9', rest @ ..] => rest.len() == 9,
+        [b'0', b'1'..=b'9', rest @ ..] => matches!(rest.len(), 8..=10),
+        _ => false,
+    }
+}
+
+/// Eighteen characters around a date of birth. A credit code has none.
+fn is_identity(number: &str) -> bool {
+    if number.len() != 18 {
+        return false;
+    }
+    let (year, month, day) = (&number[6..8], &number[10..12], &number[12..14]);
+    matches!(year, "19" | "20") && ("01"..="12").contains(&month) && ("01"..="31").contains(&day)
 }
 
 /// One width, one case, and the simplified form of the traditional letters that evade a word list.
@@ -681,6 +750,36 @@ mod tests {
             ["long_shift"],
             "06:00–19:00"
         );
+    }
+
+    #[test]
+    fn a_telephone_or_identity_number_is_blocked_and_never_repeated() {
+        for number in [
+            "13800138000",
+            "138-0013 8000",
+            "１３８００１３８０００",
+            "+86 13800138000",
+            "0531-88881234",
+            "370102196505140015",
+            "37010219650514001x",
+        ] {
+            let checked = check(&format!("卸货，电话{number}，日结"));
+            assert_eq!(rules_of(&checked, Action::Block), ["personal_number"], "{number}");
+            let corrected = checked.corrected.clone().unwrap();
+            assert!(!corrected.contains("8000") && !corrected.contains("1234"), "{corrected}");
+            assert!(!check(&corrected).is_blocked(), "{corrected}");
+            assert!(checked.found.iter().all(|it| it.finding.words.is_empty()), "{number}");
+
+            let mut at = posting("卸货");
+            at.address = format!("经十路 1 号, {number}");
+            let checked = check_posting(&at, EmployerKind::Household, &book());
+            assert_eq!(rules_of(&checked, Action::Block), ["personal_number"], "{number}");
+        }
+        for harmless in
+            ["日结180-200元，8:00-17:00", "2026-11-22至2026-11-25", "91370100MA3C12345X", "共1380013件"]
+        {
+            assert_eq!(check(&format!("卸货，{harmless}")).found, [], "{harmless}");
+        }
     }
 
     #[test]
