@@ -107,6 +107,13 @@ pub(crate) fn decide(
             if employer.details == it.details {
                 return Ok(Vec::new());
             }
+            if it.details.principal == Some(it.employer) {
+                return Err(Refusal::bad_field("details.principal", "is the employer itself"));
+            }
+            if let Some(person) = it.details.person.filter(|it| !state.persons.contains_key(it)) {
+                return Err(Refusal::unknown(person));
+            }
+            check_is_new(state, &it.details, Some(it.employer))?;
             Ok(vec![Changed { employer: it.employer, details: it.details.clone() }.into()])
         }
         EmployerCommand::Restrict(it) => {
@@ -144,30 +151,30 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<E
         place: it.place,
     };
     check_details(state, &details)?;
-    if let Some(code) = &details.code
-        && let Some((id, _)) =
-            state.employers.iter().find(|(_, known)| known.details.code.as_ref() == Some(code))
-    {
-        return Err(Refusal::Exists { entity: (*id).into() });
-    }
-    if let Some(id) = same_person(state, &details) {
-        return Err(Refusal::Exists { entity: id.into() });
-    }
+    check_is_new(state, &details, None)?;
     let mut events = it.person.as_ref().map(|known| person::introduce(state, known)).unwrap_or_default();
     let employer = EmployerId(context.new_id(Kind::Employer, 0));
     events.push(Registered { employer, details }.into());
     Ok(events)
 }
 
-/// A natural person is an employer of one kind once: the vault knows them again from one sheet to the next.
-fn same_person(state: &State, details: &EmployerDetails) -> Option<EmployerId> {
-    let person = details.person.filter(|_| details.code.is_none())?;
-    let is_same = |known: &EmployerDetails| {
-        known.person == Some(person)
-            && known.code.is_none()
-            && (known.employer_kind, known.principal) == (details.employer_kind, details.principal)
+/// No employer but `itself` has the credit code. A natural person is an employer of one kind once: the vault
+/// knows them again from one sheet to the next.
+fn check_is_new(state: &State, details: &EmployerDetails, itself: Option<EmployerId>) -> Result<(), Refusal> {
+    let is_same = |known: &EmployerDetails| match (&details.code, details.person) {
+        (Some(code), _) => known.code.as_ref() == Some(code),
+        (None, Some(person)) => {
+            known.person == Some(person)
+                && known.code.is_none()
+                && (known.employer_kind, known.principal) == (details.employer_kind, details.principal)
+        }
+        (None, None) => false,
     };
-    state.employers.iter().find(|(_, known)| is_same(&known.details)).map(|(id, _)| *id)
+    let mut others = state.employers.iter().filter(|(id, _)| Some(**id) != itself);
+    match others.find(|(_, known)| is_same(&known.details)) {
+        Some((id, _)) => Err(Refusal::Exists { entity: (*id).into() }),
+        None => Ok(()),
+    }
 }
 
 /// An organisation has a name and code, a natural person is known to the vault, an agency has a licence.

@@ -190,6 +190,7 @@ pub(crate) fn decide(
                 relation::check(state, context.actor, &Sides::default().at(market.region))?;
             }
             check_present(state.worker(it.worker)?, it.market)?;
+            it.posting.map(|posting| state.posting(posting)).transpose()?;
             Ok(vec![Called { worker: it.worker, market: it.market, posting: it.posting }.into()])
         }
         WorkerCommand::Leave(it) => {
