@@ -332,7 +332,7 @@ impl<'a> Folded<'a> {
     /// Whether the letter at `at` goes on a number that begins at `start`; an identity number may end with an x.
     fn continues_a_number(&self, start: usize, at: usize) -> bool {
         let c = self.0[at].folded;
-        if !c.is_ascii_digit() && !(c == 'x' && at == start + 17) {
+        if !(c.is_ascii_digit() || c == 'x' && at == start + 17) {
             return false;
         }
         let gap = if at == start { "" } else { &self.1[self.0[at - 1].end..self.0[at].start] };

@@ -132,6 +132,7 @@ fn on_a_full_disk_nothing_is_acknowledged_that_is_not_kept() {
 }
 
 /// Asks until it is so.
+#[expect(clippy::disallowed_methods, reason = "a test waits for another process, and not for ever")]
 fn soon(mut is_so: impl FnMut() -> bool, what: &str) {
     let since = Instant::now();
     while !is_so() {

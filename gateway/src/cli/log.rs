@@ -26,7 +26,6 @@ use crate::snapshot::SnapshotStore;
 
 /// What can be asked about the log.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one value for the life of the process")]
 pub enum LogVerb {
     /// Reads every byte of a log on this machine again: frames, hash chain, Merkle tree. Changes nothing.
     Verify(VerifyArgs),
@@ -250,7 +249,7 @@ impl Kept {
             Err(format!("{place} is not what {what} knows: expected {expected}, found {found}"))
         };
         for (position, expected) in &self.events {
-            let found = commit.line_at(*position).map(|line| Digest::of(line));
+            let found = commit.line_at(*position).map(Digest::of);
             if found != Some(*expected) {
                 let found = found.map_or_else(|| "no such event there".to_owned(), |it| it.to_string());
                 return differs(format!("the event at position {position}"), expected.to_string(), found);
