@@ -55,8 +55,8 @@ commands! {
         ReportNoShow = "report_no_show", [Employer, Clerk, Dispatcher] => { hire: HireId }
         /// 到了没活.
         ReportSentHome = "report_sent_home", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, at: Timestamp }
-        /// 换人: somebody else, for whom the command is given, works instead under a hire of their own. Whoever is there
-        /// or named by a mandate agrees; an employer cancels, and the place is offered on.
+        /// 换人: somebody else works instead, under a hire of their own. Whoever is of the crew has let its leader agree for
+        /// them; at a desk the command is given on behalf of the substitute. An employer cancels, and the place is offered on.
         Replace = "replace", [Clerk, Dispatcher, CrewLeader] => { hire: HireId, by: WorkerId }
         /// The engagement ended on that date, on which basis.
         End = "end", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, date: Date, basis: EndBasis }

@@ -213,6 +213,32 @@ struct Basis<'a> {
     time: Timestamp,
 }
 
+/// The engine itself, for what it states of its own.
+struct Itself {
+    actor: Actor,
+    about: About,
+}
+
+impl Itself {
+    fn new() -> Itself {
+        Itself { actor: Actor::engine(), about: About::default() }
+    }
+
+    /// What happened at `occurred_at` and is recorded at `time`, by nobody's command.
+    fn states(&self, seed: CommandId, occurred_at: Timestamp, time: Timestamp) -> Basis<'_> {
+        Basis {
+            seed,
+            actor: &self.actor,
+            about: &self.about,
+            channel: Channel::Engine,
+            received_at: None,
+            command: None,
+            occurred_at,
+            time,
+        }
+    }
+}
+
 impl Partition {
     /// A partition before its first event. `head` is where the log ends after `history` was replayed.
     pub fn new(setting: Setting, packs: Packs) -> Partition {
@@ -338,18 +364,9 @@ impl Partition {
     fn doubt_clock(&mut self, reason: ClockDoubt, by_ms: i64, at: Timestamp) -> Result<(), Fault> {
         let office = self.state.offices.keys().next().copied().filter(|_| !self.clock_is_held());
         let Some(office) = office else { return Ok(()) };
-        let engine = Actor::engine();
+        let engine = Itself::new();
         let label = format!("clock_held:{}", self.state.last());
-        let basis = Basis {
-            seed: deadline_id(office.into(), &label, at.ms()),
-            actor: &engine,
-            about: &About::default(),
-            channel: Channel::Engine,
-            received_at: None,
-            command: None,
-            occurred_at: at,
-            time: at,
-        };
+        let basis = engine.states(deadline_id(office.into(), &label, at.ms()), at, at);
         let group = self.record(vec![ClockHeld { office, reason, by_ms }.into()], None, &basis)?;
         self.decided.push_back(group);
         Ok(())
@@ -361,17 +378,8 @@ impl Partition {
     /// Where the log has events already: a log begins once.
     pub fn found(&mut self, events: Vec<Event>, now: Timestamp) -> Result<(), Fault> {
         assert!(self.state.last().0 == 0, "a log begins once");
-        let engine = Actor::engine();
-        let basis = Basis {
-            seed: founding_id(&self.setting.log),
-            actor: &engine,
-            about: &About::default(),
-            channel: Channel::Engine,
-            received_at: None,
-            command: None,
-            occurred_at: now,
-            time: now,
-        };
+        let engine = Itself::new();
+        let basis = engine.states(founding_id(&self.setting.log), now, now);
         let group = self.record(events, None, &basis)?;
         self.decided.push_back(group);
         self.emit()
@@ -416,17 +424,8 @@ impl Partition {
         let time = self.recording_time(now);
         while let Some((deadline, events)) = self.state.due(time, &self.rules) {
             let seed = deadline_id(deadline.entity, &deadline.due.label(), deadline.at.ms());
-            let engine = Actor::engine();
-            let basis = Basis {
-                seed,
-                actor: &engine,
-                about: &About::default(),
-                channel: Channel::Engine,
-                received_at: None,
-                command: None,
-                occurred_at: deadline.at,
-                time,
-            };
+            let engine = Itself::new();
+            let basis = engine.states(seed, deadline.at, time);
             let group = self.record(events, None, &basis)?;
             assert!(!self.state.deadlines.contains(&deadline), "the fact of {deadline:?} did not end it");
             self.decided.push_back(group);
@@ -693,17 +692,12 @@ impl Partition {
     fn state_owed_offers(&mut self, now: Timestamp) -> Result<(), Fault> {
         let time = self.recording_time(now);
         while let Some((_, cause)) = matching::owed(&self.state).first().copied() {
-            let engine = Actor::engine();
-            let basis = Basis {
-                seed: CommandId(new_id(CommandId(cause.0), &format!("offers:{}", self.state.last()), 0)),
-                actor: &engine,
-                about: &About::default(),
-                channel: Channel::Engine,
-                received_at: None,
-                command: None,
-                occurred_at: time,
+            let engine = Itself::new();
+            let basis = engine.states(
+                CommandId(new_id(CommandId(cause.0), &format!("offers:{}", self.state.last()), 0)),
                 time,
-            };
+                time,
+            );
             let mut group = Group::default();
             self.offer_owed(&mut group, &basis)?;
             if group.lines.is_empty() {
@@ -987,18 +981,9 @@ mod tests {
 
     /// Something happened, as the log will tell.
     fn happens(partition: &mut Partition, event: Event) {
-        let engine = Actor::engine();
+        let engine = Itself::new();
         let n = i64::try_from(partition.state.last().0).unwrap();
-        let basis = Basis {
-            seed: deadline_id(event.subject(), "told", n),
-            actor: &engine,
-            about: &About::default(),
-            channel: Channel::Engine,
-            received_at: None,
-            command: None,
-            occurred_at: now(),
-            time: now(),
-        };
+        let basis = engine.states(deadline_id(event.subject(), "told", n), now(), now());
         let group = partition.record(vec![event], None, &basis).expect("no fault");
         partition.decided.push_back(group);
         partition.emit().expect("no fault");
@@ -1115,19 +1100,9 @@ mod tests {
 
     /// What happened, told by the engine.
     fn tell(partition: &mut Partition, events: Vec<Event>) {
-        let engine = Actor::engine();
+        let engine = Itself::new();
         let seed = CommandId(new_id(CommandId(Uuid::nil()), &partition.state.last().to_string(), 0));
-        let about = About::default();
-        let basis = Basis {
-            seed,
-            actor: &engine,
-            about: &about,
-            channel: Channel::Engine,
-            received_at: None,
-            command: None,
-            occurred_at: now(),
-            time: now(),
-        };
+        let basis = engine.states(seed, now(), now());
         let group = partition.record(events, None, &basis).unwrap();
         partition.decided.push_back(group);
     }

@@ -114,24 +114,7 @@ impl Own {
 
     /// Whether a role sees things as the one whom they are about.
     fn is_how(role: Role) -> bool {
-        match role {
-            Role::Worker | Role::Employer => true,
-            Role::Engine
-            | Role::CrewLeader
-            | Role::Clerk
-            | Role::Dispatcher
-            | Role::Reviewer
-            | Role::MarketManager
-            | Role::Gate
-            | Role::Insurer
-            | Role::CaseOfficer
-            | Role::CaseLead
-            | Role::Mediator
-            | Role::Auditor
-            | Role::PrivacyOfficer
-            | Role::Keeper
-            | Role::Subscriber => false,
-        }
+        matches!(role, Role::Worker | Role::Employer)
     }
 
     /// As an entity of events.

@@ -136,6 +136,21 @@ impl Outcome {
         text
     }
 
+    /// The kinds of which no command was accepted, and the faults that never were: what even a short run reaches.
+    pub(crate) fn blind(&self) -> Vec<String> {
+        let kind = |name: &str| name.split_once('.').map_or(name, |(kind, _)| kind).to_owned();
+        let accepted = self.commands.iter().filter(|(_, it)| it.0 > 0);
+        let known: BTreeSet<String> = accepted.map(|(name, _)| kind(name)).collect();
+        let all: BTreeSet<String> = Command::types().map(|it| kind(&it.name())).collect();
+        let kinds = all.difference(&known).map(|it| format!("nothing is known of: {it}"));
+        kinds.chain(self.not_injected()).collect()
+    }
+
+    fn not_injected(&self) -> impl Iterator<Item = String> {
+        let never = FAULTS.iter().filter(|it| !self.faults.contains_key(*it));
+        never.map(|it| format!("never injected: {it}"))
+    }
+
     /// What should have been reached and was not.
     pub(crate) fn missing(&self) -> Vec<String> {
         let is_accepted = |name: &String| self.commands.get(name.as_str()).is_some_and(|it| it.0 > 0);
@@ -149,10 +164,6 @@ impl Outcome {
             .iter()
             .filter(|it| self.refusals.contains_key(*it))
             .map(|it| format!("seen after all: {it}"));
-        let faults = FAULTS
-            .iter()
-            .filter(|it| !self.faults.contains_key(*it))
-            .map(|it| format!("never injected: {it}"));
-        commands.chain(unseen).chain(seen).chain(faults).collect()
+        commands.chain(unseen).chain(seen).chain(self.not_injected()).collect()
     }
 }

@@ -89,6 +89,8 @@ fn simulate(half: u64) {
     println!("{seeds} seeds: {}", total.report());
     let missing = total.missing();
     println!("  not reached: {missing:#?}");
+    let blind = total.blind();
+    assert!(seeds < SEEDS / 2 || blind.is_empty(), "what every run reaches is reached no more: {blind:#?}");
     // Rare ends take more seeds than every run has.
     assert!(
         seeds < SEEDS_FOR_ALL / 2 || missing.is_empty(),
