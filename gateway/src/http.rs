@@ -111,6 +111,7 @@ impl App {
 
     /// 日结单 of a civil date.
     async fn day_sheet(&self, date: Date) -> Result<Value, Problem> {
+        self.partition.check_whole()?;
         let app = self.clone();
         let gathered = tokio::task::spawn_blocking(move || {
             let (mut day, mut audit) = (Day::new(date), Audit::default());
@@ -225,7 +226,8 @@ routes! {
 /// Every route, behind the layers that all share.
 pub fn router(app: App) -> Router {
     let limits = app.limits;
-    let demo = HeaderValue::from_static(if app.demo { "demo" } else { "production" });
+    let sort = if app.partition.read_only.is_some() { "damaged" } else { "production" };
+    let sort = HeaderValue::from_static(if app.demo { "demo" } else { sort });
     let bounded = |it: &Route| {
         let most = it.body_bytes.unwrap_or(limits.body_bytes);
         let hear_out = axum::middleware::from_fn_with_state(most, error::hear_out);
@@ -242,7 +244,7 @@ pub fn router(app: App) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(axum::middleware::from_fn(error::only_safe_request_ids))
-        .layer(SetResponseHeaderLayer::overriding(HeaderName::from_static("linggong-log"), demo))
+        .layer(SetResponseHeaderLayer::overriding(HeaderName::from_static("linggong-log"), sort))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::CACHE_CONTROL,
             HeaderValue::from_static("no-store"),

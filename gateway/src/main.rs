@@ -10,7 +10,7 @@ use linggong_gateway::cli::{self, Cli, Command, DrillArgs, ServeArgs};
 use linggong_gateway::clock::Clock;
 use linggong_gateway::config::Config;
 use linggong_gateway::demo;
-use linggong_gateway::serve::{self, Founding};
+use linggong_gateway::serve::{self, Founding, ServeError};
 use linggong_gateway::{chain, drill};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -79,9 +79,18 @@ async fn serve_until_told(args: &ServeArgs) -> Result<(), Ended> {
     if let Some(listen) = &args.listen {
         config.listen = listen.parse().map_err(|error: AddrParseError| usage(&error))?;
     }
-    let running = serve::start(&config, Clock::wall(), &Founding::production(&config))
-        .await
-        .map_err(|error| Ended { exit: error.exit(), why: chain(&error) })?;
+    let failed = |error: ServeError| Ended { exit: error.exit(), why: chain(&error) };
+    let founding = Founding::production(&config);
+    let mut lost = None;
+    let running = match serve::start(&config, Clock::wall(), &founding).await {
+        Err(error) if error.is_loss() => {
+            let running = serve::start_read_only(&config, Clock::wall(), &founding, &error).await;
+            lost = Some(failed(error));
+            running
+        }
+        started => started,
+    }
+    .map_err(failed)?;
     if running.is_new {
         let tokens = config.data.join("tokens");
         tracing::info!(tokens = %tokens.display(), "a new log has begun; its two keepers' tokens are here");
@@ -92,7 +101,8 @@ async fn serve_until_told(args: &ServeArgs) -> Result<(), Ended> {
         _ = terminate.recv() => {}
         () = running.broken() => return Err("the partition stopped; start again to replay its log".to_owned().into()),
     }
-    Ok(running.stop().await.map_err(|error| told(&error))?)
+    running.stop().await.map_err(|error| told(&error))?;
+    lost.map_or(Ok(()), Err)
 }
 
 /// Runs scenarios in a sandbox and says what differs.

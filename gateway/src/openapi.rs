@@ -657,6 +657,7 @@ fn ready(generator: &mut SchemaGenerator) -> Value {
         ("views", json!({ "type": "array", "items": view })),
         ("room", json!({ "type": "string", "enum": ["enough", "low", "out"] })),
         ("clock_held", json!({ "type": "boolean" })),
+        ("read_only", json!({ "type": ["string", "null"] })),
     ])
 }
 

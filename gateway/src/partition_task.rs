@@ -60,6 +60,8 @@ pub struct PartitionHandle {
     pub room: watch::Receiver<Room>,
     /// Whether the clock is in doubt, so that deadlines wait for an operator.
     pub clock_held: watch::Receiver<bool>,
+    /// Why the log is only read, where it is.
+    pub read_only: Option<Arc<str>>,
 }
 
 /// Why a command got no answer of the engine.
@@ -71,6 +73,9 @@ pub enum Unavailable {
     /// The disk is full; whether a command that was taken on before that landed shows when its key is sent again.
     #[error("there is no space left to write it down: send the same key again later")]
     NoSpace,
+    /// The log is not as it was written: it is read as far as it is sound, and nothing is added to it.
+    #[error("the log is damaged and only read until it is repaired: send the same key again then")]
+    ReadOnly,
     /// The partition stopped; whether the command landed shows when the same key is sent again.
     #[error("the log does not take commands now: send the same key again later")]
     Stopped,
@@ -79,7 +84,7 @@ pub enum Unavailable {
 impl PartitionHandle {
     /// Gives a command and waits for its answer.
     pub async fn command(&self, request: Request) -> Result<Result<Receipt, Refusal>, Unavailable> {
-        self.check_room()?;
+        self.check_writable()?;
         let (reply, answer) = oneshot::channel();
         self.messages.try_send(Message::Command(Box::new(request), reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::Busy,
@@ -88,8 +93,14 @@ impl PartitionHandle {
         answer.await.map_err(|_| self.unanswered())
     }
 
-    /// Refuses what would have to be written down where there is no room for it.
-    pub fn check_room(&self) -> Result<(), Unavailable> {
+    /// Refuses what rests on the whole log where only a part of it can be read.
+    pub fn check_whole(&self) -> Result<(), Unavailable> {
+        if self.read_only.is_some() { Err(Unavailable::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Refuses what would have to be written down where nothing can be.
+    pub fn check_writable(&self) -> Result<(), Unavailable> {
+        self.check_whole()?;
         match *self.room.borrow() {
             Room::Enough => Ok(()),
             Room::Low | Room::Out => Err(Unavailable::NoSpace),
@@ -203,8 +214,61 @@ pub fn start<L: EventLog + 'static>(
         drop(decider);
         let _ = writer.join();
     })?;
-    let clock_held = holds;
-    Ok((PartitionHandle { messages, head: heads, grants: granted, stopped: stops, room, clock_held }, thread))
+    let handle = PartitionHandle {
+        messages,
+        head: heads,
+        grants: granted,
+        stopped: stops,
+        room,
+        clock_held: holds,
+        read_only: None,
+    };
+    Ok((handle, thread))
+}
+
+/// Starts the thread that answers for a partition whose log ends at `head` and is not written to, because of
+/// `why`. Nothing happens in it: questions are answered as of its last event, and no time passes.
+pub fn start_read_only(
+    partition: Partition,
+    head: Head,
+    clock: Clock,
+    queue: usize,
+    why: &str,
+) -> std::io::Result<(PartitionHandle, std::thread::JoinHandle<()>)> {
+    let (messages, mut inbox) = mpsc::channel(queue.max(16));
+    let (head, heads) = watch::channel(head);
+    let (grants, granted) = watch::channel(Arc::new(Grants::of(partition.state())));
+    let (stopped, stops) = watch::channel(None);
+    let (held, clock_held) = watch::channel(partition.clock_is_held());
+    let (enough, room) = watch::channel(Room::Enough);
+    let thread = std::thread::Builder::new().name("partition".into()).spawn(move || {
+        // What others watch lives as long as this thread.
+        let _told = (head, grants, held, enough);
+        while let Some(message) = inbox.blocking_recv() {
+            match message {
+                Message::Ask(question) => {
+                    let now = partition.last_trusted().map_or(clock.now(), |it| it.max(clock.now()));
+                    let (_, delivery) = question(&partition, now);
+                    delivery();
+                }
+                // Whoever waits for an answer is told that there is none.
+                Message::Command(..) | Message::StorePack(..) => {}
+                Message::Tick | Message::Written(_) | Message::NoSpace => {}
+                Message::Stop => break,
+            }
+        }
+        stopped.send_replace(Some("stopped".into()));
+    })?;
+    let handle = PartitionHandle {
+        messages,
+        head: heads,
+        grants: granted,
+        stopped: stops,
+        room,
+        clock_held,
+        read_only: Some(why.into()),
+    };
+    Ok((handle, thread))
 }
 
 /// The thread that writes: one commit after the other, and a look at the disk in between.

@@ -14,10 +14,11 @@ use linggong_engine::pack::DEFAULT_PACKS;
 use linggong_engine::partition::{Fault, Output, Partition, Setting, founding_id};
 use linggong_engine::rules::rules_id;
 use linggong_events::audience::Department;
-use linggong_events::commit::{CommitError, Digest};
+use linggong_events::commit::{CommitError, Digest, Head};
+use linggong_events::envelope::Recorded;
 use linggong_events::event::Event;
 use linggong_events::head::{BadKey, HeadKey};
-use linggong_events::id::{ActorId, OfficeId, new_id};
+use linggong_events::id::{ActorId, OfficeId, PersonId, new_id};
 use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader, OpenError, Options};
 use linggong_events::log::{AppendError, Author, EventLog, LogReader, ReadError};
 use linggong_events::measure::Position;
@@ -120,6 +121,17 @@ pub enum ServeError {
 }
 
 impl ServeError {
+    /// Whether the log is there and must not be written to, but can be read as far as it is sound.
+    pub fn is_loss(&self) -> bool {
+        let damaged = matches!(self, ServeError::Log(error) if error.is_loss())
+            || matches!(self, ServeError::Read(ReadError::Damaged { .. }));
+        let forgotten =
+            matches!(self, ServeError::Snapshot(SnapshotAlarm::Ahead { .. } | SnapshotAlarm::Other { .. }));
+        // What this software cannot decide past, it can still show.
+        let beyond = matches!(self, ServeError::Engine(Fault::UnknownEvent { .. } | Fault::Gap { .. }));
+        damaged || forgotten || beyond
+    }
+
     /// What the process exits with: whether something kept is not as it was written, or cannot be reached.
     pub fn exit(&self) -> Exit {
         match self {
@@ -343,33 +355,19 @@ pub async fn start_with_views(
     open_views: impl FnOnce(&Path) -> Result<Views, StoreError>,
 ) -> Result<Running, ServeError> {
     let (data, demo) = (config.data.clone(), founding.demo);
-    fs::create_dir_all(&data).map_err(at(&data))?;
-    let packs = PackStore::open(data.join("packs")).map_err(at(&data.join("packs")))?;
-    for (_, kind, text) in DEFAULT_PACKS {
-        packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).map_err(at(&data.join("packs")))?;
-    }
+    let packs = open_packs(&data)?;
     // The views come first: a log that ends before what one of them has seen is not written to.
     let views = open_views(&data.join("views"))?;
     for quarantined in &views.quarantined {
         tracing::warn!(?quarantined, "a view could not be trusted and is built anew");
     }
-    let seen = views.projections.iter().filter_map(|it| it.checkpoint().ok()).max().unwrap_or_default();
     let Opened { log, partition, is_new, started_from } =
-        open_log_seen_to(seen, config, &packs, &clock, founding)?;
+        open_log_seen_to(seen_by(&views), config, &packs, &clock, founding)?;
     let key_states: Vec<_> = partition.state().key_states().collect();
     let cards: Vec<_> = partition.state().cards().collect();
     let people: Vec<_> = partition.state().people().collect();
     let told_anew: BTreeMap<_, _> = people.iter().map(|it| (*it, partition.state().told_anew(*it))).collect();
-    let at_vault = VaultSettings {
-        directory: data.join("vault"),
-        master_key: config.vault_key_file(),
-        log: config.log.clone(),
-        demo,
-    };
-    if !people.is_empty() && !Vault::is_there(&at_vault) {
-        // A new vault would take everybody for somebody new, and hide that all evidence is gone.
-        return Err(ServeError::VaultLost { path: at_vault.directory });
-    }
+    let at_vault = vault_of(config, demo, &people)?;
     let missing = partition.rules().missing();
     if !missing.is_empty() {
         return Err(ServeError::Rules { missing });
@@ -383,12 +381,6 @@ pub async fn start_with_views(
             at_stop(&snapshots, it);
         })
         .map_err(at(&data))?;
-
-    let readers = views.readers;
-    let (heads, patience) = (partition.head.clone(), Duration::from_secs(config.view_frozen_seconds));
-    let (projections, projector) =
-        projection_task::start(views.projections, reader.clone(), heads, patience).map_err(at(&data))?;
-
     let (heads, every) = (partition.head.clone(), config.snapshot_events);
     let (newest_snapshot, snapshotter) =
         snapshot::start(store, reader.clone(), heads, every, started_from).map_err(at(&data))?;
@@ -411,6 +403,72 @@ pub async fn start_with_views(
     for person in vault.waiting_revisions() {
         vault.settle_all_revisions(person, told_anew.get(&person).copied().unwrap_or_default())?;
     }
+    let threads = vec![writer, snapshotter];
+    let parts = Started { partition, reader, views, vault, packs, newest_snapshot, threads, is_new, demo };
+    answer(config, clock, parts).await
+}
+
+/// Serves a log that is not as it was written, because of `why`: what its sound part holds is answered, nothing is
+/// added, and nothing on the disk is changed but the record of who opened what.
+pub async fn start_read_only(
+    config: &Config,
+    clock: Clock,
+    founding: &Founding,
+    why: &ServeError,
+) -> Result<Running, ServeError> {
+    let (data, demo) = (config.data.clone(), founding.demo);
+    let packs = open_packs(&data)?;
+    let reader = EmbeddedLog::open_read_only(&data.join("log"))?.reader;
+    check_sort(&reader, &data, demo)?;
+    let (partition, head) = sound_part(config, &packs, &reader)?;
+    let reader = reader.ending_at(head);
+    let mut views = linggong_projections::open_all(&data.join("views"))?;
+    if head.position < seen_by(&views) {
+        // They hold what the log does not prove now. They are kept for when it is repaired; others are built.
+        drop(views);
+        let beside = data.join("views-read-only");
+        if beside.exists() {
+            fs::remove_dir_all(&beside).map_err(at(&beside))?;
+        }
+        views = linggong_projections::open_all(&beside)?;
+    }
+    let people: Vec<_> = partition.state().people().collect();
+    // The vault may know later than this log that a key is gone or a card dead: it is left as it is.
+    let vault = Vault::open(&vault_of(config, demo, &people)?)?;
+    let why = crate::chain(why);
+    let (partition, thread) =
+        partition_task::start_read_only(partition, head, clock.clone(), config.queue, &why)
+            .map_err(at(&data))?;
+    tracing::error!(why, position = head.position.0, "the log is read up to there and not written to");
+    let (_, newest_snapshot) = watch::channel(Position::default());
+    let (threads, is_new) = (vec![thread], false);
+    let parts = Started { partition, reader, views, vault, packs, newest_snapshot, threads, is_new, demo };
+    answer(config, clock, parts).await
+}
+
+/// What requests are answered from.
+struct Started {
+    partition: partition_task::PartitionHandle,
+    reader: EmbeddedReader,
+    views: Views,
+    vault: Vault,
+    packs: PackStore,
+    newest_snapshot: watch::Receiver<Position>,
+    threads: Vec<JoinHandle<()>>,
+    is_new: bool,
+    demo: bool,
+}
+
+/// Brings the views forward and answers requests.
+async fn answer(config: &Config, clock: Clock, parts: Started) -> Result<Running, ServeError> {
+    let Started { partition, reader, views, vault, packs, newest_snapshot, mut threads, is_new, demo } =
+        parts;
+    let data = config.data.clone();
+    let readers = views.readers;
+    let (heads, patience) = (partition.head.clone(), Duration::from_secs(config.view_frozen_seconds));
+    let (projections, projector) =
+        projection_task::start(views.projections, reader.clone(), heads, patience).map_err(at(&data))?;
+    threads.push(projector);
     let (stop, stopping) = watch::channel(false);
     let (listed, tokens) = watch::channel(Tokens::read(&config.tokens_file())?);
     let app = App::new(Parts {
@@ -455,7 +513,6 @@ pub async fn start_with_views(
         tokio::join!(ticks, keep_tokens(tokens_file, listed));
     });
     tracing::info!(%address, demo, is_new, "linggong serves");
-    let threads = vec![writer, projector, snapshotter];
     Ok(Running {
         address,
         is_new,
@@ -469,6 +526,70 @@ pub async fn start_with_views(
         ticker,
         threads,
     })
+}
+
+/// The store of packs, with those that this software ships.
+fn open_packs(data: &Path) -> Result<PackStore, ServeError> {
+    let dir = data.join("packs");
+    fs::create_dir_all(data).map_err(at(data))?;
+    let packs = PackStore::open(dir.clone()).map_err(at(&dir))?;
+    for (_, kind, text) in DEFAULT_PACKS {
+        packs.store(*kind, Digest::of(text.as_bytes()), text.as_bytes()).map_err(at(&dir))?;
+    }
+    Ok(packs)
+}
+
+/// The last event that any of the views has seen.
+fn seen_by(views: &Views) -> Position {
+    views.projections.iter().filter_map(|it| it.checkpoint().ok()).max().unwrap_or_default()
+}
+
+/// Where the vault is that belongs to a log which names these people.
+fn vault_of(config: &Config, demo: bool, people: &[PersonId]) -> Result<VaultSettings, ServeError> {
+    let settings = VaultSettings {
+        directory: config.data.join("vault"),
+        master_key: config.vault_key_file(),
+        log: config.log.clone(),
+        demo,
+    };
+    if !people.is_empty() && !Vault::is_there(&settings) {
+        // A new vault would take everybody for somebody new, and hide that all evidence is gone.
+        return Err(ServeError::VaultLost { path: settings.directory });
+    }
+    Ok(settings)
+}
+
+/// What is so by the part of a log that can be read, and where that part ends.
+fn sound_part(
+    config: &Config,
+    packs: &PackStore,
+    log: &EmbeddedReader,
+) -> Result<(Partition, Head), ServeError> {
+    let mut partition = Partition::new(setting(config), packs.load()?);
+    // A snapshot that knows of more than is left is no help here.
+    partition.resume(snapshots(config).newest(log).unwrap_or_default().replay)?;
+    let (mut head, mut understood) = (partition.head(), true);
+    for commit in log.commits(head.commit + 1) {
+        let Ok(commit) = commit else { break };
+        let Ok(next) = head.after(&commit) else { break };
+        // An event of a newer software is shown as it is, but nothing is concluded past it.
+        understood &= commit.events().all(|it| matches!(it, Ok(Recorded::Known(_))));
+        if understood {
+            partition.replay(&commit)?;
+        }
+        head = next;
+    }
+    Ok((partition, head))
+}
+
+/// What a partition knows of itself.
+fn setting(config: &Config) -> Setting {
+    Setting {
+        log: config.log.clone(),
+        partition: 0,
+        software: env!("CARGO_PKG_VERSION").to_owned(),
+        region: config.region,
+    }
 }
 
 /// A log that is taken over, and what is so by it.
@@ -517,13 +638,7 @@ fn open_log_seen_to(
         log.append(&author.genesis(founding.demo)?)?;
     }
     check_sort(&log.reader(), &config.data, founding.demo)?;
-    let setting = Setting {
-        log: config.log.clone(),
-        partition: 0,
-        software: author.software.clone(),
-        region: config.region,
-    };
-    let mut partition = Partition::new(setting, packs.load()?);
+    let mut partition = Partition::new(setting(config), packs.load()?);
     let found = snapshots(config).newest(&log.reader())?;
     for (path, why) in &found.ignored {
         metrics::counter!("linggong_snapshots_ignored_total").increment(1);

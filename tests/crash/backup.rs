@@ -13,7 +13,7 @@ use crate::history::{History, verified};
 use crate::server::{Server, binary};
 
 /// What a verb of the binary writes.
-fn linggong(args: &[&str]) -> Value {
+pub(crate) fn linggong(args: &[&str]) -> Value {
     let run = Command::new(binary()).args(["-o", "json"]).args(args).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(run.status.success(), "{said}\n{}", String::from_utf8_lossy(&run.stderr));

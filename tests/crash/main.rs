@@ -3,6 +3,7 @@
 //! `LINGGONG_LONG=1` runs the long forms. What this machine cannot do is skipped, loudly.
 
 mod backup;
+mod damaged;
 mod history;
 mod server;
 

@@ -5,8 +5,8 @@
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use linggong_events::commit::Digest;
@@ -18,7 +18,9 @@ use ureq::{Agent, Body, RequestBuilder};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::complain;
 use super::exit::{Failure, Stop};
+use super::output::word;
 use crate::clock::Clock;
 use crate::glossary::Lang;
 use crate::vault::MediaType;
@@ -57,6 +59,8 @@ pub struct Client<'a> {
     clock: &'a Clock,
     /// Set once an answer says that it comes of a demo log.
     demo: Arc<AtomicBool>,
+    /// Over once an answer said that it comes of a damaged log.
+    damaged: Once,
     /// The wait before the second attempt; it doubles with each.
     first_wait: Duration,
 }
@@ -105,8 +109,8 @@ impl<'a> Client<'a> {
             .timeout_per_read(Some(STREAM_SILENCE))
             .build()
             .new_agent();
-        let (demo, first_wait) = (Arc::default(), Duration::from_millis(200));
-        Ok(Client { agent, streams, base, server, clock, demo, first_wait })
+        let (demo, damaged, first_wait) = (Arc::default(), Once::new(), Duration::from_millis(200));
+        Ok(Client { agent, streams, base, server, clock, demo, damaged, first_wait })
     }
 
     /// The same client, telling by `demo` whether a demo log answered.
@@ -143,7 +147,7 @@ impl<'a> Client<'a> {
     pub fn probe(&self, path: &str) -> Result<(u16, Value), Failure> {
         let response = self.dressed(self.agent.get(self.url(path)), &[]).call();
         let response = response.map_err(|error| self.unreachable(&error))?;
-        self.look_for_demo(&response);
+        self.look_at_log(&response);
         let status = response.status().as_u16();
         let body = read(response).map_err(|error| self.unreachable(&error))?;
         Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
@@ -272,7 +276,7 @@ impl<'a> Client<'a> {
             Ok(response) => response,
             Err(error) => return Ok(Streamed::Broke(self.unreachable(&error))),
         };
-        self.look_for_demo(&response);
+        self.look_at_log(&response);
         let status = response.status().as_u16();
         if status != 200 {
             let failure = Failure::of_answer(lang, status, &read(response).unwrap_or_default());
@@ -341,7 +345,7 @@ impl<'a> Client<'a> {
                 Ok(response) => {
                     let status = response.status().as_u16();
                     let wait = retry_after(&response);
-                    self.look_for_demo(&response);
+                    self.look_at_log(&response);
                     match read(response) {
                         Ok(body) if (200..300).contains(&status) => return Ok(body),
                         Ok(body) => {
@@ -370,9 +374,14 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn look_for_demo(&self, response: &Response<Body>) {
-        if response.headers().get("linggong-log").is_some_and(|it| it == "demo") {
+    /// Takes note of what an answer says of the log that it comes from.
+    fn look_at_log(&self, response: &Response<Body>) {
+        let sort = response.headers().get("linggong-log");
+        if sort.is_some_and(|it| it == "demo") {
             self.demo.store(true, Ordering::Relaxed);
+        }
+        if sort.is_some_and(|it| it == "damaged") {
+            self.damaged.call_once(|| complain(word("damaged_log", self.lang())));
         }
     }
 

@@ -76,7 +76,7 @@ pub(super) async fn give(
     }
     let key = key(&headers)?;
     // Before anything is sealed: the vault writes too.
-    app.partition.check_room()?;
+    app.partition.check_writable()?;
     let request: Value = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!(
             "the body is not JSON: line {}, column {}",

@@ -31,6 +31,7 @@ pub const CODES: &[&str] = &[
     "timed_out",
     "stopped",
     "no_space",
+    "read_only",
     "not_yet",
     "ahead_of_log",
     "view_unavailable",
@@ -129,6 +130,8 @@ impl From<Unavailable> for Problem {
             Unavailable::Busy => ("busy", 1),
             // Somebody has to make room first.
             Unavailable::NoSpace => ("no_space", 30),
+            // Somebody has to repair the log first.
+            Unavailable::ReadOnly => ("read_only", 60),
             Unavailable::Stopped => ("stopped", 1),
         };
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()).retry_after(seconds)

@@ -283,7 +283,7 @@ pub(super) async fn store_evidence(
     if !actor.is_staff() && !concerns(&app, &actor, query.about)? {
         return Err(Problem::not_found());
     }
-    app.partition.check_room()?;
+    app.partition.check_writable()?;
     let media = media_type(&headers)?;
     let bytes = body.len();
     let digest = app.vault.at(move |vault| vault.store_evidence(query.about, media, &body)).await?;
@@ -301,7 +301,7 @@ pub(super) async fn store_source(
 ) -> Result<Json<Value>, Problem> {
     let office = actor.office.filter(|_| actor.is_staff()).ok_or_else(Problem::not_found)?;
     let named = digest_of(&digest)?;
-    app.partition.check_room()?;
+    app.partition.check_writable()?;
     let media = media_type(&headers)?;
     let stored = app.vault.at(move |vault| {
         if Digest::of(&body) != named {
@@ -397,7 +397,7 @@ pub(super) async fn store_pack(
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
     admitted(&actor, Resource::Control)?;
-    app.partition.check_room()?;
+    app.partition.check_writable()?;
     let pack = Pack::parse(query.kind, &body).map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_fields", crate::chain(&error))
     })?;
@@ -431,7 +431,8 @@ pub(super) async fn source(
 }
 
 pub(super) async fn head(State(app): State<App>, Asking(_): Asking) -> Result<Json<Value>, Problem> {
-    // A log that is served is written, and so has its tree.
+    // Nothing is vouched for that is known to be damaged; a log that is written has its tree.
+    app.partition.check_whole()?;
     let (head, signed) = app.tree_head().ok_or_else(Problem::not_found)?;
     Ok(Json(json!({
         "commit": head.commit, "epoch": head.epoch, "position": head.position, "digest": head.digest.to_string(),
@@ -494,7 +495,8 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     let standings = app.projections.standings();
     let room = *app.partition.room.borrow();
     let alarm = standings.iter().any(|it| it.state(head).is_alarm());
-    let ready = stopped.is_none() && !alarm && room == Room::Enough;
+    let read_only = app.partition.read_only.as_deref();
+    let ready = stopped.is_none() && read_only.is_none() && !alarm && room == Room::Enough;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let said = standings.into_iter().filter(|it| it.state(head).is_alarm() || it.building).map(|it| {
         json!({ "name": it.name, "state": it.state(head), "position": it.position,
@@ -502,7 +504,8 @@ pub(super) async fn ready(State(app): State<App>) -> Response {
     });
     let views: Vec<_> = said.collect();
     let why = json!({ "ready": ready, "partition": stopped.unwrap_or_else(|| "running".into()), "views": views,
-                       "room": room.name(), "clock_held": *app.partition.clock_held.borrow() });
+                       "room": room.name(), "clock_held": *app.partition.clock_held.borrow(),
+                       "read_only": read_only });
     (status, Json(why)).into_response()
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Index {
     pub(super) recent: VecDeque<Arc<Commit>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Segment {
     pub(super) path: PathBuf,
     pub(super) before: Head,
@@ -88,6 +88,14 @@ struct Place {
 }
 
 impl EmbeddedReader {
+    /// The same log as if it ended at `head`, which it once did: nothing that came after is shown.
+    pub fn ending_at(self, head: Head) -> EmbeddedReader {
+        let index = self.index();
+        let before = index.segments.iter().filter(|it| it.before.commit < head.commit);
+        let ended = Index { head, segments: before.cloned().collect(), ..Index::empty() };
+        EmbeddedReader::over(ended, &self.shared.dir)
+    }
+
     pub(super) fn over(index: Index, dir: &Path) -> EmbeddedReader {
         EmbeddedReader { shared: Arc::new(Shared { dir: dir.to_owned(), index: RwLock::new(index) }) }
     }
