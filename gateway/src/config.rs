@@ -25,8 +25,8 @@ pub struct Config {
     pub tokens: Option<PathBuf>,
     /// The vault's master key; default `<data>/vault.key`. Keep it apart from the data.
     pub vault_key: Option<PathBuf>,
-    /// How many commands may wait; more are told to come back.
-    pub queue: usize,
+    /// How many commands may be under way at once; more are told to come back.
+    pub commands: usize,
     /// How many bytes a request may have.
     pub body_bytes: usize,
     /// How many seconds a request may take, its body included.
@@ -61,7 +61,7 @@ impl Default for Config {
             office: "省零工市场服务处".into(),
             tokens: None,
             vault_key: None,
-            queue: 4096,
+            commands: 256,
             body_bytes: 256 * 1024,
             request_seconds: 30,
             connections: 768,
@@ -163,24 +163,24 @@ mod tests {
     #[test]
     fn variables_go_before_the_file_and_the_file_before_the_defaults() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "queue = 7\nlog = \"lg-1\"\n").unwrap();
+        std::fs::write(file.path(), "commands = 7\nlog = \"lg-1\"\n").unwrap();
         let said = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let variables = [
-            said("LINGGONG_QUEUE", "9"),
+            said("LINGGONG_COMMANDS", "9"),
             said("LINGGONG_REGION", "370102"),
             said("LINGGONG_DATA", "/srv/linggong"),
             said("LINGGONG_TOKEN_FILE", "is for clients"),
             said("PATH", "/bin"),
         ];
         let config = Config::read(Some(file.path()), variables).unwrap();
-        assert_eq!((config.queue, config.log.as_str()), (9, "lg-1"));
+        assert_eq!((config.commands, config.log.as_str()), (9, "lg-1"));
         assert_eq!((config.region.to_string(), config.data), ("370102".into(), "/srv/linggong".into()));
         assert_eq!(config.body_bytes, Config::default().body_bytes);
 
         let wrong = Config::read(None, [said("LINGGONG_LISTNE", "127.0.0.1:1")]).unwrap_err();
         assert!(wrong.to_string().contains("LINGGONG_LISTNE"), "{wrong}");
-        let wrong = Config::read(None, [said("LINGGONG_QUEUE", "many")]).unwrap_err();
-        assert!(wrong.to_string().contains("LINGGONG_QUEUE"), "{wrong}");
+        let wrong = Config::read(None, [said("LINGGONG_COMMANDS", "many")]).unwrap_err();
+        assert!(wrong.to_string().contains("LINGGONG_COMMANDS"), "{wrong}");
         let missing = Config::read(Some(Path::new("no/such/file.toml")), []).unwrap_err();
         assert!(matches!(missing, ConfigError::File { .. }), "{missing}");
     }

@@ -16,12 +16,14 @@ use linggong_events::log::{AppendError, EventLog, Resolution};
 use linggong_events::measure::Position;
 use linggong_events::time::Timestamp;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::clock::{Clock, Timekeeper};
 use crate::identity::Grants;
 use crate::space::{Room, Space};
 
+/// How many messages may wait that are no commands: questions, ticks, what the writer tells.
+const OTHER_MESSAGES: usize = 1024;
 /// How often the writer looks how much space there is, and tries a commit again for which there was none.
 const SPACE_EVERY: Duration = Duration::from_millis(200);
 /// How often an append whose outcome is unknown is asked about before the writer gives up.
@@ -50,6 +52,8 @@ enum Message {
 #[derive(Clone, Debug)]
 pub struct PartitionHandle {
     messages: mpsc::Sender<Message>,
+    /// A place for each command that may be under way.
+    places: Arc<Semaphore>,
     /// The last durable commit.
     pub head: watch::Receiver<Head>,
     /// Who may act as what.
@@ -64,11 +68,17 @@ pub struct PartitionHandle {
     pub read_only: Option<Arc<str>>,
 }
 
+/// A place among the commands under way; kept until the answer.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
 /// Why a command got no answer of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unavailable {
-    /// Too many wait already.
-    #[error("too many commands wait: come back in a moment")]
+    /// As many are under way as may be: whoever is let in is answered soon, so others are told at once.
+    #[error("too many commands are under way: come back in a moment")]
     Busy,
     /// The disk is full; whether a command that was taken on before that landed shows when its key is sent again.
     #[error("there is no space left to write it down: send the same key again later")]
@@ -82,15 +92,33 @@ pub enum Unavailable {
 }
 
 impl PartitionHandle {
+    /// A place for one more command, where there is one and it could be written down.
+    pub fn enter(&self) -> Result<Place, Unavailable> {
+        self.check_writable()?;
+        let permit = self.places.clone().try_acquire_owned().map_err(|_| Unavailable::Busy)?;
+        Ok(Place { _permit: permit })
+    }
+
     /// Gives a command and waits for its answer.
     pub async fn command(&self, request: Request) -> Result<Result<Receipt, Refusal>, Unavailable> {
+        self.command_from(self.enter()?, request).await
+    }
+
+    /// Gives a command that has its place already, and waits for its answer.
+    pub async fn command_from(
+        &self,
+        place: Place,
+        request: Request,
+    ) -> Result<Result<Receipt, Refusal>, Unavailable> {
         self.check_writable()?;
         let (reply, answer) = oneshot::channel();
         self.messages.try_send(Message::Command(Box::new(request), reply)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Unavailable::Busy,
             mpsc::error::TrySendError::Closed(_) => Unavailable::Stopped,
         })?;
-        answer.await.map_err(|_| self.unanswered())
+        let answered = answer.await.map_err(|_| self.unanswered());
+        drop(place);
+        answered
     }
 
     /// Refuses what rests on the whole log where only a part of it can be read.
@@ -166,17 +194,17 @@ impl PartitionHandle {
     }
 }
 
-/// Starts the threads of a partition that has replayed its log up to `log.head()`; `at_stop` sees it once more
-/// where it stops in order, everything durable.
+/// Starts the threads of a partition that has replayed its log up to `log.head()`, for at most so many commands at
+/// once; `at_stop` sees it once more where it stops in order, everything durable.
 pub fn start<L: EventLog + 'static>(
     partition: Partition,
     log: L,
     clock: Clock,
-    queue: usize,
+    most: usize,
     space: Space,
     at_stop: impl FnOnce(&Partition) + Send + 'static,
 ) -> std::io::Result<(PartitionHandle, std::thread::JoinHandle<()>)> {
-    let (messages, inbox) = mpsc::channel(queue.max(16));
+    let (messages, inbox) = mpsc::channel(most + OTHER_MESSAGES);
     let (head, heads) = watch::channel(log.head());
     let (grants, granted) = watch::channel(Arc::new(Grants::of(partition.state())));
     let (stopped, stops) = watch::channel(None);
@@ -216,6 +244,7 @@ pub fn start<L: EventLog + 'static>(
     })?;
     let handle = PartitionHandle {
         messages,
+        places: Arc::new(Semaphore::new(most.max(1))),
         head: heads,
         grants: granted,
         stopped: stops,
@@ -232,10 +261,9 @@ pub fn start_read_only(
     partition: Partition,
     head: Head,
     clock: Clock,
-    queue: usize,
     why: &str,
 ) -> std::io::Result<(PartitionHandle, std::thread::JoinHandle<()>)> {
-    let (messages, mut inbox) = mpsc::channel(queue.max(16));
+    let (messages, mut inbox) = mpsc::channel(OTHER_MESSAGES);
     let (head, heads) = watch::channel(head);
     let (grants, granted) = watch::channel(Arc::new(Grants::of(partition.state())));
     let (stopped, stops) = watch::channel(None);
@@ -261,6 +289,7 @@ pub fn start_read_only(
     })?;
     let handle = PartitionHandle {
         messages,
+        places: Arc::new(Semaphore::new(0)),
         head: heads,
         grants: granted,
         stopped: stops,

@@ -332,6 +332,7 @@ impl Running {
         drop(self.partition);
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|it| drop(it.join())));
         let _ = joined.await;
+        tracing::info!("linggong stopped");
         served.map_err(io::Error::other)
     }
 
@@ -377,7 +378,7 @@ pub async fn start_with_views(
     let (store, at_stop) = (snapshots.clone(), snapshot::at_stop);
     let space = Space { folder: data.clone(), reserve_bytes: config.reserve_bytes };
     let (partition, writer) =
-        partition_task::start(partition, log, clock.clone(), config.queue, space, move |it| {
+        partition_task::start(partition, log, clock.clone(), config.commands, space, move |it| {
             at_stop(&snapshots, it);
         })
         .map_err(at(&data))?;
@@ -437,8 +438,7 @@ pub async fn start_read_only(
     let vault = Vault::open(&vault_of(config, demo, &people)?)?;
     let why = crate::chain(why);
     let (partition, thread) =
-        partition_task::start_read_only(partition, head, clock.clone(), config.queue, &why)
-            .map_err(at(&data))?;
+        partition_task::start_read_only(partition, head, clock.clone(), &why).map_err(at(&data))?;
     tracing::error!(why, position = head.position.0, "the log is read up to there and not written to");
     let (_, newest_snapshot) = watch::channel(Position::default());
     let (threads, is_new) = (vec![thread], false);

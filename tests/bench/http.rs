@@ -53,7 +53,11 @@ pub(crate) fn append(size: Size, options: &Options, rows: &mut Rows) -> Result<(
 }
 
 /// Stores one paper for each event of a claim, for the server asks its vault before it decides; not measured.
-async fn stored(mut stream: TcpStream, token: &str, about: ClaimId) -> Result<Vec<EvidenceDigest>, Failed> {
+pub(crate) async fn stored(
+    mut stream: TcpStream,
+    token: &str,
+    about: ClaimId,
+) -> Result<Vec<EvidenceDigest>, Failed> {
     let (mut papers, mut answer) = (Vec::new(), Vec::new());
     for nth in 0..PER_CASE {
         let paper = format!("photo-{nth:08}");
@@ -82,15 +86,7 @@ async fn client(
     for (nth, &digest) in (0..PER_CASE).zip(&papers) {
         for &claim in &own {
             let asked = Instant::now();
-            let mut body = serde_json::to_value(AddEvidence { digest, ..w1::evidence(claim, nth) })?;
-            body["about"] = json!({ "if_version": (nth + 1).to_string() });
-            let body = body.to_string();
-            let request = format!(
-                "POST /v1/commands/claim.add_evidence HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
-                 idempotency-key: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                clock.new_key(),
-                body.len(),
-            );
+            let request = request(&token, &clock, claim, nth, digest)?;
             stream.write_all(request.as_bytes()).await?;
             read_answer(&mut stream, &mut answer).await?;
             each.push(asked.elapsed());
@@ -102,8 +98,27 @@ async fn client(
     Ok(each)
 }
 
+/// The command that adds the evidence number `nth` to a claim, guarded by its version.
+pub(crate) fn request(
+    token: &str,
+    clock: &Clock,
+    claim: ClaimId,
+    nth: u64,
+    digest: EvidenceDigest,
+) -> Result<String, Failed> {
+    let mut body = serde_json::to_value(AddEvidence { digest, ..w1::evidence(claim, nth) })?;
+    body["about"] = json!({ "if_version": (nth + 1).to_string() });
+    let body = body.to_string();
+    Ok(format!(
+        "POST /v1/commands/claim.add_evidence HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
+         idempotency-key: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        clock.new_key(),
+        body.len(),
+    ))
+}
+
 /// Reads one whole answer into `answer`.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(), Failed> {
+pub(crate) async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<(), Failed> {
     answer.clear();
     loop {
         if stream.read_buf(answer).await? == 0 {

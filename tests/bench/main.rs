@@ -1,4 +1,5 @@
-//! `cargo run --release -p linggong-tests --bin bench -- append|replay|case-read|rebuild|start|verify [--json]`:
+//! `cargo run --release -p linggong-tests --bin bench -- append|replay|case-read|rebuild|overload|start|verify
+//! [--json]`:
 //! what linggong does in a second on this machine, beside the floor of the disk and, with the feature `peers`,
 //! beside a peer, all in one run.
 //!
@@ -8,6 +9,7 @@
 mod append;
 mod http;
 mod measure;
+mod overload;
 #[cfg(feature = "peers")]
 mod peer;
 mod read;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 use measure::{Failed, Rows};
 
 const USAGE: &str = "\
-usage: bench append|replay|case-read|rebuild|start|verify|all [options]
+usage: bench append|replay|case-read|rebuild|overload|start|verify|all [options]
   --json            one JSON object per row
   --writers 1,16    the cases of append (default 1,16,256)
   --systems a,b     only these systems
@@ -53,6 +55,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("replay", read::replay),
     ("case-read", read::case_read),
     ("rebuild", read::rebuild),
+    ("overload", overload::run),
     ("start", start::start),
     ("verify", start::verify),
 ];

@@ -51,7 +51,7 @@ impl Engine {
         let (log, partition) = open(&config, &clock)?;
         let space = Space { folder: config.data.clone(), reserve_bytes: 0 };
         let (handle, thread) =
-            partition_task::start(partition, log, clock.clone(), config.queue, space, |_| ())?;
+            partition_task::start(partition, log, clock.clone(), config.commands, space, |_| ())?;
         Ok(Engine { handle, clock, thread })
     }
 

@@ -6,6 +6,7 @@ mod backup;
 mod damaged;
 mod history;
 mod server;
+mod traces;
 
 use std::fs;
 use std::path::{Path, PathBuf};

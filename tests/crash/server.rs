@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::Value;
 
@@ -32,6 +32,7 @@ pub(crate) struct Server {
     child: Child,
     pub(crate) address: String,
     data: PathBuf,
+    traces: Arc<Mutex<Vec<String>>>,
 }
 
 /// How a server is started: through another program, with an environment of its own.
@@ -62,7 +63,7 @@ impl Server {
             None => Command::new(binary()),
         };
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&config).arg("--data").arg(data);
-        command.envs(around.env.iter().cloned()).env("RUST_LOG", "info");
+        command.env("RUST_LOG", "info").envs(around.env.iter().cloned());
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = spawned.expect("the binary runs");
         let mut lines = BufReader::new(child.stderr.take().expect("its traces")).lines();
@@ -71,9 +72,13 @@ impl Server {
             let traced: Value = serde_json::from_str(&line).unwrap_or_default();
             if traced["fields"]["message"] == "linggong serves" {
                 let address = traced["fields"]["address"].as_str().unwrap_or_default().to_owned();
+                let traces = Arc::<Mutex<Vec<String>>>::default();
+                let told = traces.clone();
                 // Traces that nobody reads would fill the pipe and stop the server.
-                std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Server { child, address, data: data.to_owned() });
+                std::thread::spawn(move || {
+                    lines.map_while(Result::ok).for_each(|it| told.lock().expect("no test panics").push(it));
+                });
+                return Ok(Server { child, address, data: data.to_owned(), traces });
             }
             said.push_str(&line);
             said.push('\n');
@@ -92,6 +97,11 @@ impl Server {
         let mut answer = asked.call().expect("an answer");
         let said = answer.body_mut().read_to_string().expect("a body");
         (answer.status().as_u16(), serde_json::from_str(&said).unwrap_or(Value::String(said)))
+    }
+
+    /// What it has traced since it began to serve.
+    pub(crate) fn traces(&self) -> Vec<String> {
+        self.traces.lock().expect("no test panics").clone()
     }
 
     /// The bearer token of a member of its staff.

@@ -23,6 +23,7 @@ use super::at_vault::Follows;
 use super::auth::Asking;
 use super::error::Problem;
 use super::{App, cards};
+use crate::partition_task::Place;
 use crate::vault::{OpenError, SealError, VaultError};
 
 /// What a command's actor gets: proof of what was recorded.
@@ -75,8 +76,8 @@ pub(super) async fn give(
         return Err(Refusal::RoleNotAllowed.into());
     }
     let key = key(&headers)?;
-    // Before anything is sealed: the vault writes too.
-    app.partition.check_writable()?;
+    // Before anything is read or sealed: whoever is turned away costs next to nothing.
+    let place = app.partition.enter()?;
     let request: Value = serde_json::from_slice(&body).map_err(|error| {
         Problem::bad_request(format!(
             "the body is not JSON: line {}, column {}",
@@ -122,7 +123,7 @@ pub(super) async fn give(
     let request = Request { key, digest, actor, about, received_at, command };
     check_evidence(&app, command_id, request.evidence()?).await?;
     // On a task of its own: whoever hangs up now does not keep the vault from being told.
-    let deciding = tokio::spawn(decide(app.clone(), request, follows).in_current_span());
+    let deciding = tokio::spawn(decide(app.clone(), place, request, follows).in_current_span());
     let receipt = match deciding.await.map_err(|error| Problem::internal(&error))?? {
         Ok(receipt) => receipt,
         Err(refusal) => return Err(refused(&app, &asking, refusal)),
@@ -134,10 +135,11 @@ pub(super) async fn give(
 /// Lets the partition decide, and the vault follow it.
 async fn decide(
     app: App,
+    place: Place,
     request: Request,
     follows: Option<Follows>,
 ) -> Result<Result<Receipt, Refusal>, Problem> {
-    let decided = app.partition.command(request).await?;
+    let decided = app.partition.command_from(place, request).await?;
     match follows {
         // What a refused command told anew is dropped.
         Some(follows @ Follows::Revision(..)) => follows.told(&app.vault, &app.partition).await?,
