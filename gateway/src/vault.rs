@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use linggong_engine::person::ToldAnew;
 use linggong_events::audience::Department;
@@ -199,6 +200,23 @@ pub enum IssueError {
     Vault(#[from] VaultError),
 }
 
+/// Takes the keyed digests of commands; nobody waits for the vault to have one taken.
+#[derive(Clone)]
+pub struct CommandDigests(Arc<Secret>);
+
+impl CommandDigests {
+    /// The digest of the canonical clear request of a command, taken before anything of it is sealed.
+    pub fn of(&self, actor: ActorId, canonical: &str) -> String {
+        keyed_hash(&self.0, &[b"command", actor.0.as_bytes(), canonical.as_bytes()])
+    }
+}
+
+impl std::fmt::Debug for CommandDigests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CommandDigests")
+    }
+}
+
 /// An open vault; one process at a time.
 pub struct Vault {
     keys: Keys,
@@ -206,7 +224,7 @@ pub struct Vault {
     access: AccessLog,
     evidence: EvidenceStore,
     sources: Sources,
-    digests: Secret,
+    digests: CommandDigests,
     departments: Secret,
     /// Held until the vault is dropped.
     _lock: File,
@@ -263,7 +281,7 @@ impl Vault {
             access: AccessLog::open(&access, &settings.log, keys.derive("access.log"))?,
             evidence: EvidenceStore::at(directory.join("evidence")),
             sources: Sources::open(&sources, keys.derive("sources.log"))?,
-            digests: keys.derive("command digests"),
+            digests: CommandDigests(Arc::new(keys.derive("command digests"))),
             departments: keys.derive("departments"),
             keys,
             index,
@@ -284,9 +302,9 @@ impl Vault {
         people.iter().filter(|it| !self.index.knows(**it)).count()
     }
 
-    /// The keyed digest of a command's canonical clear request, taken before sealing.
-    pub fn command_digest(&self, actor: ActorId, canonical_json: &str) -> String {
-        keyed_hash(&self.digests, &[b"command", actor.0.as_bytes(), canonical_json.as_bytes()])
+    /// What takes the digests of commands, to be kept apart from the vault.
+    pub fn command_digests(&self) -> CommandDigests {
+        self.digests.clone()
     }
 
     /// The key of a department, with which it computes the person tokens that it is told.

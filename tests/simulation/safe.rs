@@ -90,7 +90,7 @@ impl Safe {
         mut body: Value,
         on: Date,
     ) -> Result<(String, Value), &'static str> {
-        let digest = self.vault().command_digest(actor, asked);
+        let digest = self.vault().command_digests().of(actor, asked);
         let personal = Command::find(name).map_or(&[][..], |it| it.personal);
         match self.vault().seal_command(&mut body, personal, command, on) {
             Ok(()) => Ok((digest, body)),

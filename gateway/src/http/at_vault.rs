@@ -1,7 +1,7 @@
-//! The one vault of a server, among all who want something of it: one at a time, on a blocking thread, and no more in
-//! line than are served soon. What the ledger decides is told to it in the ledger's order.
+//! The one vault of a server, among all who want something of it: on a blocking thread, one at a time where something
+//! is written, and no more in line for that than are served soon. What the ledger decides is told to it in the ledger's order.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::http::StatusCode;
 use linggong_engine::command::Command;
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::error::Problem;
 use crate::partition_task::PartitionHandle;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{CommandDigests, Vault, VaultError};
 
 /// How many may be in line. Most of what is asked of the vault is a record written and synced: this many wait for
 /// about a second, and hold as many threads meanwhile.
@@ -22,7 +22,9 @@ const PLACES: usize = 64;
 /// The vault, shared by all requests.
 #[derive(Debug)]
 pub struct SharedVault {
-    vault: Mutex<Vault>,
+    vault: RwLock<Vault>,
+    /// Takes the digests of commands.
+    pub(super) digests: CommandDigests,
     places: Arc<Semaphore>,
     /// Held from asking the ledger until the vault was told its answer.
     telling: tokio::sync::Mutex<()>,
@@ -32,7 +34,8 @@ impl SharedVault {
     /// Shares a vault.
     pub fn new(vault: Vault) -> Arc<SharedVault> {
         Arc::new(SharedVault {
-            vault: Mutex::new(vault),
+            digests: vault.command_digests(),
+            vault: RwLock::new(vault),
             places: Arc::new(Semaphore::new(PLACES)),
             telling: tokio::sync::Mutex::new(()),
         })
@@ -57,6 +60,18 @@ impl SharedVault {
         .await
     }
 
+    /// Looks something up that leaves no record, beside others who do so.
+    pub(super) async fn look<A: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Vault) -> A + Send + 'static,
+    ) -> Result<A, Problem> {
+        let shared = self.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            question(&shared.vault.read().unwrap_or_else(PoisonError::into_inner))
+        });
+        looked.await.map_err(|error| Problem::internal(&error))
+    }
+
     /// Tells the vault what the ledger says now; never refused, for the ledger has decided. One after another from the
     /// question on, so that an older answer is not told after a newer one.
     async fn tell<A: Send + 'static>(
@@ -78,7 +93,7 @@ impl SharedVault {
         let shared = self.clone();
         let done = tokio::task::spawn_blocking(move || {
             // A panic while the vault was held cannot leave it half written: every record is whole or absent.
-            work(&mut shared.vault.lock().unwrap_or_else(PoisonError::into_inner))
+            work(&mut shared.vault.write().unwrap_or_else(PoisonError::into_inner))
         });
         done.await.map_err(|error| Problem::internal(&error))
     }

@@ -33,7 +33,7 @@ pub(super) async fn resolve(
     if !reads_cards(role) {
         return Err(Refusal::RoleNotAllowed.into());
     }
-    let holders = app.vault.at(move |vault| {
+    let holders = app.vault.look(move |vault| {
         scanned.into_iter().map(|(holder, number)| (holder, vault.holder_of(&number))).collect::<Vec<_>>()
     });
     let holders = holders.await?;

@@ -103,14 +103,16 @@ pub(super) async fn give(
     check_cause(&app, &actor, about.causation).await?;
     let command_id = command_id(actor.id, key);
     cards::resolve(&app, actor.role, command_id, command_type, &mut fields).await?;
-    let actor_id = actor.id;
-    let sealed = app.vault.at(move |vault| {
-        let digest = vault.command_digest(actor_id, &format!("{name}\n{canonical}"));
-        let mut payload = Value::Object(fields);
-        vault.seal_command(&mut payload, command_type.personal, command_id, received_at.date())?;
-        Ok::<_, SealError>((digest, payload))
-    });
-    let (digest, payload) = sealed.await?.map_err(unsealed)?;
+    let digest = app.vault.digests.of(actor.id, &format!("{name}\n{canonical}"));
+    let is_personal = command_type.personal.iter().any(|it| fields.contains_key(it.name));
+    let mut payload = Value::Object(fields);
+    if is_personal {
+        let sealed = app.vault.at(move |vault| {
+            vault.seal_command(&mut payload, command_type.personal, command_id, received_at.date())?;
+            Ok::<_, SealError>(payload)
+        });
+        payload = sealed.await?.map_err(unsealed)?;
+    }
     let command = Command::decode(&command_type.name(), payload).map_err(|error| match error {
         CommandError::Unknown { .. } => Problem::not_found(),
         CommandError::Fields { cause, .. } => bad_fields("body", &cause),
@@ -191,7 +193,7 @@ async fn check_evidence(app: &App, command: CommandId, evidence: Vec<EvidenceDig
     if evidence.is_empty() {
         return Ok(());
     }
-    let missing = app.vault.at(move |vault| vault.missing_evidence(&evidence)).await?;
+    let missing = app.vault.look(move |vault| vault.missing_evidence(&evidence)).await?;
     let Some(digest) = missing.map_err(|error| Problem::internal(&error))? else { return Ok(()) };
     let repeated =
         app.partition.ask(move |partition, _| partition.state().remembered(command).is_some()).await?;
@@ -216,7 +218,7 @@ async fn check_cause(app: &App, actor: &Actor, cause: Option<EventId>) -> Result
 
 /// Refuses a key that is not the person's: the engine checks holds by person, so the two must belong together.
 async fn check_key(app: &App, person: PersonId, key: KeyId) -> Result<(), Problem> {
-    match app.vault.at(move |vault| vault.key_of(person)).await? {
+    match app.vault.look(move |vault| vault.key_of(person)).await? {
         Some((own, _)) if own == key => Ok(()),
         Some(_) | None => Err(Refusal::bad_field("key", "is not a key of this person").into()),
     }

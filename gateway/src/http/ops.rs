@@ -204,7 +204,7 @@ pub(super) async fn open_evidence(
     }
     let digest = digest_of(&digest)?;
     let about =
-        app.vault.at(move |vault| vault.evidence_about(digest)).await?.ok_or_else(Problem::not_found)?;
+        app.vault.look(move |vault| vault.evidence_about(digest)).await?.ok_or_else(Problem::not_found)?;
     if !deals_with(&app, &actor, about)? {
         return Err(Problem::not_found());
     }
@@ -219,7 +219,7 @@ pub(super) async fn open_evidence(
     })?;
     if about.kind == Kind::Person {
         let person = PersonId(about.id);
-        if let Some((key, _)) = app.vault.at(move |vault| vault.key_of(person)).await? {
+        if let Some((key, _)) = app.vault.look(move |vault| vault.key_of(person)).await? {
             purpose.second_officer = second_officer(&app, &actor, (person, key)).await?;
         }
     }
@@ -347,7 +347,7 @@ pub(super) async fn accesses(
     if query.after.is_some() && query.before.is_some() {
         return Err(Problem::bad_request("`after` and `before` exclude each other"));
     }
-    let read = app.vault.at(|vault| vault.accesses().map(|records| (records, vault.access_head())));
+    let read = app.vault.look(|vault| vault.accesses().map(|records| (records, vault.access_head())));
     let (records, head) = read.await?.map_err(|error| Problem::internal(&error))?;
     let mut known: BTreeMap<EntityRef, bool> = BTreeMap::new();
     let mut numbered: Vec<(usize, AccessRecord)> = Vec::new();

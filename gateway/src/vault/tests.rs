@@ -629,12 +629,12 @@ fn a_command_digest_depends_on_actor_content_and_vault() {
     let (_directory, vault) = new_vault();
     let (_other_directory, other) = new_vault();
     let [one, two] = [1, 2].map(|n| ActorId(Uuid::from_u128(n)));
-    let digest = vault.command_digest(one, "{}");
+    let digest = vault.command_digests().of(one, "{}");
     assert!(digest.starts_with("hmac-sha256:") && digest.len() == 12 + 64);
-    assert_eq!(digest, vault.command_digest(one, "{}"));
-    assert_ne!(digest, vault.command_digest(two, "{}"));
-    assert_ne!(digest, vault.command_digest(one, "{} "));
-    assert_ne!(digest, other.command_digest(one, "{}"));
+    assert_eq!(digest, vault.command_digests().of(one, "{}"));
+    assert_ne!(digest, vault.command_digests().of(two, "{}"));
+    assert_ne!(digest, vault.command_digests().of(one, "{} "));
+    assert_ne!(digest, other.command_digests().of(one, "{}"));
 }
 
 /// Every spelling in which `text` could stand in a file.
