@@ -415,12 +415,12 @@ fn register_on_site(
         return Err(Refusal::bad_field("workers", "names somebody twice"));
     }
     let id = PostingId(context.new_id(Kind::Posting, 0));
-    let (published, _) = posting::publish(state, id, &it.terms, context)?;
-    let Event::Posting(linggong_events::posting::PostingEvent::Published(shown)) = &published else {
+    let mut events = posting::publish(state, id, &it.terms, context)?;
+    let Some(Event::Posting(linggong_events::posting::PostingEvent::Published(shown))) = events.first()
+    else {
         return Err(Refusal::not_possible(id, "under review"));
     };
     let posting = Posting::new(&shown.terms, shown.relation, &shown.relation_basis);
-    let mut events = Vec::new();
     for (n, worker) in (0..).zip(&it.workers) {
         relation::check(state, context.actor, &Sides::of_worker(*worker).at(it.terms.region))?;
         check_lawful(state, *worker, &it.terms, context.rules)?;
@@ -431,7 +431,6 @@ fn register_on_site(
         }
         events.push(event);
     }
-    events.insert(0, published);
     Ok(events)
 }
 

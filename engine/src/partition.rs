@@ -1030,10 +1030,7 @@ mod tests {
             market: None,
         };
         let (relation, relation_basis) = (hire_terms.relation, hire_terms.relation_basis.clone());
-        happens(
-            &mut partition,
-            Published { posting, terms, relation, relation_basis, review_after: None }.into(),
-        );
+        happens(&mut partition, Published { posting, terms, relation, relation_basis }.into());
         for n in 0..u128::from(crate::posting::MAX_HEADCOUNT) {
             let hire = HireId(Uuid::from_u128(0xc000 + n));
             let terms = HireTerms { worker: WorkerId(Uuid::from_u128(0xa000 + n)), ..hire_terms.clone() };
@@ -1193,7 +1190,6 @@ mod tests {
             terms: loading(1, mode),
             relation: RelationKind::TaskContract,
             relation_basis: "以完成一定工作任务为期限".into(),
-            review_after: None,
         };
         tell(partition, vec![published.into()]);
         posting
@@ -1280,7 +1276,6 @@ mod tests {
             terms: loading(60, FillMode::Dispatch),
             relation: RelationKind::TaskContract,
             relation_basis: "以完成一定工作任务为期限".into(),
-            review_after: None,
         };
         tell(&mut partition, vec![published.into()]);
         assert_eq!(partition.state.last().0 - before.0, 1 + 1 + 60, "posting, reasons, one offer per place");

@@ -44,7 +44,9 @@ pub(crate) fn note(state: &mut State, event: &Event, subject: EntityRef, time: T
             PostingEvent::Published(_) | PostingEvent::ReviewRequested(_) | PostingEvent::Changed(_) => {
                 state.postings.get(&PostingId(subject.id)).map(|it| it.starts().1)
             }
-            PostingEvent::Approved(_)
+            PostingEvent::PlaceTold(_)
+            | PostingEvent::Flagged(_)
+            | PostingEvent::Approved(_)
             | PostingEvent::Rejected(_)
             | PostingEvent::Filled(_)
             | PostingEvent::Reopened(_)
@@ -241,7 +243,7 @@ mod tests {
             market: None,
         };
         let (relation, relation_basis) = (RelationKind::TaskContract, "one task".to_owned());
-        let published = Published { posting, terms: posted, relation, relation_basis, review_after: None };
+        let published = Published { posting, terms: posted, relation, relation_basis };
         let made = Made {
             offer,
             posting,

@@ -6,13 +6,15 @@ use linggong_events::codec::as_written;
 use linggong_events::employer::EmployerKind;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
-use linggong_events::id::{HireId, Kind, OfferId, PostingId};
+use linggong_events::id::{EmployerId, HireId, Kind, OfferId, PostingId};
 use linggong_events::offer::WithdrawReason;
+use linggong_events::place::Point;
 use linggong_events::posting::{
-    ApprovalGround, Approved, Changed, Expired, FillMode, Filled, Finding, PayKind, PayTerms, PostingEvent,
-    PostingTerms, PostingWithdrawal, Published, Rejected, RelationKind, Reopened, ReviewRequested, Withdrawn,
+    ApprovalGround, Approved, Changed, Expired, FillMode, Filled, Finding, Flagged, PayKind, PayTerms,
+    PlaceTold, PostingEvent, PostingTerms, PostingWithdrawal, Published, Rejected, RelationKind, Reopened,
+    ReviewRequested, Withdrawn,
 };
-use linggong_events::time::{Shift, Timestamp};
+use linggong_events::time::{Date, Shift, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Context, commands};
@@ -53,8 +55,11 @@ commands! {
 /// A posting as it stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Posting {
+    /// As everybody may read them: what is matched and explained tells no more.
     #[serde(with = "as_written")]
     pub(crate) terms: PostingTerms,
+    /// Where exactly the work is, where that is a home.
+    home: Option<Home>,
     pub(crate) relation: RelationKind,
     pub(crate) relation_basis: String,
     pub(crate) status: Status,
@@ -62,6 +67,13 @@ pub(crate) struct Posting {
     pub(crate) hires: BTreeSet<HireId>,
     /// Offers that hold a place.
     pub(crate) offers: BTreeSet<OfferId>,
+}
+
+/// Somebody's home, as a place of work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Home {
+    place: Point,
+    address: String,
 }
 
 /// Where a posting stands.
@@ -82,6 +94,7 @@ impl Posting {
     pub(crate) fn new(terms: &PostingTerms, relation: RelationKind, relation_basis: &str) -> Posting {
         Posting {
             terms: terms.clone(),
+            home: None,
             relation,
             relation_basis: relation_basis.to_owned(),
             status: Status::Open,
@@ -140,9 +153,7 @@ pub(crate) fn decide(
 ) -> Result<Vec<Event>, Refusal> {
     match command {
         PostingCommand::Submit(it) => {
-            let posting = PostingId(context.new_id(Kind::Posting, 0));
-            let (event, _) = publish(state, posting, &it.terms, context)?;
-            Ok(vec![event])
+            publish(state, PostingId(context.new_id(Kind::Posting, 0)), &it.terms, context)
         }
         PostingCommand::Approve(it) => {
             let posting = under_review(state, it.posting, context)?;
@@ -179,7 +190,7 @@ pub(crate) fn decide(
     }
 }
 
-/// The event by which terms become a posting, and what a person must look at.
+/// The events by which terms become a posting.
 ///
 /// # Errors
 /// Terms that cannot be, words or fields that the law blocks, an employer who may not hire.
@@ -188,28 +199,72 @@ pub(crate) fn publish(
     posting: PostingId,
     terms: &PostingTerms,
     context: &Context<'_>,
-) -> Result<(Event, Vec<Finding>), Refusal> {
+) -> Result<Vec<Event>, Refusal> {
+    let Checked { terms, home, relation, relation_basis, review } = check(state, terms, context)?;
+    let place_told = home.map(|it| it.told(posting, terms.employer));
+    // Struck on the spot, work begins in minutes: what must be looked at is looked at afterwards.
+    let on_site = terms.mode == FillMode::OnSite;
+    let flagged =
+        (on_site && !review.is_empty()).then(|| Flagged { posting, findings: review.clone() }.into());
+    let event = if review.is_empty() || on_site {
+        Published { posting, terms, relation, relation_basis }.into()
+    } else {
+        ReviewRequested { posting, terms, relation, relation_basis, findings: review }.into()
+    };
+    Ok(std::iter::once(event).chain(place_told).chain(flagged).collect())
+}
+
+/// Terms that may be posted, and what follows from them.
+struct Checked {
+    /// As everybody may read them.
+    terms: PostingTerms,
+    home: Option<Home>,
+    relation: RelationKind,
+    relation_basis: String,
+    /// What a person must look at.
+    review: Vec<Finding>,
+}
+
+fn check(state: &State, terms: &PostingTerms, context: &Context<'_>) -> Result<Checked, Refusal> {
     let employer = state.employer(terms.employer)?;
+    let kind = employer.details.employer_kind;
     relation::check(state, context.actor, &Sides::of_employer(terms.employer))?;
     context.actor.check_region(terms.region)?;
     check_terms(state, terms, context.now)?;
+    if kind.works_at_home() && terms.text.contains(&terms.address) {
+        return Err(Refusal::bad_field(
+            "terms.text",
+            "tells the address of a home, which only `address` may",
+        ));
+    }
     employer.check_unrestricted(context.now.date())?;
-    let checked = check_posting(terms, employer.details.employer_kind, context.rules);
+    let checked = check_posting(terms, kind, context.rules);
     if checked.is_blocked() {
         let findings = checked.findings(Action::Block);
         return Err(Refusal::PostingBlocked { findings, corrected: checked.corrected });
     }
     let review = checked.findings(Action::Review);
-    let (relation, relation_basis) = presumed_relation(employer.details.employer_kind, terms, context.rules);
-    let terms = terms.clone();
-    // Struck on the spot, work begins in minutes: what must be looked at is looked at afterwards.
-    let event = if review.is_empty() || terms.mode == FillMode::OnSite {
-        let review_after = (!review.is_empty()).then(|| review.clone());
-        Published { posting, terms, relation, relation_basis, review_after }.into()
-    } else {
-        ReviewRequested { posting, terms, relation, relation_basis, findings: review.clone() }.into()
-    };
-    Ok((event, review))
+    let (relation, relation_basis) = presumed_relation(kind, terms, context.rules);
+    let (terms, home) = as_shown(kind, terms, context.now.date());
+    Ok(Checked { terms, home, relation, relation_basis, review })
+}
+
+/// The terms as everybody may read them, and apart from them a home that is the place of work.
+fn as_shown(kind: EmployerKind, terms: &PostingTerms, on: Date) -> (PostingTerms, Option<Home>) {
+    let mut shown = terms.clone();
+    if !kind.works_at_home() {
+        return (shown, None);
+    }
+    let county = terms.region.name(on).map_or_else(|| terms.region.to_string(), str::to_owned);
+    let address = std::mem::replace(&mut shown.address, county);
+    let place = std::mem::replace(&mut shown.place, terms.place.coarse());
+    (shown, Some(Home { place, address }))
+}
+
+impl Home {
+    fn told(self, posting: PostingId, employer: EmployerId) -> Event {
+        PlaceTold { posting, employer, place: self.place, address: self.address }.into()
+    }
 }
 
 fn check_terms(state: &State, terms: &PostingTerms, now: Timestamp) -> Result<(), Refusal> {
@@ -305,24 +360,25 @@ fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event
     if posting.status == Status::Ended {
         return Err(Refusal::Ended { entity: it.posting.into() });
     }
-    if posting.terms == it.terms {
-        return Ok(Vec::new());
-    }
     if it.terms.employer != posting.terms.employer {
         return Err(Refusal::bad_field("terms.employer", "cannot be changed: withdraw and post anew"));
+    }
+    let kind = state.employer(it.terms.employer)?.details.employer_kind;
+    let (shown, home) = as_shown(kind, &it.terms, context.now.date());
+    if (&posting.terms, &posting.home) == (&shown, &home) {
+        return Ok(Vec::new());
     }
     if usize::from(it.terms.headcount) < posting.hires.len() {
         return Err(Refusal::bad_field("terms.headcount", "is less than the places already taken"));
     }
     // The same checks as for a new posting; what needs review goes back to review only if it was there.
-    let (_, review) = publish(state, it.posting, &it.terms, context)?;
-    let kind = state.employer(it.terms.employer)?.details.employer_kind;
-    let (relation, relation_basis) = presumed_relation(kind, &it.terms, context.rules);
+    let Checked { terms, home, relation, relation_basis, review } = check(state, &it.terms, context)?;
     if !review.is_empty() && posting.status != Status::UnderReview {
         return Err(Refusal::bad_field("terms.text", "needs a review: withdraw and post anew"));
     }
-    let (posting, terms) = (it.posting, it.terms.clone());
-    Ok(vec![Changed { posting, terms, relation, relation_basis }.into()])
+    let (posting, employer) = (it.posting, terms.employer);
+    let changed = Changed { posting, terms, relation, relation_basis }.into();
+    Ok(std::iter::once(changed).chain(home.map(|it| it.told(posting, employer))).collect())
 }
 
 pub(crate) fn evolve(state: &mut State, event: &PostingEvent, meta: &Meta) {
@@ -331,6 +387,12 @@ pub(crate) fn evolve(state: &mut State, event: &PostingEvent, meta: &Meta) {
             enter(state, it.posting, &it.terms, it.relation, &it.relation_basis, Status::Open);
             matching::owe(state, it.posting, meta);
         }
+        PostingEvent::PlaceTold(it) => {
+            let Some(posting) = state.postings.get_mut(&it.posting) else { return };
+            posting.home = Some(Home { place: it.place, address: it.address.clone() });
+        }
+        // It waits for a person, and nothing waits for them.
+        PostingEvent::Flagged(_) => {}
         PostingEvent::ReviewRequested(it) => {
             enter(state, it.posting, &it.terms, it.relation, &it.relation_basis, Status::UnderReview);
         }
@@ -342,6 +404,7 @@ pub(crate) fn evolve(state: &mut State, event: &PostingEvent, meta: &Meta) {
         PostingEvent::Changed(it) => {
             let Some(posting) = state.postings.get_mut(&it.posting) else { return };
             posting.terms = it.terms.clone();
+            posting.home = None;
             posting.relation = it.relation;
             posting.relation_basis = it.relation_basis.clone();
             let status = posting.status;
@@ -410,6 +473,8 @@ pub(crate) fn follow_up(state: &State, event: &PostingEvent, meta: &Meta) -> Vec
         PostingEvent::Filled(it) => offer::withdraw_all_of(state, it.posting, WithdrawReason::Filled),
         // Places that are free now are offered once the whole decision is made.
         PostingEvent::Published(_)
+        | PostingEvent::PlaceTold(_)
+        | PostingEvent::Flagged(_)
         | PostingEvent::Approved(_)
         | PostingEvent::Reopened(_)
         | PostingEvent::ReviewRequested(_)

@@ -31,6 +31,20 @@ pub enum EmployerKind {
 }
 
 impl EmployerKind {
+    /// Whether the place of work is somebody's home, of which everybody may know no more than about where it lies.
+    pub fn works_at_home(self) -> bool {
+        match self {
+            EmployerKind::Household => true,
+            // Natural persons some of them, but they hire for a trade: the place of work is a site or a shop.
+            EmployerKind::IndividualBusiness
+            | EmployerKind::Unlicensed
+            | EmployerKind::Foreman
+            | EmployerKind::Enterprise
+            | EmployerKind::Cooperative
+            | EmployerKind::Agency => false,
+        }
+    }
+
     /// Whether labour supervision covers it; a household hiring for own use is not.
     pub fn is_supervised(self) -> bool {
         match self {

@@ -120,9 +120,9 @@ pub struct PostingTerms {
     pub text: String,
     /// The county of the place of work.
     pub region: Region,
-    /// The place of work.
+    /// The place of work; in events, where that is a home, the middle of the cell in which it lies.
     pub place: Point,
-    /// The place of work in words.
+    /// The place of work in words; in events, where that is a home, the name of the county.
     pub address: String,
     /// When; each hire is for all of them.
     pub shifts: Vec<Shift>,
@@ -187,10 +187,14 @@ events! {
             posting: PostingId, terms: PostingTerms,
             /// What the relation is presumed to be, by which signs.
             relation: RelationKind, relation_basis: String,
-        } + optional {
-            /// What a person looks at afterwards, where it was struck on the spot.
-            review_after: Vec<Finding>,
         }
+        /// Where exactly the work is, of terms told just before whose place is a home: for those hired, the employer and
+        /// the office.
+        PlaceTold = "place_told", 1, Never => {
+            posting: PostingId, employer: EmployerId, place: Point, address: String,
+        }
+        /// Rules found something in what was struck on the spot: a person looks at it afterwards.
+        Flagged = "flagged", 1, Never => { posting: PostingId, findings: Vec<Finding> }
         /// A person must look at it before it is shown.
         ReviewRequested = "review_requested", 1, Never => {
             posting: PostingId, terms: PostingTerms, relation: RelationKind, relation_basis: String,

@@ -741,7 +741,9 @@ fn posting_on_record(body: &Value, postings: &[Value]) -> OnRecord {
     let start = |of: &Value| of["shifts"][0]["start"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
     let same_matter = |it: &&Value| {
         let known = &it["terms"];
-        let named = ["occupation", "address"].iter().all(|field| known[*field] == terms[*field]);
+        // Of a home everybody reads no more than the county; whoever imports reads the rest beside it.
+        let address = it["home"].get("address").unwrap_or(&known["address"]);
+        let named = known["occupation"] == terms["occupation"] && *address == terms["address"];
         named && start(known) == start(terms)
     };
     let alike: Vec<&Value> = of_others.filter(same_matter).collect();

@@ -1,5 +1,7 @@
 //! 招工用工登记台账: one row per hire, with what the register asks and nothing that is sealed.
 
+use std::collections::BTreeSet;
+
 use linggong_events::Event;
 use linggong_events::codec::as_written;
 use linggong_events::employer::{EmployerEvent, EmployerKind};
@@ -8,12 +10,13 @@ use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{
     AssertedBy, CancelReason, ChangeReason, EndBasis, HireEvent, HireTerms, InsuranceDecision,
 };
-use linggong_events::id::{ActorId, EmployerId, HireId, OfficeId, PostingId, WorkerId};
+use linggong_events::id::{ActorId, EmployerId, HireId, MarketId, OfficeId, PostingId, WorkerId};
 use linggong_events::identity::OrgCode;
 use linggong_events::insurance::InsuranceEvent;
 use linggong_events::measure::Position;
 use linggong_events::occupation::Occupation;
 use linggong_events::office::Role;
+use linggong_events::place::Point;
 use linggong_events::posting::{FillMode, PayTerms, PostingEvent, RelationKind};
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Shift, Timestamp};
@@ -21,7 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::insured::{self, Cover, Standing};
-use crate::key::{Key, Table, last_id};
+use crate::key::{Key, Table, is_at, last_id};
 use crate::page::{Page, PageRequest};
 use crate::projection::{At, Reader, Source};
 use crate::store::StoreError;
@@ -63,8 +66,14 @@ pub struct HireRow {
     pub posting: PostingId,
     /// The work in the posting's words.
     pub work: Option<String>,
-    /// The place of work in the posting's words.
+    /// The place of work in the posting's words, also where that is a home.
     pub address: Option<String>,
+    /// The place of work.
+    pub place: Option<Point>,
+    /// How many people were looked for.
+    pub headcount: Option<u16>,
+    /// The market at which the work was shown.
+    pub market: Option<MarketId>,
     /// Who works.
     pub worker: WorkerId,
     /// Who hires.
@@ -222,13 +231,18 @@ impl HireRow {
         self.employer_kind = terms.employer_kind;
         self.region = terms.region;
         self.occupation = terms.occupation;
-        self.date = terms.shifts.iter().map(|shift| shift.work_date()).min();
+        self.date = work_dates(&terms.shifts).first().copied();
         self.shifts = terms.shifts.clone();
         self.pay = terms.pay.clone();
         self.relation = terms.relation;
         self.relation_basis = terms.relation_basis.clone();
         self.insurance = terms.insurance;
     }
+}
+
+/// The days on which shifts begin, each once.
+fn work_dates(shifts: &[Shift]) -> BTreeSet<Date> {
+    shifts.iter().map(|shift| shift.work_date()).collect()
 }
 
 /// Which hires are asked for.
@@ -238,9 +252,9 @@ pub struct HireFilter {
     pub region: Option<Region>,
     /// Of this trade.
     pub occupation: Option<Occupation>,
-    /// With a first work date from this one on.
+    /// With a work date from this one on; together with `until`, with one between the two.
     pub from: Option<Date>,
-    /// With a first work date up to this one.
+    /// With a work date up to this one.
     pub until: Option<Date>,
     /// Of this worker.
     pub worker: Option<WorkerId>,
@@ -256,43 +270,61 @@ impl HireFilter {
     fn admits(&self, row: &HireRow) -> bool {
         self.region.is_none_or(|it| it.covers(row.region))
             && self.occupation.is_none_or(|it| it == row.occupation)
-            && self.from.is_none_or(|it| row.date.is_some_and(|date| it <= date))
-            && self.until.is_none_or(|it| row.date.is_some_and(|date| date <= it))
             && self.worker.is_none_or(|it| it == row.worker)
             && self.employer.is_none_or(|it| it == row.employer)
             && self.posting.is_none_or(|it| it == row.posting)
             && self.state.is_none_or(|it| it == row.state)
     }
+
+    /// The one day by which a hire is listed, of those that it is worked on: the first that is asked for.
+    fn day_of(&self, row: &HireRow) -> Option<Date> {
+        let asked = |it: &Date| {
+            self.from.is_none_or(|from| from <= *it) && self.until.is_none_or(|until| *it <= until)
+        };
+        work_dates(&row.shifts).into_iter().find(asked)
+    }
 }
 
 const HIRES: Table<HireRow> = Table::new(1);
-/// First work date, hire.
+/// Work date, hire: one for each day of a hire.
 const BY_DATE: Table<()> = Table::new(2);
-/// Worker, first work date, hire.
+/// Worker, work date, hire.
 const BY_WORKER: Table<()> = Table::new(3);
-/// Employer, first work date, hire.
+/// Employer, work date, hire.
 const BY_EMPLOYER: Table<()> = Table::new(4);
 const EMPLOYER_NAMES: Table<String> = Table::new(5);
-/// Text and address.
-const POSTINGS: Table<(String, String)> = Table::new(6);
+const POSTINGS: Table<Posted> = Table::new(6);
 const COVERS: Table<Vec<Cover>> = Table::new(7);
+
+/// What a row tells of the posting, which may be a home that only the row tells of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Posted {
+    work: String,
+    address: String,
+    place: Point,
+    headcount: u16,
+    market: Option<MarketId>,
+}
 
 fn hire(id: HireId) -> Key<HireRow> {
     HIRES.key().id(id.0)
 }
 
-fn lists(row: &HireRow) -> Option<[Key<()>; 3]> {
-    let date = row.date?;
-    Some([
-        BY_DATE.key().date(date).id(row.hire.0),
-        BY_WORKER.key().id(row.worker.0).date(date).id(row.hire.0),
-        BY_EMPLOYER.key().id(row.employer.0).date(date).id(row.hire.0),
-    ])
+/// The keys under which a row is listed: three for each work date, of which a hire has no more than shifts.
+fn lists(row: &HireRow) -> Vec<Key<()>> {
+    let of_day = |date: Date| {
+        [
+            BY_DATE.key().date(date).id(row.hire.0),
+            BY_WORKER.key().id(row.worker.0).date(date).id(row.hire.0),
+            BY_EMPLOYER.key().id(row.employer.0).date(date).id(row.hire.0),
+        ]
+    };
+    work_dates(&row.shifts).into_iter().flat_map(of_day).collect()
 }
 
 impl View for HiringLedger {
     const NAME: &'static str = "hiring_ledger";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
@@ -332,14 +364,22 @@ fn of_posting(rows: &mut Rows<'_>, event: &PostingEvent) {
         PostingEvent::Published(it) => (it.posting, &it.terms),
         PostingEvent::ReviewRequested(it) => (it.posting, &it.terms),
         PostingEvent::Changed(it) => (it.posting, &it.terms),
-        PostingEvent::Approved(_)
+        PostingEvent::PlaceTold(it) => {
+            return rows.update(POSTINGS.key().id(it.posting.0), |posted| {
+                (posted.address, posted.place) = (it.address.clone(), it.place);
+            });
+        }
+        PostingEvent::Flagged(_)
+        | PostingEvent::Approved(_)
         | PostingEvent::Rejected(_)
         | PostingEvent::Filled(_)
         | PostingEvent::Reopened(_)
         | PostingEvent::Withdrawn(_)
         | PostingEvent::Expired(_) => return,
     };
-    rows.put(POSTINGS.key().id(posting.0), &(terms.text.clone(), terms.address.clone()));
+    let (work, address) = (terms.text.clone(), terms.address.clone());
+    let (place, headcount, market) = (terms.place, terms.headcount, terms.market);
+    rows.put(POSTINGS.key().id(posting.0), &Posted { work, address, place, headcount, market });
 }
 
 fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
@@ -395,14 +435,17 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
 fn begin(rows: &mut Rows<'_>, meta: &Meta, it: &linggong_events::hire::Agreed) {
     let terms = &it.terms;
     let employer_name = rows.get(&EMPLOYER_NAMES.key().id(terms.employer.0));
-    let (work, address) = rows.get(&POSTINGS.key().id(terms.posting.0)).unzip();
+    let posted = rows.get(&POSTINGS.key().id(terms.posting.0));
     let mut row = HireRow {
         hire: it.hire,
         state: HireState::Agreed,
         revision: it.revision,
         posting: terms.posting,
-        work,
-        address,
+        work: posted.as_ref().map(|it| it.work.clone()),
+        address: posted.as_ref().map(|it| it.address.clone()),
+        place: posted.as_ref().map(|it| it.place),
+        headcount: posted.as_ref().map(|it| it.headcount),
+        market: posted.and_then(|it| it.market),
         worker: terms.worker,
         employer: terms.employer,
         employer_name,
@@ -433,7 +476,8 @@ fn begin(rows: &mut Rows<'_>, meta: &Meta, it: &linggong_events::hire::Agreed) {
         position: meta.position,
     };
     row.set_terms(terms, it.revision);
-    put(rows, &row);
+    enlist(rows, &row);
+    rows.put(hire(row.hire), &row);
 }
 
 fn finish(rows: &mut Rows<'_>, meta: &Meta, id: HireId, state: HireState, end: HireEnd) {
@@ -445,21 +489,22 @@ fn finish(rows: &mut Rows<'_>, meta: &Meta, id: HireId, state: HireState, end: H
 
 fn change(rows: &mut Rows<'_>, meta: &Meta, id: HireId, change: impl FnOnce(&mut HireRow)) {
     let Some(mut row) = rows.get(&hire(id)) else { return };
-    for key in lists(&row).into_iter().flatten() {
-        rows.remove(key);
-    }
+    let (dates, keys) = (work_dates(&row.shifts), lists(&row));
     change(&mut row);
     // Both what was decided and what was covered since move it.
     row.cover = insured::standing(row.insurance, &rows.get(&COVERS.key().id(id.0)).unwrap_or_default());
     row.position = meta.position;
-    put(rows, &row);
+    if dates != work_dates(&row.shifts) {
+        keys.into_iter().for_each(|key| rows.remove(key));
+        enlist(rows, &row);
+    }
+    rows.put(hire(row.hire), &row);
 }
 
-fn put(rows: &mut Rows<'_>, row: &HireRow) {
-    for key in lists(row).into_iter().flatten() {
+fn enlist(rows: &mut Rows<'_>, row: &HireRow) {
+    for key in lists(row) {
         rows.put(key, &());
     }
-    rows.put(hire(row.hire), row);
 }
 
 fn of_insurance(rows: &mut Rows<'_>, meta: &Meta, event: &InsuranceEvent) {
@@ -472,16 +517,22 @@ fn of_insurance(rows: &mut Rows<'_>, meta: &Meta, event: &InsuranceEvent) {
 }
 
 impl Reader<HiringLedger> {
-    /// Hires by first work date; by worker or employer where one is named.
+    /// Hires by work date; by worker or employer where one is named. Each stands once, by the first day asked for.
     pub fn hires(&self, filter: &HireFilter, page: &PageRequest) -> Result<At<Page<HireRow>>, StoreError> {
         let prefix = match (filter.worker, filter.employer) {
             (Some(worker), _) => BY_WORKER.key().id(worker.0),
             (None, Some(employer)) => BY_EMPLOYER.key().id(employer.0),
             (None, None) => BY_DATE.key(),
         };
+        let prefix = match filter.from {
+            Some(day) if filter.until == Some(day) => prefix.date(day),
+            Some(_) | None => prefix,
+        };
         self.read(|snapshot| {
             snapshot.page(prefix, page, |key, ()| {
-                Ok(snapshot.get(&hire(HireId(last_id(key))))?.filter(|row| filter.admits(row)))
+                let row = snapshot.get(&hire(HireId(last_id(key))))?;
+                let here = |row: &HireRow| filter.day_of(row).is_some_and(|day| is_at(key, day));
+                Ok(row.filter(|row| here(row) && filter.admits(row)))
             })
         })
     }
@@ -501,6 +552,7 @@ mod tests {
     use linggong_events::hire::{AgreementSigned, Changed, Ended, Started};
     use linggong_events::insurance::RefusedByWorker;
     use linggong_events::measure::Fen;
+    use linggong_events::posting::PlaceTold;
 
     const DAY: &str = "2026-11-22";
 
@@ -525,6 +577,8 @@ mod tests {
         let row = row(&one_hire());
         assert_eq!(row.employer_name.as_deref(), Some("甲建筑公司"));
         assert_eq!((row.work.as_deref(), row.address.as_deref()), (Some("砌墙"), Some("历下区工地")));
+        assert_eq!(row.place, Some(posting_terms(1, 3, DAY).place));
+        assert_eq!((row.headcount, row.market), (Some(3), Some(testing::market(1))));
         assert_eq!((row.date, row.pay.rate, row.state), (Some(date(DAY)), Fen(28_000), HireState::Agreed));
         assert_eq!((row.registered_by, row.office), (testing::actor(1), Some(testing::office(1))));
         assert_eq!(row.channel, Channel::Import);
@@ -575,6 +629,86 @@ mod tests {
             view.hires(&filter, &PageRequest::first(10)).unwrap().value.rows.len()
         };
         assert_eq!((on(DAY), on("2026-11-25")), (0, 1));
+    }
+
+    #[test]
+    fn who_is_hired_at_a_home_is_told_where_it_is() {
+        let (place, address) = (Point { lat_e6: 36_651_234, lon_e6: 117_123_456 }, "历下区某村 18 号");
+        let told = |address: &str| PlaceTold {
+            posting: testing::posting(1),
+            employer: testing::employer(1),
+            place,
+            address: address.into(),
+        };
+        let mut ledger = Ledger::new();
+        ledger.record(published(1, posting_terms(1, 3, DAY)));
+        ledger.record(told(address));
+        ledger.record(agreed(1, DAY));
+        ledger.record(told("历下区某村 20 号"));
+        ledger.record(agreed(2, DAY));
+        assert_eq!((row(&ledger).address.as_deref(), row(&ledger).place), (Some(address), Some(place)));
+        let second = refold::<HiringLedger>(&ledger.events).hire(testing::hire(2)).unwrap().value.unwrap();
+        assert_eq!(second.address.as_deref(), Some("历下区某村 20 号"), "as it was when they were hired");
+    }
+
+    /// The hires that the filter finds, page by page.
+    fn found(ledger: &Ledger, filter: &HireFilter) -> Vec<HireId> {
+        let view = refold::<HiringLedger>(&ledger.events);
+        let mut page = PageRequest::first(1);
+        let mut all = Vec::new();
+        loop {
+            let found = view.hires(filter, &page).unwrap().value;
+            all.extend(found.rows.iter().map(|it| it.hire));
+            match found.next {
+                Some(next) => page = PageRequest::first(1).at(Some(next)),
+                None => return all,
+            }
+        }
+    }
+
+    #[test]
+    fn a_hire_of_several_days_is_found_by_each_of_them_and_listed_once() {
+        let mut ledger = one_hire();
+        let days = ["2026-11-24", "2026-11-25", "2026-11-27"];
+        let mut long = agreed(2, days[0]);
+        // Two shifts on one day are one work date.
+        long.terms.shifts = vec![testing::shift(days[0], 7, 4), testing::shift(days[0], 13, 4)];
+        long.terms.shifts.extend(days[1..].iter().map(|day| testing::shift(day, 7, 9)));
+        ledger.record(long.clone());
+        let between = |from: &str, until: &str| HireFilter {
+            from: Some(date(from)),
+            until: Some(date(until)),
+            ..HireFilter::default()
+        };
+        for filter in [
+            HireFilter::default(),
+            HireFilter { worker: Some(testing::worker(2)), ..HireFilter::default() },
+            HireFilter { employer: Some(testing::employer(1)), ..HireFilter::default() },
+        ] {
+            for day in days {
+                let on = HireFilter { from: Some(date(day)), until: Some(date(day)), ..filter };
+                assert_eq!(found(&ledger, &on), [testing::hire(2)], "{day} {filter:?}");
+            }
+            let on = HireFilter { from: Some(date("2026-11-26")), until: Some(date("2026-11-26")), ..filter };
+            assert_eq!(found(&ledger, &on), [], "a day between two is none of its days");
+        }
+        assert_eq!(found(&ledger, &HireFilter::default()), [testing::hire(1), testing::hire(2)]);
+        assert_eq!(found(&ledger, &between(DAY, days[2])), [testing::hire(1), testing::hire(2)]);
+        assert_eq!(
+            found(&ledger, &between(days[1], days[2])),
+            [testing::hire(2)],
+            "its first day lies before"
+        );
+        assert_eq!(found(&ledger, &between("2026-11-28", "2026-12-01")), []);
+        // It is moved: the days that were are given up.
+        long.terms.shifts = vec![testing::shift(days[1], 7, 9), testing::shift("2026-12-01", 7, 9)];
+        let (hire, terms, reason) = (testing::hire(2), long.terms, ChangeReason::Agreed);
+        ledger.record(Changed { hire, revision: 2, terms, reason, supersedes: 1 });
+        assert_eq!(found(&ledger, &between(days[0], days[0])), []);
+        assert_eq!(found(&ledger, &between(days[2], days[2])), []);
+        assert_eq!(found(&ledger, &between(days[1], days[1])), [testing::hire(2)]);
+        assert_eq!(found(&ledger, &between("2026-12-01", "2026-12-01")), [testing::hire(2)]);
+        assert_eq!(found(&ledger, &HireFilter::default()), [testing::hire(1), testing::hire(2)]);
     }
 
     #[test]

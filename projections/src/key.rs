@@ -88,6 +88,11 @@ pub(crate) fn last_id(key: &[u8]) -> Uuid {
     key.last_chunk::<16>().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes))
 }
 
+/// Whether the date before the id at the end of an index key is this one.
+pub(crate) fn is_at(key: &[u8], date: Date) -> bool {
+    key.len().checked_sub(16).is_some_and(|end| key[..end].ends_with(date.to_string().as_bytes()))
+}
+
 /// The position at the end of an index key.
 pub(crate) fn last_position(key: &[u8]) -> Position {
     key.last_chunk::<8>().map_or(Position(0), |bytes| Position(u64::from_be_bytes(*bytes)))

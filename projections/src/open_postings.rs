@@ -9,6 +9,7 @@ use linggong_events::id::{EmployerId, HireId, MarketId, PostingId};
 use linggong_events::measure::Position;
 use linggong_events::occupation::Occupation;
 use linggong_events::offer::OfferEvent;
+use linggong_events::place::Point;
 use linggong_events::posting::{FillMode, Finding, PostingEvent, PostingTerms, RelationKind};
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
@@ -53,6 +54,8 @@ pub struct PostingRow {
     #[serde(with = "as_written")]
     #[schemars(with = "PostingTerms")]
     pub terms: PostingTerms,
+    /// Where exactly the work is, where that is a home: not for everybody who reads the terms.
+    pub home: Option<Home>,
     /// The employer's name, where it is an organisation.
     pub employer_name: Option<String>,
     /// What the employer is.
@@ -67,9 +70,11 @@ pub struct PostingRow {
     pub held: u16,
     /// Places without a hire.
     pub free: u16,
-    /// What rules found, for a person to look at.
+    /// What rules found, for a person to look at; not for everybody who reads the terms.
+    #[schemars(default)]
     pub findings: Vec<Finding>,
     /// Whether a person has still to look: before it is shown, or afterwards where it was struck on the spot.
+    #[schemars(default)]
     pub review_pending: bool,
     /// Why the reviewer turned it down.
     pub reason: Option<String>,
@@ -77,6 +82,15 @@ pub struct PostingRow {
     pub recorded_at: Timestamp,
     /// Its last event.
     pub position: Position,
+}
+
+/// Somebody's home, as a place of work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Home {
+    /// The place.
+    pub place: Point,
+    /// The place in words.
+    pub address: String,
 }
 
 impl PostingRow {
@@ -144,7 +158,7 @@ fn listed(table: &Table<()>, row: &PostingRow) -> Key<()> {
 
 impl View for OpenPostings {
     const NAME: &'static str = "open_postings";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
@@ -177,9 +191,15 @@ fn of_posting(rows: &mut Rows<'_>, meta: &Meta, event: &PostingEvent) {
     match event {
         PostingEvent::Published(it) => {
             let relation = (it.relation, it.relation_basis.clone());
-            let findings = it.review_after.clone().unwrap_or_default();
-            begin(rows, meta, PostingState::Open, it.posting, &it.terms, relation, findings);
+            begin(rows, meta, PostingState::Open, it.posting, &it.terms, relation, Vec::new());
         }
+        PostingEvent::PlaceTold(it) => change(rows, meta, it.posting, |row| {
+            row.home = Some(Home { place: it.place, address: it.address.clone() });
+        }),
+        PostingEvent::Flagged(it) => change(rows, meta, it.posting, |row| {
+            row.findings = it.findings.clone();
+            row.review_pending = true;
+        }),
         PostingEvent::ReviewRequested(it) => {
             let (relation, findings) = ((it.relation, it.relation_basis.clone()), it.findings.clone());
             begin(rows, meta, PostingState::UnderReview, it.posting, &it.terms, relation, findings);
@@ -198,6 +218,7 @@ fn of_posting(rows: &mut Rows<'_>, meta: &Meta, event: &PostingEvent) {
         }),
         PostingEvent::Changed(it) => change(rows, meta, it.posting, |row| {
             row.terms = it.terms.clone();
+            row.home = None;
             row.relation = it.relation;
             row.relation_basis = it.relation_basis.clone();
         }),
@@ -264,6 +285,7 @@ fn begin(
         posting: id,
         state,
         terms: terms.clone(),
+        home: None,
         employer_name,
         employer_kind,
         relation,
@@ -370,7 +392,7 @@ mod tests {
     use linggong_events::hire::{AssertedBy, NoShow};
     use linggong_events::offer::{Accepted, Made};
     use linggong_events::posting::{
-        ApprovalGround, Approved, Changed, Filled, Rejected, Reopened, ReviewRequested,
+        ApprovalGround, Approved, Changed, Filled, Flagged, PlaceTold, Rejected, Reopened, ReviewRequested,
     };
 
     const DAY: &str = "2026-11-22";
@@ -509,20 +531,41 @@ mod tests {
         let mut ledger = Ledger::new();
         let finding =
             Finding { rule: "posting.text".into(), citation: String::new(), words: "夜班".into() };
-        let mut struck = published(1, posting_terms(1, 1, DAY));
-        struck.review_after = Some(vec![finding]);
-        ledger.record(struck);
+        ledger.record(published(1, posting_terms(1, 1, DAY)));
+        ledger.record(Flagged { posting: testing::posting(1), findings: vec![finding.clone()] });
         ledger.record(Filled { posting: testing::posting(1) });
         let review = |ledger: &Ledger| {
             let view = refold::<OpenPostings>(&ledger.events);
             view.under_review(&PostingFilter::default(), &PageRequest::first(10)).unwrap().value.rows
         };
+        assert_eq!(review(&ledger)[0].findings, [finding]);
         assert_eq!(review(&ledger)[0].state, PostingState::Filled);
         ledger.record(Approved { posting: testing::posting(1), reason: ApprovalGround::Lawful });
         assert!(review(&ledger).is_empty());
         let view = refold::<OpenPostings>(&ledger.events);
         let state = view.posting(testing::posting(1)).unwrap().value.unwrap().state;
         assert_eq!(state, PostingState::Filled, "a look afterwards opens nothing");
+    }
+
+    #[test]
+    fn a_home_stands_beside_the_terms_until_they_are_told_anew() {
+        let mut ledger = one_posting(1);
+        let home = Home {
+            place: Point { lat_e6: 36_651_234, lon_e6: 117_123_456 },
+            address: "某村 18 号".into(),
+        };
+        let (posting, employer) = (testing::posting(1), testing::employer(1));
+        ledger.record(PlaceTold { posting, employer, place: home.place, address: home.address.clone() });
+        let rows = |ledger: &Ledger| open(ledger, &PostingFilter::default());
+        assert_eq!(rows(&ledger)[0].home, Some(home));
+        assert_eq!(
+            rows(&ledger)[0].terms,
+            posting_terms(1, 1, DAY),
+            "the terms are those that were published"
+        );
+        let (relation, relation_basis) = (RelationKind::PartTime, "按小时计酬".to_owned());
+        ledger.record(Changed { posting, terms: posting_terms(1, 1, DAY), relation, relation_basis });
+        assert_eq!(rows(&ledger)[0].home, None);
     }
 
     #[test]

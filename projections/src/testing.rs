@@ -234,7 +234,6 @@ pub(crate) fn published(n: u128, terms: PostingTerms) -> Published {
         terms,
         relation: RelationKind::TaskContract,
         relation_basis: "按天用工".into(),
-        review_after: None,
     }
 }
 

@@ -46,13 +46,13 @@ fn canaries() -> Vec<(&'static str, String)> {
 }
 
 /// Looks for texts in every encoding that somebody might have thought harmless.
-struct Search {
+pub(crate) struct Search {
     needles: BTreeMap<[u8; 2], Vec<(String, Vec<u8>)>>,
     begins: Vec<bool>,
 }
 
 impl Search {
-    fn new(texts: &[(&str, String)]) -> Search {
+    pub(crate) fn new(texts: &[(&str, String)]) -> Search {
         let mut search = Search { needles: BTreeMap::new(), begins: vec![false; 1 << 16] };
         for (what, text) in texts {
             for (encoding, bytes) in encodings(text) {
@@ -64,7 +64,7 @@ impl Search {
         search
     }
 
-    fn found(&self, bytes: &[u8]) -> Vec<&str> {
+    pub(crate) fn found(&self, bytes: &[u8]) -> Vec<&str> {
         let mut found = Vec::new();
         for (at, begin) in bytes.windows(2).enumerate() {
             let begin = [begin[0], begin[1]];
@@ -144,7 +144,7 @@ fn encodings(text: &str) -> Vec<(String, Vec<u8>)> {
 
 /// Keeps every trace of this process.
 #[derive(Clone)]
-struct Traces(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Traces(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Traces {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -156,7 +156,7 @@ impl Write for Traces {
     }
 }
 
-fn traces() -> &'static Traces {
+pub(crate) fn traces() -> &'static Traces {
     static TRACES: OnceLock<Traces> = OnceLock::new();
     TRACES.get_or_init(|| {
         let traces = Traces(Arc::default());

@@ -4,6 +4,7 @@
 mod authority;
 mod canary;
 mod cast;
+mod home;
 mod hostile;
 mod pressure;
 mod relations;

@@ -413,9 +413,16 @@ fn of_work() -> Vec<Event> {
             terms: posting_terms(),
             relation: RelationKind::TaskContract,
             relation_basis: relation_basis(),
-            review_after: Some(vec![finding()]),
         }
         .into(),
+        posting::PlaceTold {
+            posting,
+            employer,
+            place: Point { lat_e6: 36_671_204, lon_e6: 117_083_377 },
+            address: "历下区龙洞街道某村 18 号".into(),
+        }
+        .into(),
+        posting::Flagged { posting, findings: vec![finding()] }.into(),
         posting::ReviewRequested {
             posting,
             terms: posting_terms(),

@@ -284,7 +284,9 @@ pub(super) async fn postings(
     } else {
         app.readers.open_postings.open(&filter, &page)?
     };
-    to_json(List::from(scope.keep(found, |row| row.terms.region)))
+    let At { value: Page { rows, next, prev }, position } = scope.keep(found, |row| row.terms.region);
+    let rows: Result<Vec<Value>, Problem> = rows.iter().map(|row| told_posting(&actor, row)).collect();
+    to_json(List { items: rows?, next, prev, position })
 }
 
 pub(super) async fn hires(
@@ -573,11 +575,7 @@ one!(claim, ClaimId, Cases, case_history: CaseHistories, claim, |history| histor
 /// Whether the actor may see a posting: what is or was offered is public, what waits for review is not.
 fn may_show_posting(actor: &Actor, row: &PostingRow) -> Result<(), Problem> {
     let own = Own::of(actor) == Some(Own::Employer(row.terms.employer));
-    let public = match row.state {
-        PostingState::Open | PostingState::Filled | PostingState::Withdrawn | PostingState::Expired => true,
-        PostingState::UnderReview | PostingState::Rejected => false,
-    };
-    let resource = if public { Resource::Postings } else { Resource::Review };
+    let resource = if is_public(row) { Resource::Postings } else { Resource::Review };
     if own { Ok(()) } else { may_show(actor, resource, row.terms.region, None, None) }
 }
 
@@ -592,12 +590,43 @@ pub(super) async fn posting(
     let stored = app.readers.open_postings.posting(id)?;
     let row = stored.value.as_ref().ok_or_else(Problem::not_found)?;
     may_show_posting(&actor, row)?;
-    let Some(as_of) = as_of else { return to_json(stored) };
+    let Some(as_of) = as_of else {
+        return to_json(At { value: told_posting(&actor, row)?, position: stored.position });
+    };
     let then: Reader<OpenPostings> = as_it_stood(&app, &row.sources(), as_of, query.at_least).await?;
     let found = then.posting(id)?;
     // It may not have been public yet then.
-    may_show_posting(&actor, found.value.as_ref().ok_or_else(Problem::not_found)?)?;
-    to_json(found)
+    let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
+    may_show_posting(&actor, row)?;
+    to_json(At { value: told_posting(&actor, row)?, position: found.position })
+}
+
+/// A posting without what is not for everybody: where exactly a home is, and what rules found that waits to be looked at.
+/// The office of the county reads all of it. The employer knows the home, and why their posting is not shown.
+fn told_posting(actor: &Actor, row: &PostingRow) -> Result<Value, Problem> {
+    let mut told = serde_json::to_value(row).map_err(|error| Problem::internal(&error))?;
+    if may_show(actor, Resource::Review, row.terms.region, None, None).is_ok() {
+        return Ok(told);
+    }
+    let own = Own::of(actor) == Some(Own::Employer(row.terms.employer));
+    let findings = ["findings", "review_pending", "reason"];
+    let hidden: &[&str] = match (own, is_public(row)) {
+        (true, false) => &[],
+        (true, true) => &findings,
+        (false, _) => &["home", "findings", "review_pending", "reason"],
+    };
+    for member in hidden {
+        take_out(&mut told, member);
+    }
+    Ok(told)
+}
+
+/// Whether a posting is or was offered to everybody.
+fn is_public(row: &PostingRow) -> bool {
+    match row.state {
+        PostingState::Open | PostingState::Filled | PostingState::Withdrawn | PostingState::Expired => true,
+        PostingState::UnderReview | PostingState::Rejected => false,
+    }
 }
 
 pub(super) async fn worker(
