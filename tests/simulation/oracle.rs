@@ -15,6 +15,8 @@ use crate::random::Random;
 
 /// Every name in clear in a simulated vault holds these characters; nothing else in a run does.
 pub(crate) const CANARY: &str = "金丝雀";
+/// Where every posting of a run is, as whoever posts it says.
+pub(crate) const WORKPLACE: &str = "历下区仓库";
 
 /// A broken invariant: its number and what was seen.
 pub(crate) type Broken = String;
@@ -178,6 +180,8 @@ pub(crate) struct Oracle {
     pub(crate) employers: BTreeSet<String>,
     /// Those of them that anybody may work for and 劳动监察 looks at.
     pub(crate) supervised: BTreeSet<String>,
+    /// Those of them whose place of work is their home.
+    households: BTreeSet<String>,
     /// The people who may work.
     adults: BTreeSet<String>,
     /// The key under which the vault sealed what it was told of a person.
@@ -759,8 +763,10 @@ impl Oracle {
         match fact.name {
             "employer.registered" => {
                 let id = fact.id("employer")?;
-                if fact.data["details"]["employer_kind"] == "enterprise" {
-                    self.supervised.insert(id.clone());
+                match fact.data["details"]["employer_kind"].as_str() {
+                    Some("enterprise") => _ = self.supervised.insert(id.clone()),
+                    Some("household") => _ = self.households.insert(id.clone()),
+                    _ => {}
                 }
                 self.employers.insert(id);
             }
@@ -787,14 +793,28 @@ impl Oracle {
         Ok(())
     }
 
+    /// Invariant 16: Terms that everybody may read do not hold the address of a household.
+    fn i16_a_home_is_told_apart(&self, id: &str, terms: &Value) -> Holds {
+        let at_home = text(terms, "employer").is_some_and(|it| self.households.contains(&it));
+        if at_home && terms["address"] == WORKPLACE {
+            return Err(format!("16: the terms of {id} tell where a household lives"));
+        }
+        Ok(())
+    }
+
     fn learn_posting(&mut self, fact: &Fact<'_>) -> Holds {
         let id = fact.id("posting")?;
+        if fact.data.get("terms").is_some() {
+            self.i16_a_home_is_told_apart(&id, &fact.data["terms"])?;
+        }
         let is = match fact.name {
             "posting.published" | "posting.review_requested" => {
                 let is = if fact.name == "posting.published" { PostingIs::Open } else { PostingIs::Reviewed };
                 self.postings.insert(id, Posting { terms: fact.data["terms"].clone(), is });
                 return Ok(());
             }
+            // They say more of what was just told, and change nothing of it.
+            "posting.place_told" | "posting.flagged" if self.postings.contains_key(&id) => return Ok(()),
             "posting.changed" => None,
             "posting.approved" | "posting.reopened" => Some(PostingIs::Open),
             "posting.filled" => Some(PostingIs::Filled),

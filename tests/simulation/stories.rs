@@ -13,7 +13,7 @@ use linggong_events::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, WORKPLACE};
 use crate::work::{COUNTY, Desk, Wish, evidence};
 
 /// How often a step is tried before the story goes on without it.
@@ -510,7 +510,7 @@ impl Story {
         let start = if is_later { start.plus_ms(6 * HOUR_MS) } else { start };
         Some(json!({
             "employer": self.employer(desk)?, "occupation": "loader", "text": text, "region": COUNTY,
-            "place": desk.place(), "address": "历下区仓库",
+            "place": desk.place(), "address": WORKPLACE,
             "shifts": [{ "start": start, "end": start.plus_ms(hours) }], "headcount": places,
             "pay": { "pay_kind": "day", "rate": 24_000, "due": { "when": "on_completion" } },
             "requirements": { "level": "helper", "certificates": certificates }, "mode": mode,

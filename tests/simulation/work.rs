@@ -7,7 +7,7 @@ use linggong_events::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::oracle::{CANARY, HireIs, Oracle, PostingIs};
+use crate::oracle::{CANARY, HireIs, Oracle, PostingIs, WORKPLACE};
 use crate::random::Random;
 use crate::world::{ABROAD, INSURER};
 
@@ -707,7 +707,7 @@ impl Desk<'_> {
         };
         let mut terms = json!({
             "employer": self.employer()?, "occupation": self.random.pick(&["loader", "cleaner"])?, "text": "装卸小工",
-            "region": COUNTY, "place": self.place(), "address": "历下区仓库", "shifts": self.shifts(),
+            "region": COUNTY, "place": self.place(), "address": WORKPLACE, "shifts": self.shifts(),
             "headcount": self.random.between(1, 4), "pay": pay,
             "requirements": { "level": "helper", "certificates": [] }, "mode": mode,
         });
