@@ -54,7 +54,7 @@ pub(crate) struct Employer {
     #[serde(with = "as_written")]
     pub(crate) details: EmployerDetails,
     /// The last day of each restriction that nobody lifted, by the event that put it on.
-    restrictions: BTreeMap<EventId, Date>,
+    pub(crate) restrictions: BTreeMap<EventId, Date>,
 }
 
 impl Employer {

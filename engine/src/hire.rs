@@ -533,8 +533,10 @@ pub(crate) fn check_certificates(worker: &Worker, terms: &PostingTerms) -> Resul
             worker.profile.certificates.iter().any(|it| it.certificate == *needed && held(it))
         };
         // On every day of the shift, the one it ends on too.
-        let dates = terms.shifts.iter().flat_map(|it| [it.work_date(), it.end().plus_ms(-1).date()]);
-        if !dates.into_iter().all(valid) {
+        let last_day = |it: &Shift| it.end().plus_ms(-1).date();
+        let days = |it: &Shift| 0..=last_day(it).days() - it.work_date().days();
+        let mut dates = terms.shifts.iter().flat_map(|it| days(it).map(|n| it.work_date().plus_days(n)));
+        if !dates.all(valid) {
             return Err(Refusal::NotEligible { rule: format!("certificate:{needed}") });
         }
     }

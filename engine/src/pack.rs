@@ -765,7 +765,7 @@ pub struct Weights {
     pub version: u32,
     /// Whether pay below somebody's expectation excludes; pay counts in no other way.
     pub pay_must_meet_expectation: bool,
-    /// Over how many last hires reliability is counted.
+    /// As of how many hires a newcomer's reliability counts beside somebody's own.
     pub reliability_hires: u16,
     /// The percentage of reliability of somebody without hires.
     pub reliability_of_newcomers: u8,

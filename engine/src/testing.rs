@@ -125,6 +125,12 @@ impl Given {
         self
     }
 
+    /// Something else has happened, and what became of it at once.
+    pub(crate) fn told(mut self, event: Event) -> (Given, Vec<Envelope>) {
+        let happened = self.record(vec![event]);
+        (self, happened)
+    }
+
     /// Other rules are in force.
     pub(crate) fn under(mut self, rules: RuleBook) -> Given {
         self.rules = rules;
@@ -308,6 +314,11 @@ impl Then {
     #[track_caller]
     pub(crate) fn first(&self) -> Envelope {
         self.outcome.as_ref().unwrap().first().unwrap().clone()
+    }
+
+    /// What happened, which is nothing where it was refused.
+    pub(crate) fn whatever(self) -> (Given, Vec<Envelope>) {
+        (self.given, self.outcome.unwrap_or_default())
     }
 
     /// What is so afterwards.
