@@ -205,7 +205,6 @@ impl Morning {
             terms: terms.clone(),
             relation: RelationKind::TaskContract,
             relation_basis: "试验".into(),
-            review_after: None,
         };
         self.happens(event.into(), seen);
     }
