@@ -539,7 +539,7 @@ fn set_by_officer(rule: &str, trigger: Date, last_day: Date, rules: &RuleBook) -
     let trace = DeadlineTrace {
         rule: rule.to_owned(),
         citation: "承办机关指定期限".into(),
-        packs: rules.names(),
+        packs: rules.names().to_vec(),
         trigger,
         length: format!("{} nd", last_day.days() - trigger.days()),
         counted_to: last_day,

@@ -264,8 +264,13 @@ impl Command {
 
     /// The entity whose version `if_version` is compared with: the first of the command's own kind.
     pub fn versioned_entity(&self) -> Option<EntityRef> {
+        self.versioned_among(&self.touches())
+    }
+
+    /// [`Command::versioned_entity`], where [`Command::touches`] is at hand.
+    pub(crate) fn versioned_among(&self, touches: &[EntityRef]) -> Option<EntityRef> {
         let kind = self.command_type().kind;
-        self.touches().into_iter().find(|entity| entity.kind == kind)
+        touches.iter().copied().find(|entity| entity.kind == kind)
     }
 }
 

@@ -15,7 +15,7 @@ use linggong_events::commit::Digest;
 use linggong_events::measure::Fen;
 use linggong_events::occupation::Occupation;
 use linggong_events::region::Region;
-use linggong_events::rules::PackKind;
+use linggong_events::rules::{PackKind, PackNames};
 use linggong_events::time::{Date, MINUTE_MS};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +50,9 @@ pub struct RuleBook {
     statutes: Vec<RulePack>,
     calendar: Calendar,
     policy: Option<PolicyPack>,
+    /// The packs, for traces, and the same for envelopes: every event has them.
+    names: Vec<String>,
+    in_force: PackNames,
 }
 
 impl RuleBook {
@@ -67,6 +70,10 @@ impl RuleBook {
             }
         }
         book.calendar = Calendar::new(years.into_values());
+        let statutes = book.statutes.iter().map(RulePack::label);
+        let calendars = book.calendar.packs().map(CalendarPack::label);
+        book.names = statutes.chain(calendars).chain(book.policy.iter().map(PolicyPack::label)).collect();
+        book.in_force = book.names.iter().collect();
         book
     }
 
@@ -82,11 +89,14 @@ impl RuleBook {
         Ok(RuleBook::new(default_packs()?.into_iter().map(Arc::new)))
     }
 
-    /// The packs in force as `name@digest8`, for the `rules` attribute of an envelope.
-    pub fn names(&self) -> Vec<String> {
-        let statutes = self.statutes.iter().map(RulePack::label);
-        let calendars = self.calendar.packs().map(CalendarPack::label);
-        statutes.chain(calendars).chain(self.policy.iter().map(PolicyPack::label)).collect()
+    /// The packs in force as `name@digest8`.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The packs in force, for the `rules` attribute of an envelope.
+    pub fn in_force(&self) -> PackNames {
+        self.in_force.clone()
     }
 
     /// The statutes packs, the one that wins first.
@@ -178,11 +188,16 @@ pub enum Pack {
 impl Pack {
     /// The pack of that kind written in `bytes` (TOML).
     pub fn parse(kind: PackKind, bytes: &[u8]) -> Result<Pack, PackError> {
-        match kind {
+        let pack = match kind {
             PackKind::Statutes => RulePack::parse(bytes).map(Pack::Statutes),
             PackKind::Calendar => CalendarPack::parse(bytes).map(Pack::Calendar),
             PackKind::Policy => PolicyPack::parse(bytes).map(Pack::Policy),
+        }?;
+        // Envelopes name the packs in force one after the other.
+        if pack.name().is_empty() || pack.name().contains(' ') {
+            return Err(PackError::row(pack.name(), "the name of a pack is empty or has a space"));
         }
+        Ok(pack)
     }
 
     /// What it holds.
@@ -980,6 +995,16 @@ mod tests {
         assert!(matches!(RulePack::parse(b"\xff"), Err(PackError::NotText)));
         let error = pack("p", "[[limit]]\nid = \"no.such\"").unwrap_err();
         assert_eq!(error.to_string(), "cannot read rule pack");
+    }
+
+    #[test]
+    fn a_pack_whose_name_an_envelope_could_not_tell_from_two_is_refused() {
+        let named = |name: &str| {
+            let text = format!("name = \"{name}\"\nversion = \"1\"\n");
+            Pack::parse(PackKind::Statutes, text.as_bytes())
+        };
+        assert!(named("cn-37").is_ok());
+        assert!(named("").is_err() && named("cn 37").is_err());
     }
 
     #[test]

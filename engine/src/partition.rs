@@ -13,7 +13,7 @@ use linggong_events::commit::{
 };
 use linggong_events::envelope::{Channel, Envelope, EnvelopeError, Meta, Recorded};
 use linggong_events::event::Event;
-use linggong_events::id::{ActorId, CommandId, EventId, command_id, deadline_id, new_id};
+use linggong_events::id::{ActorId, CommandId, EntityRef, EventId, command_id, deadline_id, new_id};
 use linggong_events::measure::Position;
 use linggong_events::office::{ClockDoubt, ClockHeld};
 use linggong_events::region::Region;
@@ -437,7 +437,9 @@ impl Partition {
         // Whoever vouches for the clock vouches for the instant that it shows: their word is the first by it.
         let confirms_clock = self.clock_is_held() && office::confirms_clock(&request.command);
         let now = if confirms_clock { request.received_at } else { now };
-        let answer = match self.consider(request, now) {
+        let command = command_id(request.actor.id, request.key);
+        let touches = request.command.touches();
+        let answer = match self.consider(request, command, &touches, now) {
             Ok(Considered::Known(receipt)) => Ok(receipt),
             Ok(Considered::Unchanged(receipt)) => {
                 self.remember_unchanged(request, receipt);
@@ -446,7 +448,6 @@ impl Partition {
             Err(refusal) => Err(refusal),
             Ok(Considered::New(events)) => {
                 let time = self.recording_time(now);
-                let command = command_id(request.actor.id, request.key);
                 let basis = Basis {
                     seed: command,
                     actor: &request.actor,
@@ -457,7 +458,7 @@ impl Partition {
                     occurred_at: request.about.occurred_at.unwrap_or(time),
                     time,
                 };
-                match self.check_writable(&request.command, &events, &basis) {
+                match self.check_writable(&touches, &events, &basis) {
                     Err(refusal) => Err(refusal),
                     Ok(first_written) => {
                         let first = self.state.last().next();
@@ -509,8 +510,13 @@ impl Partition {
         }
     }
 
-    fn consider(&self, request: &Request, now: Timestamp) -> Result<Considered, Refusal> {
-        let command = command_id(request.actor.id, request.key);
+    fn consider(
+        &self,
+        request: &Request,
+        command: CommandId,
+        touches: &[EntityRef],
+        now: Timestamp,
+    ) -> Result<Considered, Refusal> {
         let digest = self.state.remembered(command).map(|it| &it.digest);
         if digest
             .or(self.unchanged.get(&command).map(|it| &it.digest))
@@ -563,7 +569,7 @@ impl Partition {
         let may_act =
             !matches!(&decided, Err(it) if matches!(it.class(), Class::NotFound | Class::NotPermitted));
         if let Some(expected) = request.about.if_version.filter(|_| may_act) {
-            let entity = request.command.versioned_entity().ok_or(Refusal::NoVersionedEntity)?;
+            let entity = request.command.versioned_among(touches).ok_or(Refusal::NoVersionedEntity)?;
             let actual = self.state.version(entity);
             if actual != expected {
                 return Err(Refusal::VersionConflict { entity, expected, actual });
@@ -572,7 +578,7 @@ impl Partition {
         let events = decided?;
         if events.is_empty() {
             // All of it is so already: the receipt points at the entity's last event.
-            let entity = request.command.versioned_entity();
+            let entity = request.command.versioned_among(touches);
             let last = (self.state.last(), self.state.last_time().unwrap_or(context.now));
             let (position, recorded_at) = entity.and_then(|it| self.state.last_of(it)).unwrap_or(last);
             let receipt = Receipt { command, first: position, position, recorded_at, unchanged: true };
@@ -590,7 +596,7 @@ impl Partition {
     /// others stand depends on what the first makes necessary.
     fn check_writable(
         &self,
-        command: &crate::command::Command,
+        named: &[EntityRef],
         events: &[Event],
         basis: &Basis<'_>,
     ) -> Result<Option<Written>, Refusal> {
@@ -610,8 +616,7 @@ impl Partition {
         if !fits {
             return Err(Refusal::TooLarge);
         }
-        let named = command.touches().into_iter();
-        if named.map(|it| self.state.hanging_on(it)).sum::<usize>() <= LITTLE {
+        if named.iter().map(|it| self.state.hanging_on(*it)).sum::<usize>() <= LITTLE {
             return Ok(first);
         }
         let mut trial = Partition {
@@ -709,8 +714,8 @@ impl Partition {
     }
 
     fn envelope(&self, event: Event, causation: Option<EventId>, n: u32, basis: &Basis<'_>) -> Envelope {
-        let subject = event.subject();
         let touches = event.touches();
+        let subject = event.subject_among(&touches);
         let region = touches.iter().find_map(|entity| self.state.region_of(*entity));
         let own_region = region_in(&self.state, &event);
         let office_region = basis.actor.office.and_then(|office| self.state.region_of(office.into()));
@@ -737,7 +742,7 @@ impl Partition {
             correlation: basis.about.correlation,
             touches,
             audience: RecordedAudience::of(event.event_type().audience),
-            rules: self.rules.names(),
+            rules: self.rules.in_force(),
         };
         Envelope { meta, event }
     }

@@ -1,6 +1,6 @@
 //! What is so: the fold of all events. Decisions read it; only [`State::evolve`] writes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use linggong_events::codec::digest_of_whole;
 use linggong_events::commit::Digest;
@@ -65,8 +65,8 @@ pub struct State {
     /// What will be over, and when to look whether it is.
     pub(crate) passing: BTreeSet<(Timestamp, EntityRef)>,
     remembered: BTreeMap<CommandId, Remembered>,
-    /// The remembered commands by recorded time, so that the table stays bounded.
-    remembered_since: BTreeSet<(Timestamp, CommandId)>,
+    /// The remembered commands in the order of recording, so that the table stays bounded.
+    remembered_since: VecDeque<(Timestamp, CommandId)>,
     /// The version of each entity, and the position and time of its last event.
     versions: BTreeMap<EntityRef, (Version, Position, Timestamp)>,
     last: Position,
@@ -181,21 +181,21 @@ impl State {
 
     fn remember(&mut self, meta: &Meta) {
         if let Some((command, digest)) = &meta.command {
-            let entry = self.remembered.entry(*command).or_insert_with(|| Remembered {
-                actor: meta.actor,
-                digest: digest.clone(),
-                first: meta.position,
-                last: meta.position,
-                time: meta.time,
+            let entry = self.remembered.entry(*command).or_insert_with(|| {
+                self.remembered_since.push_back((meta.time, *command));
+                Remembered {
+                    actor: meta.actor,
+                    digest: digest.clone(),
+                    first: meta.position,
+                    last: meta.position,
+                    time: meta.time,
+                }
             });
             entry.last = meta.position;
-            self.remembered_since.insert((entry.time, *command));
         }
         // A key too old to be accepted again need not be remembered; it was made that far ahead at most.
-        while let Some((since, command)) = self.remembered_since.first().copied()
-            && meta.time.ms() - since.ms() > KEY_WINDOW_MS + MAX_KEY_AHEAD_MS
-        {
-            self.remembered_since.pop_first();
+        let is_over = |since: Timestamp| meta.time.ms() - since.ms() > KEY_WINDOW_MS + MAX_KEY_AHEAD_MS;
+        while let Some((_, command)) = self.remembered_since.pop_front_if(|(since, _)| is_over(*since)) {
             self.remembered.remove(&command);
         }
     }

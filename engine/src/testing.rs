@@ -19,7 +19,7 @@ use linggong_events::measure::{Fen, Metres};
 use linggong_events::office::{Grant, Role, SeriesKind, SeriesOpened};
 use linggong_events::posting::{FillMode, PayDue, PayKind, PayTerms, RelationKind};
 use linggong_events::region::Region;
-use linggong_events::rules::PackKind;
+use linggong_events::rules::{PackKind, PackNames};
 use linggong_events::time::{Shift, Timestamp};
 use linggong_events::worker::Profile;
 use uuid::Uuid;
@@ -250,7 +250,7 @@ impl Given {
             correlation: None,
             touches: event.touches(),
             audience: RecordedAudience::of(event.event_type().audience),
-            rules: Vec::new(),
+            rules: PackNames::default(),
         }
     }
 }

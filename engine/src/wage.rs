@@ -174,7 +174,7 @@ fn due_on(pay: &PayTerms, completed: Date, rules: &RuleBook) -> (Date, DeadlineT
     let agreed = |last_day: Date, days: i64| DeadlineTrace {
         rule: "hire.terms".into(),
         citation: "用工约定".into(),
-        packs: rules.names(),
+        packs: rules.names().to_vec(),
         trigger: completed,
         length: format!("{days} nd"),
         counted_to: last_day,

@@ -1,5 +1,6 @@
 //! Who may read an event: declared per event type; the default is nobody outside.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -60,6 +61,9 @@ impl FromStr for Department {
     }
 }
 
+const OPEN: &str = "open";
+const NEVER: &str = "never";
+
 /// Who may read an event on the feed, in exports and on the event pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
@@ -85,8 +89,8 @@ impl Audience {
 impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Audience::Open => f.write_str("open"),
-            Audience::Never => f.write_str("never"),
+            Audience::Open => f.write_str(OPEN),
+            Audience::Never => f.write_str(NEVER),
             Audience::Departments(list) => {
                 f.write_str("dept:")?;
                 for (n, department) in list.iter().enumerate() {
@@ -100,19 +104,23 @@ impl fmt::Display for Audience {
 
 /// An audience as recorded in an event: kept as it was written, whatever the type declares today.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedAudience(String);
+pub struct RecordedAudience(Cow<'static, str>);
 
 impl RecordedAudience {
     /// The audience of a new event.
     pub fn of(audience: Audience) -> RecordedAudience {
-        RecordedAudience(audience.to_string())
+        RecordedAudience(match audience {
+            Audience::Open => OPEN.into(),
+            Audience::Never => NEVER.into(),
+            Audience::Departments(_) => audience.to_string().into(),
+        })
     }
 
     /// Whether a reader of `department` may see the event.
     pub fn admits(&self, department: Option<Department>) -> bool {
         match self.0.strip_prefix("dept:") {
             Some(list) => department.is_some_and(|it| list.split(',').any(|name| name == it.name())),
-            None => self.0 == "open",
+            None => self.0 == OPEN,
         }
     }
 
@@ -128,15 +136,24 @@ impl Serialize for RecordedAudience {
     }
 }
 
+impl FromStr for RecordedAudience {
+    type Err = BadAudience;
+    fn from_str(text: &str) -> Result<RecordedAudience, BadAudience> {
+        let department = |name: &str| name.parse::<Department>().is_ok();
+        match text {
+            OPEN => Ok(RecordedAudience(OPEN.into())),
+            NEVER => Ok(RecordedAudience(NEVER.into())),
+            _ if text.strip_prefix("dept:").is_some_and(|list| list.split(',').all(department)) => {
+                Ok(RecordedAudience(text.to_owned().into()))
+            }
+            _ => Err(BadAudience),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for RecordedAudience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RecordedAudience, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let known = text == "open"
-            || text == "never"
-            || text
-                .strip_prefix("dept:")
-                .is_some_and(|list| list.split(',').all(|name| name.parse::<Department>().is_ok()));
-        if known { Ok(RecordedAudience(text)) } else { Err(serde::de::Error::custom(BadAudience)) }
+        crate::text::parsed(deserializer)
     }
 }
 

@@ -18,6 +18,9 @@ pub const MAX_COMMIT_BYTES: usize = 256 * 1024;
 /// The format this software writes.
 pub const FORMAT: u32 = 1;
 
+/// What the text of a digest begins with.
+const PREFIX: &str = "sha256:";
+
 /// A hash with the name of its algorithm; SHA-256 today, SM3 can stand beside it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -44,7 +47,10 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex::encode(self.0))
+        let mut digits = [0; 64];
+        hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
+        f.write_str(PREFIX)?;
+        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
     }
 }
 impl fmt::Debug for Digest {
@@ -56,10 +62,14 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = BadDigest;
     fn from_str(text: &str) -> Result<Digest, BadDigest> {
-        let digits = text.strip_prefix("sha256:").ok_or(BadDigest)?;
+        let digits = text.strip_prefix(PREFIX).ok_or(BadDigest)?;
+        // One digest has one spelling.
+        if digits.bytes().any(|it| it.is_ascii_uppercase()) {
+            return Err(BadDigest);
+        }
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| BadDigest)?;
-        if hex::encode(bytes) == digits { Ok(Digest(bytes)) } else { Err(BadDigest) }
+        Ok(Digest(bytes))
     }
 }
 
@@ -75,8 +85,7 @@ impl Serialize for Digest {
 }
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parsed(deserializer)
     }
 }
 
@@ -344,5 +353,23 @@ impl Head {
             position: commit.last(),
             digest: commit.digest(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_reads_back_as_written_and_has_one_spelling() {
+        let digest = Digest::of(b"paper");
+        let text = digest.to_string();
+        assert_eq!(text.len(), "sha256:".len() + 64);
+        assert_eq!(text.parse(), Ok(digest));
+        let (prefix, digits) = text.split_at("sha256:".len());
+        let upper = format!("{prefix}{}", digits.to_uppercase());
+        for text in [upper, text.to_uppercase(), digits.to_owned(), text[..70].to_owned()] {
+            assert_eq!(text.parse::<Digest>(), Err(BadDigest), "{text}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The line is the record: the Merkle leaf, the export and the message on the feed. Nobody re-encodes it.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,10 +18,16 @@ use crate::mandate::{Mandate, OnBehalfOf};
 use crate::measure::{MAX_JSON_INTEGER, Position, Version};
 use crate::office::Role;
 use crate::region::Region;
+use crate::rules::PackNames;
 use crate::time::Timestamp;
 
 /// The longest event line, in bytes.
 pub const MAX_EVENT_BYTES: usize = 60 * 1024;
+
+/// What an envelope takes beside its data, where nothing in it is longer than usual.
+const ENVELOPE_ROOM: usize = 1024;
+/// The length of an entity among those that an event touches.
+const ENTITY_ROOM: usize = "attendance/".len() + 36 + 1;
 
 /// Where the JSON Schema of a type's data is served.
 const SCHEMA_PREFIX: &str = "/v1/schemas/";
@@ -114,8 +121,8 @@ pub struct Meta {
     pub touches: Vec<EntityRef>,
     /// Who may read it.
     pub audience: RecordedAudience,
-    /// `name@digest` of the rule packs in force.
-    pub rules: Vec<String>,
+    /// The rule packs in force.
+    pub rules: PackNames,
 }
 
 /// One event with all that is known about it.
@@ -162,15 +169,18 @@ impl Recorded {
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
     #[serde(borrow)]
-    specversion: std::borrow::Cow<'a, str>,
+    specversion: Cow<'a, str>,
     id: EventId,
-    source: String,
-    #[serde(rename = "type")]
-    type_name: String,
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    #[serde(rename = "type", borrow)]
+    type_name: Cow<'a, str>,
     subject: EntityRef,
     time: Timestamp,
-    datacontenttype: std::borrow::Cow<'a, str>,
-    dataschema: String,
+    #[serde(borrow)]
+    datacontenttype: Cow<'a, str>,
+    #[serde(borrow)]
+    dataschema: Cow<'a, str>,
     position: Position,
     version: Version,
     occurredat: Timestamp,
@@ -191,22 +201,24 @@ struct Line<'a> {
     mandate: Option<Mandate>,
     channel: Channel,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sourcedoc: Option<String>,
+    sourcedoc: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     basedon: Option<Position>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     commandid: Option<CommandId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    commanddigest: Option<String>,
+    commanddigest: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     causation: Option<EventId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     correlation: Option<Uuid>,
-    touches: String,
-    audience: RecordedAudience,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    rules: Option<String>,
-    data: Box<RawValue>,
+    #[serde(borrow)]
+    touches: Cow<'a, str>,
+    audience: Cow<'a, RecordedAudience>,
+    #[serde(default, skip_serializing_if = "PackNames::is_empty")]
+    rules: PackNames,
+    #[serde(borrow)]
+    data: &'a RawValue,
 }
 
 /// Why an envelope could not be written or read.
@@ -238,15 +250,16 @@ impl Envelope {
         let meta = &self.meta;
         let data = self.event.data()?;
         check_contract(&meta.rules, &data)?;
+        let schema = event_type.schema_name();
         let line = Line {
             specversion: "1.0".into(),
             id: meta.id,
-            source: meta.source.clone(),
-            type_name: event_type.full_name(),
+            source: (&meta.source).into(),
+            type_name: format!("{TYPE_PREFIX}{schema}").into(),
             subject: meta.subject,
             time: meta.time,
             datacontenttype: "application/json".into(),
-            dataschema: format!("{SCHEMA_PREFIX}{}", event_type.schema_name()),
+            dataschema: format!("{SCHEMA_PREFIX}{schema}").into(),
             position: meta.position,
             version: meta.version,
             occurredat: meta.occurred_at,
@@ -260,18 +273,19 @@ impl Envelope {
             onbehalfof: meta.on_behalf_of.map(|it| it.person),
             mandate: meta.on_behalf_of.map(|it| it.mandate),
             channel: meta.channel,
-            sourcedoc: meta.source_doc.clone(),
+            sourcedoc: meta.source_doc.as_deref().map(Cow::from),
             basedon: meta.based_on,
             commandid: meta.command.as_ref().map(|(id, _)| *id),
-            commanddigest: meta.command.as_ref().map(|(_, digest)| digest.clone()),
+            commanddigest: meta.command.as_ref().map(|(_, digest)| digest.into()),
             causation: meta.causation,
             correlation: meta.correlation,
-            touches: joined(&meta.touches),
-            audience: meta.audience.clone(),
-            rules: (!meta.rules.is_empty()).then(|| meta.rules.join(" ")),
-            data,
+            touches: joined(&meta.touches).into(),
+            audience: Cow::Borrowed(&meta.audience),
+            rules: meta.rules.clone(),
+            data: &data,
         };
-        let bytes = serde_json::to_vec(&line)?;
+        let mut bytes = Vec::with_capacity(ENVELOPE_ROOM + data.get().len());
+        serde_json::to_writer(&mut bytes, &line)?;
         if bytes.len() > MAX_EVENT_BYTES {
             return Err(EnvelopeError::TooLong { type_name: event_type.short_name(), bytes: bytes.len() });
         }
@@ -304,7 +318,7 @@ impl Recorded {
             }
         };
         let command = match (line.commandid, line.commanddigest) {
-            (Some(id), Some(digest)) => Some((id, digest)),
+            (Some(id), Some(digest)) => Some((id, digest.into_owned())),
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => {
                 return Err(EnvelopeError::Contract("commandid without commanddigest"));
@@ -315,12 +329,10 @@ impl Recorded {
             return Err(EnvelopeError::Contract("dataschema is not that of the type"));
         }
         let touches: Result<Vec<EntityRef>, _> = line.touches.split(' ').map(str::parse).collect();
-        let rules: Vec<String> =
-            line.rules.map(|it| it.split(' ').map(str::to_owned).collect()).unwrap_or_default();
-        check_contract(&rules, &line.data)?;
+        check_contract(&line.rules, line.data)?;
         let meta = Meta {
             id: line.id,
-            source: line.source,
+            source: line.source.into_owned(),
             subject: line.subject,
             time: line.time,
             position: line.position,
@@ -334,19 +346,20 @@ impl Recorded {
             office: line.office,
             on_behalf_of,
             channel: line.channel,
-            source_doc: line.sourcedoc,
+            source_doc: line.sourcedoc.map(Cow::into_owned),
             based_on: line.basedon,
             command,
             causation: line.causation,
             correlation: line.correlation,
             touches: touches.map_err(|_| EnvelopeError::Contract("touches is not a list of entities"))?,
-            audience: line.audience,
-            rules,
+            audience: line.audience.into_owned(),
+            rules: line.rules,
         };
-        match Event::decode(&line.type_name, &line.data) {
+        match Event::decode(&line.type_name, line.data) {
             Ok(event) => Ok(Recorded::Known(Envelope { meta, event })),
             Err(DecodeError::Unknown { .. }) => {
-                Ok(Recorded::Unknown(RawEnvelope { meta, type_name: line.type_name, data: line.data }))
+                let (type_name, data) = (line.type_name.into_owned(), line.data.to_owned());
+                Ok(Recorded::Unknown(RawEnvelope { meta, type_name, data }))
             }
             Err(error @ DecodeError::Data { .. }) => Err(EnvelopeError::Data(error)),
         }
@@ -354,8 +367,8 @@ impl Recorded {
 }
 
 /// What holds for every line, written or read, beyond the types of its parts.
-fn check_contract(rules: &[String], data: &RawValue) -> Result<(), EnvelopeError> {
-    if rules.iter().any(|it| it.is_empty() || it.contains(' ')) {
+fn check_contract(rules: &PackNames, data: &RawValue) -> Result<(), EnvelopeError> {
+    if !rules.are_names() {
         return Err(EnvelopeError::Contract("the name of a rule pack is empty or has a space"));
     }
     if !numbers_are_exact(data.get()) {
@@ -364,37 +377,48 @@ fn check_contract(rules: &[String], data: &RawValue) -> Result<(), EnvelopeError
     Ok(())
 }
 
-/// Whether every number in `json` is written as an integer of at most 2^53 − 1.
+/// Whether every number in `json`, which is well-formed, is written as an integer of at most 2^53 − 1.
 fn numbers_are_exact(json: &str) -> bool {
-    let (mut in_text, mut escaped) = (false, false);
-    let mut number = String::new();
-    for c in json.chars().chain([' ']) {
-        if in_text {
-            in_text = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-        } else if c.is_ascii_digit() || (matches!(c, '-' | '+' | '.' | 'e' | 'E') && is_in_number(&number, c))
-        {
-            number.push(c);
-        } else {
-            let exact =
-                number.parse::<i64>().is_ok_and(|it| (-MAX_JSON_INTEGER..=MAX_JSON_INTEGER).contains(&it));
-            if !number.is_empty() && !exact {
-                return false;
+    let (bytes, mut at) = (json.as_bytes(), 0);
+    while let Some(byte) = bytes.get(at) {
+        at += match byte {
+            b'"' => 1 + text_length(&bytes[at + 1..]),
+            b'-' | b'0'..=b'9' => {
+                let is_of_it = |it: &&u8| matches!(it, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let length = bytes[at..].iter().take_while(is_of_it).count();
+                let exact = |it: i64| (-MAX_JSON_INTEGER..=MAX_JSON_INTEGER).contains(&it);
+                if !json[at..at + length].parse().is_ok_and(exact) {
+                    return false;
+                }
+                length
             }
-            number.clear();
-            in_text = c == '"';
-        }
+            _ => 1,
+        };
     }
     true
 }
 
-/// A minus may begin a number; the `e` of `true` and `false` is none of one.
-fn is_in_number(so_far: &str, c: char) -> bool {
-    c == '-' || !so_far.is_empty()
+/// The length of a text with its closing quote, from behind its opening one.
+fn text_length(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(next) = bytes[at..].iter().position(|it| matches!(it, b'"' | b'\\')) {
+        if bytes[at + next] == b'"' {
+            return at + next + 1;
+        }
+        // What follows a backslash ends no text.
+        at = (at + next + 2).min(bytes.len());
+    }
+    bytes.len()
 }
 
-fn joined(items: &[impl fmt::Display]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+fn joined(items: &[EntityRef]) -> String {
+    let mut text = String::with_capacity(items.len() * ENTITY_ROOM);
+    for (nth, item) in items.iter().enumerate() {
+        let separator = if nth == 0 { "" } else { " " };
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{separator}{item}");
+    }
+    text
 }
 
 #[cfg(test)]

@@ -129,6 +129,11 @@ macro_rules! event_enum {
                 std::iter::empty()$(.chain(crate::$module::$enum::TYPES))*
             }
 
+            /// The event types of one kind.
+            fn types_of(kind: Kind) -> &'static [EventType] {
+                match kind { $(Kind::$kind => crate::$module::$enum::TYPES),* }
+            }
+
             /// The type of this event.
             pub fn event_type(&self) -> &'static EventType {
                 match self { $(Event::$kind(event) => event.event_type()),* }
@@ -183,9 +188,17 @@ impl Event {
     /// # Panics
     /// Where an event type names no entity of its kind; a test visits every type, so none lands.
     pub fn subject(&self) -> EntityRef {
+        self.subject_among(&self.touches())
+    }
+
+    /// [`Event::subject`], where [`Event::touches`] is at hand.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn subject_among(&self, touches: &[EntityRef]) -> EntityRef {
         let kind = self.event_type().kind;
-        let own = self.touches().into_iter().find(|entity| entity.kind == kind);
-        own.unwrap_or_else(|| panic!("`{}` names no {kind}", self.event_type().short_name()))
+        let own = touches.iter().find(|entity| entity.kind == kind);
+        *own.unwrap_or_else(|| panic!("`{}` names no {kind}", self.event_type().short_name()))
     }
 
     /// Every entity the event names, its subject among them.
@@ -202,8 +215,7 @@ impl Event {
     pub fn decode(type_name: &str, data: &RawValue) -> Result<Event, DecodeError> {
         let unknown = || DecodeError::Unknown { type_name: type_name.to_owned() };
         let (kind, name, version) = split_type(type_name).ok_or_else(unknown)?;
-        let newest =
-            Event::types().find(|it| it.kind == kind && it.name == name).ok_or_else(unknown)?.version;
+        let newest = Event::types_of(kind).iter().find(|it| it.name == name).ok_or_else(unknown)?.version;
         let bad_data = |cause| DecodeError::Data { type_name: type_name.to_owned(), cause };
 
         let (reached, lifted) = crate::upcast::lift(kind, name, version, data).map_err(bad_data)?;
@@ -221,9 +233,11 @@ fn split_type(type_name: &str) -> Option<(Kind, &str, u32)> {
     let rest = type_name.strip_prefix(TYPE_PREFIX)?;
     let (rest, digits) = rest.rsplit_once(".v")?;
     let (kind, name) = rest.split_once('.')?;
-    let version: u32 = digits.parse().ok()?;
     // `v01` and `v+1` are no names of ours: one type has one spelling.
-    if version.to_string() != digits { None } else { Some((kind.parse().ok()?, name, version)) }
+    if digits.starts_with(['0', '+']) {
+        return None;
+    }
+    Some((kind.parse().ok()?, name, digits.parse().ok()?))
 }
 
 /// Why an event's data could not be read.

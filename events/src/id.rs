@@ -53,8 +53,7 @@ macro_rules! id_type {
                 if !deserializer.is_human_readable() {
                     return Uuid::deserialize(deserializer).map($id);
                 }
-                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                crate::text::parsed(deserializer)
             }
         }
 
@@ -168,16 +167,20 @@ impl FromStr for EntityRef {
     }
 }
 
+impl EntityRef {
+    /// The name under which serde knows the type.
+    pub(crate) const SERDE_NAME: &'static str = "EntityRef";
+}
+
 impl Serialize for EntityRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_newtype_struct(EntityRef::SERDE_NAME, &format_args!("{self}"))
     }
 }
 
 impl<'de> Deserialize<'de> for EntityRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EntityRef, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parsed(deserializer)
     }
 }
 
@@ -239,7 +242,8 @@ fn hashed(parts: &[&[u8]]) -> Uuid {
 fn parse_uuid(text: &str) -> Result<Uuid, BadId> {
     let bad = || BadId { text: shortened(text) };
     let id = Uuid::try_parse(text).map_err(|_| bad())?;
-    if id.hyphenated().to_string() == text { Ok(id) } else { Err(bad()) }
+    let spelled = id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text;
+    if spelled { Ok(id) } else { Err(bad()) }
 }
 
 fn shortened(text: &str) -> String {

@@ -59,8 +59,7 @@ impl Serialize for OrgCode {
 }
 impl<'de> Deserialize<'de> for OrgCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OrgCode, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parsed(deserializer)
     }
 }
 impl JsonSchema for OrgCode {

@@ -33,6 +33,7 @@ pub mod place;
 pub mod posting;
 pub mod region;
 pub mod rules;
+mod text;
 pub mod time;
 mod touch;
 mod upcast;

@@ -68,8 +68,7 @@ impl Serialize for Mandate {
 
 impl<'de> Deserialize<'de> for Mandate {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Mandate, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parsed(deserializer)
     }
 }
 

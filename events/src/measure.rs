@@ -119,8 +119,10 @@ macro_rules! counter {
             /// Accepts only the one spelling it is written in: no sign, no zero in front.
             fn from_str(text: &str) -> Result<$name, BadCounter> {
                 let bad = || BadCounter { text: text.chars().take(24).collect() };
-                let count: u64 = text.parse().map_err(|_| bad())?;
-                if count.to_string() == text { Ok($name(count)) } else { Err(bad()) }
+                if text.starts_with('+') || (text.starts_with('0') && text != "0") {
+                    return Err(bad());
+                }
+                text.parse().map($name).map_err(|_| bad())
             }
         }
 
@@ -132,8 +134,7 @@ macro_rules! counter {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                crate::text::parsed(deserializer)
             }
         }
 

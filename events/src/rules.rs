@@ -1,7 +1,11 @@
 //! 规则包: statutes, calendars and tables as data, adopted by events.
 
+use std::convert::Infallible;
+use std::str::FromStr;
+use std::sync::Arc;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::events;
 use crate::id::RulesId;
@@ -39,6 +43,48 @@ pub enum PackKind {
     Calendar,
     /// The weights of matching.
     Policy,
+}
+
+/// The rule packs in force, `name@digest` each, separated by spaces; shared by the events decided by them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackNames(Arc<str>);
+
+impl PackNames {
+    /// Whether no pack is in force.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is a name between any two spaces.
+    pub(crate) fn are_names(&self) -> bool {
+        self.is_empty() || self.0.split(' ').all(|it| !it.is_empty())
+    }
+}
+
+impl<S: AsRef<str>> FromIterator<S> for PackNames {
+    fn from_iter<I: IntoIterator<Item = S>>(names: I) -> PackNames {
+        let names: Vec<S> = names.into_iter().collect();
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        PackNames(names.join(" ").into())
+    }
+}
+
+impl FromStr for PackNames {
+    type Err = Infallible;
+    fn from_str(text: &str) -> Result<PackNames, Infallible> {
+        Ok(PackNames(text.into()))
+    }
+}
+
+impl Serialize for PackNames {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+impl<'de> Deserialize<'de> for PackNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PackNames, D::Error> {
+        crate::text::parsed(deserializer)
+    }
 }
 
 events! {

@@ -12,16 +12,21 @@ use crate::id::{EntityRef, Kind};
 
 /// Every entity that `value` names, each once, in the order of first mention.
 pub fn entities_in(value: &impl Serialize) -> Vec<EntityRef> {
-    found_in(value).entities
+    match found_in(value, Found::Entities(Vec::new())) {
+        Found::Entities(entities) => entities,
+        Found::Evidence(_) => Vec::new(),
+    }
 }
 
 /// Every piece of evidence that `value` names, each once, in the order of first mention.
 pub fn evidence_in(value: &impl Serialize) -> Vec<EvidenceDigest> {
-    found_in(value).evidence
+    match found_in(value, Found::Evidence(Vec::new())) {
+        Found::Evidence(evidence) => evidence,
+        Found::Entities(_) => Vec::new(),
+    }
 }
 
-fn found_in(value: &impl Serialize) -> Found {
-    let mut found = Found::default();
+fn found_in(value: &impl Serialize, mut found: Found) -> Found {
     // The collector has no way to fail; a value whose own `Serialize` fails names what it named until then.
     let _ = value.serialize(Collector { found: &mut found, newtype: None });
     found
@@ -32,33 +37,46 @@ pub fn first_of_kind(value: &impl Serialize, kind: Kind) -> Option<EntityRef> {
     entities_in(value).into_iter().find(|entity| entity.kind == kind)
 }
 
-#[derive(Default)]
-struct Found {
-    entities: Vec<EntityRef>,
-    evidence: Vec<EvidenceDigest>,
+/// What is looked for, as far as it was found.
+enum Found {
+    Entities(Vec<EntityRef>),
+    Evidence(Vec<EvidenceDigest>),
 }
 
-impl Found {
-    fn entity(&mut self, entity: EntityRef) {
-        if !self.entities.contains(&entity) {
-            self.entities.push(entity);
-        }
-    }
-}
-
-/// A type of ours that stands on the wire as one text.
+/// A type of ours that stands on the wire as one text and is looked for.
 #[derive(Clone, Copy)]
 enum Newtype {
     Id(Kind),
+    Entity,
     Evidence,
 }
 
-impl Newtype {
-    fn of_serde_name(name: &str) -> Option<Newtype> {
-        if name == EvidenceDigest::SERDE_NAME {
-            return Some(Newtype::Evidence);
+impl Found {
+    /// The type that serde knows by that name, where it is looked for.
+    fn newtype(&self, serde_name: &str) -> Option<Newtype> {
+        match self {
+            Found::Entities(_) if serde_name == EntityRef::SERDE_NAME => Some(Newtype::Entity),
+            Found::Entities(_) => Kind::of_serde_name(serde_name).map(Newtype::Id),
+            Found::Evidence(_) => (serde_name == EvidenceDigest::SERDE_NAME).then_some(Newtype::Evidence),
         }
-        Kind::of_serde_name(name).map(Newtype::Id)
+    }
+
+    /// Takes a value of such a type from its text.
+    fn take(&mut self, newtype: Newtype, text: &str) {
+        match self {
+            Found::Entities(entities) => {
+                let entity = match newtype {
+                    Newtype::Id(kind) => Uuid::try_parse(text).ok().map(|id| EntityRef { kind, id }),
+                    Newtype::Entity => text.parse().ok(),
+                    Newtype::Evidence => None,
+                };
+                entities.extend(entity.filter(|it| !entities.contains(it)));
+            }
+            Found::Evidence(evidence) => {
+                let digest = text.parse::<Digest>().ok().map(EvidenceDigest);
+                evidence.extend(digest.filter(|it| !evidence.contains(it)));
+            }
+        }
     }
 }
 
@@ -114,35 +132,20 @@ impl<'a> ser::Serializer for Collector<'a> {
         serialize_unit_variant(&'static str, u32, &'static str);
     }
 
-    /// An id or a digest: they serialize themselves as text where the format is for people.
+    /// An id: they serialize themselves as text where the format is for people.
     fn serialize_str(self, text: &str) -> Result<(), Never> {
-        match self.newtype {
-            Some(Newtype::Id(kind)) => {
-                if let Ok(id) = Uuid::try_parse(text) {
-                    self.found.entity(EntityRef { kind, id });
-                }
-            }
-            Some(Newtype::Evidence) => {
-                let digest = text.parse::<Digest>().ok().map(EvidenceDigest);
-                if let Some(digest) = digest.filter(|it| !self.found.evidence.contains(it)) {
-                    self.found.evidence.push(digest);
-                }
-            }
-            None => {}
+        if let Some(newtype) = self.newtype {
+            self.found.take(newtype, text);
         }
         Ok(())
     }
 
-    /// An [`EntityRef`] itself, which is written as text of its own form.
+    /// An [`EntityRef`], a digest, or something that names nothing and is not written out for that.
     fn collect_str<T: ?Sized + std::fmt::Display>(self, value: &T) -> Result<(), Never> {
-        let text = value.to_string();
-        match text.parse::<EntityRef>() {
-            Ok(entity) if self.newtype.is_none() => {
-                self.found.entity(entity);
-                Ok(())
-            }
-            Ok(_) | Err(_) => self.serialize_str(&text),
+        if let Some(newtype) = self.newtype {
+            self.found.take(newtype, &value.to_string());
         }
+        Ok(())
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<(), Never> {
@@ -158,7 +161,8 @@ impl<'a> ser::Serializer for Collector<'a> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Never> {
-        value.serialize(Collector { found: self.found, newtype: Newtype::of_serde_name(name) })
+        let newtype = self.found.newtype(name);
+        value.serialize(Collector { found: self.found, newtype })
     }
 
     fn serialize_newtype_variant<T: ?Sized + Serialize>(

@@ -469,7 +469,8 @@ impl Decider {
             if stopping && self.no_space {
                 return Err(Ended::NoSpace);
             }
-            self.clock_held.send_replace(self.partition.clock_is_held());
+            let is_held = self.partition.clock_is_held();
+            self.clock_held.send_if_modified(|held| std::mem::replace(held, is_held) != is_held);
             self.carry_out()?;
         }
         Ok(())

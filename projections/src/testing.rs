@@ -24,7 +24,7 @@ use linggong_events::posting::{
     self, FillMode, PayDue, PayKind, PayTerms, PostingTerms, Published, RelationKind, Requirements,
 };
 use linggong_events::region::Region;
-use linggong_events::rules::DeadlineTrace;
+use linggong_events::rules::{DeadlineTrace, PackNames};
 use linggong_events::time::{Date, HOUR_MS, MINUTE_MS, Shift, Timestamp};
 use linggong_events::wage::{self, PayMeans, WageBasis};
 use linggong_events::worker::{self, ArrivalMeans, Profile, Skill, SkillLevel};
@@ -108,7 +108,7 @@ impl Ledger {
             correlation: None,
             touches,
             audience: RecordedAudience::of(Audience::Never),
-            rules: Vec::new(),
+            rules: PackNames::default(),
         }
     }
 }

@@ -201,8 +201,8 @@ fn template() -> Envelope {
         touches: vec![claim.into()],
         audience: RecordedAudience::of(Audience::Never),
         rules: ["cn-national@0123456789ab", "holidays-2026@0123456789ab", "words@0123456789ab"]
-            .map(str::to_owned)
-            .to_vec(),
+            .into_iter()
+            .collect(),
     };
     Envelope { meta, event: w1::evidence_added(claim, 0).into() }
 }

@@ -13,6 +13,7 @@ use crate::id::{ActorId, EventId, MarketId, new_id};
 use crate::market::Closed;
 use crate::measure::{Position, Version};
 use crate::office::Role;
+use crate::rules::PackNames;
 use crate::time::Timestamp;
 
 /// A place that outlives the writers of one log.
@@ -92,7 +93,7 @@ pub fn line(position: Position) -> Vec<u8> {
         correlation: None,
         touches: vec![market.into()],
         audience: RecordedAudience::of(Audience::Open),
-        rules: Vec::new(),
+        rules: PackNames::default(),
     };
     let event = Closed { market, reason: format!("第{position}次") };
     Envelope { meta, event: event.into() }.to_line().expect("a small event")

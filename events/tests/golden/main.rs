@@ -184,7 +184,10 @@ fn envelope_at(position: u64, event: Event) -> Envelope {
         correlation: Some(uuid("correlation", 1)),
         touches: event.touches(),
         audience: RecordedAudience::of(event.event_type().audience),
-        rules: ["cn-national", "cn-37"].map(|it| format!("{it}@sha256:{}", "3f".repeat(32))).to_vec(),
+        rules: ["cn-national", "cn-37"]
+            .map(|it| format!("{it}@sha256:{}", "3f".repeat(32)))
+            .into_iter()
+            .collect(),
     };
     Envelope { meta, event }
 }
