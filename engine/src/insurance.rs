@@ -236,12 +236,15 @@ pub(crate) fn decide(
             let (insurance, hire, worker, policy) =
                 (it.insurance, known.hire, known.worker, it.policy.clone());
             let (effective_from, effective_until) = (it.effective_from, it.effective_until);
-            Confirmed { insurance, hire, worker, policy, effective_from, effective_until }.into()
+            let insurer_code = known.insurer_code.clone();
+            Confirmed { insurance, hire, worker, policy, effective_from, effective_until, insurer_code }
+                .into()
         }
         InsuranceCommand::Reject(it) => {
             let known = asked_for(state, it.insurance, context)?;
             let (insurance, hire, worker) = (it.insurance, known.hire, known.worker);
-            Rejected { insurance, hire, worker, reason: it.reason }.into()
+            let insurer_code = known.insurer_code.clone();
+            Rejected { insurance, hire, worker, reason: it.reason, insurer_code }.into()
         }
         InsuranceCommand::Refuse(it) => {
             let terms = &state.hire(it.hire)?.terms;
@@ -261,7 +264,8 @@ pub(crate) fn decide(
                 return Err(Refusal::bad_field("at", "is not within the time of the cover"));
             }
             let (insurance, hire, worker) = (it.insurance, known.hire, known.worker);
-            Ended { insurance, hire, worker, at: it.at, reason: it.reason }.into()
+            let insurer_code = known.insurer_code.clone();
+            Ended { insurance, hire, worker, at: it.at, reason: it.reason, insurer_code }.into()
         }
     };
     Ok(vec![event])

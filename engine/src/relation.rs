@@ -107,6 +107,14 @@ impl Sides {
     }
 }
 
+impl Actor {
+    /// Whether a cover asked of `insurer` was asked of the insurer that they act for; what names no code was asked of
+    /// none. Reads ask this too.
+    pub fn insures(&self, insurer: Option<&OrgCode>) -> bool {
+        self.role == Role::Insurer && insurer.is_some() && self.insurer.as_ref() == insurer
+    }
+}
+
 /// What `actor` has to do with what these sides have.
 pub(crate) fn relation(state: &State, actor: &Actor, sides: &Sides) -> Relation {
     let here = |relation: Relation| {
@@ -129,7 +137,7 @@ pub(crate) fn relation(state: &State, actor: &Actor, sides: &Sides) -> Relation 
             None => here(Relation::Region),
         },
         Role::Insurer => match &sides.asked {
-            Some((_, Some(insurer))) if actor.insurer.as_ref() == Some(insurer) => here(Relation::Insures),
+            Some((_, insurer)) if actor.insures(insurer.as_ref()) => here(Relation::Insures),
             Some((insurance, _)) => Relation::SomebodyElses((*insurance).into()),
             None => here(Relation::Region),
         },

@@ -68,13 +68,13 @@ events! {
         Confirmed = "confirmed", 1, To(Si) => {
             insurance: InsuranceId, hire: HireId, worker: WorkerId, policy: String,
             effective_from: Timestamp, effective_until: Timestamp,
-        }
+        } + optional { insurer_code: OrgCode }
         /// The insurer declined.
-        Rejected = "rejected", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, reason: CoverRejection }
+        Rejected = "rejected", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, reason: CoverRejection } + optional { insurer_code: OrgCode }
         /// The worker does not want this cover; 工伤保险 is never waived by it.
         RefusedByWorker = "refused_by_worker", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId }
         /// The cover ended before its time.
-        Ended = "ended", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, at: Timestamp, reason: CoverEnd }
+        Ended = "ended", 1, To(Si) => { insurance: InsuranceId, hire: HireId, worker: WorkerId, at: Timestamp, reason: CoverEnd } + optional { insurer_code: OrgCode }
         /// A shift begins soon and no cover is in force for it.
         GapAlarmed = "gap_alarmed", 1, To(Hrss) => {
             insurance: InsuranceId, hire: HireId, worker: WorkerId, employer: EmployerId, shift_start: Timestamp,

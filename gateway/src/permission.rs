@@ -5,6 +5,7 @@ use linggong_events::claim::ClaimEvent;
 use linggong_events::envelope::{Meta, Recorded};
 use linggong_events::event::Event;
 use linggong_events::id::{EmployerId, EntityRef, Kind, MarketId, WorkerId};
+use linggong_events::insurance::InsuranceEvent;
 use linggong_events::office::Role;
 use linggong_events::region::Region;
 
@@ -73,6 +74,8 @@ pub enum Reach {
     Nothing,
     /// What is about the worker or employer they are or act for.
     Own,
+    /// The covers that the insurer they act for was asked for, within their regions.
+    Insured,
     /// Everything within their regions.
     Regions,
     /// Everything: it is public to whoever has a credential.
@@ -176,6 +179,19 @@ pub fn hidden(role: Role, resource: Resource) -> &'static [&'static str] {
             R::Directory | R::Explain | R::Sealed | R::AccessLog | R::Staff => &[],
             R::Operation | R::Control => &[],
         },
+        Role::Insurer => match resource {
+            // Whether others cover the same hire, and when nobody does, is no matter of this insurer's.
+            R::Insurances => &["decision", "standing", "gaps", "injuries.covered"],
+            R::Board
+            | R::Postings
+            | R::Review
+            | R::Hires
+            | R::Wages
+            | R::Arrears
+            | R::Cases
+            | R::Directory => &[],
+            R::Explain | R::Sealed | R::AccessLog | R::Staff | R::Operation | R::Control => &[],
+        },
         Role::Engine
         | Role::CrewLeader
         | Role::Clerk
@@ -183,7 +199,6 @@ pub fn hidden(role: Role, resource: Resource) -> &'static [&'static str] {
         | Role::Reviewer
         | Role::MarketManager
         | Role::Gate
-        | Role::Insurer
         | Role::CaseOfficer
         | Role::CaseLead
         | Role::Mediator
@@ -265,7 +280,7 @@ pub fn may_open(role: Role, purpose: PurposeKind) -> bool {
 
 /// How much of `resource` a role sees.
 pub fn reach(role: Role, resource: Resource) -> Reach {
-    use Reach::{All, Nothing, Own, Regions};
+    use Reach::{All, Insured, Nothing, Own, Regions};
     use Resource as R;
     // Work offered is public to whoever has a credential, like the events it comes from.
     match role {
@@ -309,7 +324,7 @@ pub fn reach(role: Role, resource: Resource) -> Reach {
         },
         Role::Insurer => match resource {
             R::Postings => All,
-            R::Insurances => Regions,
+            R::Insurances => Insured,
             R::Board | R::Review | R::Hires | R::Wages | R::Arrears | R::Cases => Nothing,
             R::Directory | R::Explain | R::Sealed | R::AccessLog | R::Staff => Nothing,
             R::Operation | R::Control => Nothing,
@@ -369,6 +384,7 @@ pub fn may_see(actor: &Actor, recorded: &Recorded, name: &str) -> bool {
         Role::Subscriber => in_regions && meta.audience.admits(actor.department),
         Role::Worker => is_own(actor, meta) && !is_inner(meta.subject.kind),
         Role::Employer => is_own(actor, meta) && is_between_sides(meta.subject.kind) && !is_confided(name),
+        Role::Insurer => in_regions && insures(actor, recorded),
         Role::Engine
         | Role::CrewLeader
         | Role::Clerk
@@ -376,13 +392,28 @@ pub fn may_see(actor: &Actor, recorded: &Recorded, name: &str) -> bool {
         | Role::Reviewer
         | Role::MarketManager
         | Role::Gate
-        | Role::Insurer
         | Role::CaseOfficer
         | Role::CaseLead
         | Role::Mediator
         | Role::PrivacyOfficer
         | Role::Keeper => in_regions && works_with(actor.role, meta.subject.kind),
     }
+}
+
+/// Whether this is about a cover that the actor's insurer was asked for.
+fn insures(actor: &Actor, recorded: &Recorded) -> bool {
+    let Recorded::Known(envelope) = recorded else { return false };
+    let Event::Insurance(event) = &envelope.event else { return false };
+    let asked_of = match event {
+        InsuranceEvent::Applied(it) => &it.insurer_code,
+        InsuranceEvent::Confirmed(it) => &it.insurer_code,
+        InsuranceEvent::Rejected(it) => &it.insurer_code,
+        InsuranceEvent::Ended(it) => &it.insurer_code,
+        InsuranceEvent::CheckPlanned(_)
+        | InsuranceEvent::RefusedByWorker(_)
+        | InsuranceEvent::GapAlarmed(_) => return false,
+    };
+    actor.insures(asked_of.as_ref())
 }
 
 /// The county that something left with this event, beside the one whose it is from now on: both read where it went.
@@ -468,7 +499,6 @@ fn works_with(role: Role, kind: Kind) -> bool {
             K::Office | K::Person | K::Case | K::Rules => false,
         },
         Role::Reviewer => matches!(kind, K::Posting | K::Employer),
-        Role::Insurer => matches!(kind, K::Insurance),
         Role::CaseOfficer | Role::CaseLead | Role::Mediator => match kind {
             K::Claim | K::Case | K::Wage | K::Hire | K::Attendance | K::Insurance => true,
             K::Employer | K::Worker | K::Posting | K::Offer => true,
@@ -481,6 +511,7 @@ fn works_with(role: Role, kind: Kind) -> bool {
         | Role::Employer
         | Role::CrewLeader
         | Role::Gate
+        | Role::Insurer
         | Role::Auditor
         | Role::Subscriber => false,
     }

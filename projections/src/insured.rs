@@ -4,6 +4,7 @@ use linggong_events::Event;
 use linggong_events::envelope::Meta;
 use linggong_events::hire::{HireEvent, HireTerms, InsuranceDecision};
 use linggong_events::id::{EmployerId, HireId, InsuranceId, WorkerId};
+use linggong_events::identity::OrgCode;
 use linggong_events::insurance::{CoverEnd, CoverRejection, InsuranceEvent, PremiumPayer};
 use linggong_events::measure::Fen;
 use linggong_events::region::Region;
@@ -60,6 +61,8 @@ pub struct Cover {
     pub state: CoverState,
     /// Who insures.
     pub insurer: Option<String>,
+    /// By which the insurer answers itself.
+    pub insurer_code: Option<OrgCode>,
     /// What.
     pub product: Option<String>,
     /// For how much.
@@ -141,13 +144,18 @@ impl InsuredRow {
         vec![Source::Touching(self.hire.into())]
     }
 
+    /// Whether this insurer was asked for a cover of the hire.
+    pub fn is_asked_of(&self, insurer: &OrgCode) -> bool {
+        self.covers.iter().any(|it| it.insurer_code.as_ref() == Some(insurer))
+    }
+
     fn begins(&self) -> Option<Timestamp> {
         self.shifts.iter().map(|shift| shift.start()).min()
     }
 }
 
 /// Which hires are asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InsuredFilter {
     /// In this division.
     pub region: Option<Region>,
@@ -155,6 +163,8 @@ pub struct InsuredFilter {
     pub worker: Option<WorkerId>,
     /// Of this employer.
     pub employer: Option<EmployerId>,
+    /// With a cover asked of this insurer.
+    pub insurer: Option<OrgCode>,
     /// That stand so.
     pub standing: Option<Standing>,
 }
@@ -164,6 +174,7 @@ impl InsuredFilter {
         self.region.is_none_or(|it| it.covers(row.region))
             && self.worker.is_none_or(|it| it == row.worker)
             && self.employer.is_none_or(|it| it == row.employer)
+            && self.insurer.as_ref().is_none_or(|it| row.is_asked_of(it))
             && self.standing.is_none_or(|it| it == row.standing)
     }
 }
@@ -184,7 +195,7 @@ fn by_start(row: &InsuredRow) -> Option<Key<()>> {
 
 impl View for Insured {
     const NAME: &'static str = "insured";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
@@ -266,6 +277,7 @@ pub(crate) fn step(covers: &mut Vec<Cover>, event: &InsuranceEvent) {
         InsuranceEvent::Applied(it) => {
             let cover = cover(covers, it.insurance);
             cover.insurer = Some(it.insurer.clone());
+            cover.insurer_code = it.insurer_code.clone();
             cover.product = Some(it.product.clone());
             cover.premium = Some(it.premium);
             cover.payer = Some(it.payer);
@@ -311,6 +323,7 @@ fn cover(covers: &mut Vec<Cover>, insurance: InsuranceId) -> &mut Cover {
             insurance,
             state: CoverState::Applied,
             insurer: None,
+            insurer_code: None,
             product: None,
             premium: None,
             payer: None,
@@ -445,6 +458,7 @@ mod tests {
             policy: "P-1".into(),
             effective_from: from,
             effective_until: date("2026-11-24").at_minute(0),
+            insurer_code: None,
         }
     }
 
@@ -482,7 +496,8 @@ mod tests {
         let until = date("2026-11-24").at_minute(0);
         assert_eq!(covered.covers[0].state, CoverState::Confirmed { policy: "P-1".into(), from, until });
         let (insurance, hire, worker) = (testing::insurance(1), testing::hire(1), testing::worker(1));
-        ledger.record(Ended { insurance, hire, worker, at: until, reason: CoverEnd::Cancelled });
+        let (at, reason) = (until, CoverEnd::Cancelled);
+        ledger.record(Ended { insurance, hire, worker, at, reason, insurer_code: None });
         assert_eq!(row(&ledger).standing, Standing::Ended);
     }
 
@@ -513,6 +528,7 @@ mod tests {
             hire,
             worker,
             reason: CoverRejection::Age,
+            insurer_code: None,
         });
         assert_eq!(row(&ledger).standing, Standing::Rejected);
     }

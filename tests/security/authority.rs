@@ -73,6 +73,7 @@ fn every_resource_is_seen_by_every_role_as_far_as_the_table_says() {
             let expected = match table[&(role_name(*role), snake(&format!("{resource:?}")))] {
                 "-" => Reach::Nothing,
                 "own" => Reach::Own,
+                "insured" => Reach::Insured,
                 "regions" => Reach::Regions,
                 "all" => Reach::All,
                 other => panic!("no such cell: {other}"),
@@ -96,6 +97,10 @@ const OUTSIDERS: &[&str] = &[
     "double",
     "passing",
     "auditor_b",
+    "insurer_a",
+    "insurer_b",
+    "insurer_east",
+    "insurer_of_nothing",
 ];
 
 /// The cast, and people who are bound to parts of it.
@@ -118,6 +123,11 @@ async fn with_outsiders() -> Cast {
         json!({ "actor": actor("double"), "role": "worker", "regions": whole, "worker": b.worker, "employer": a.employer }),
         json!({ "actor": actor("passing"), "role": "case_officer", "regions": whole }),
         json!({ "actor": actor("auditor_b"), "role": "auditor", "regions": east }),
+        json!({ "actor": actor("insurer_a"), "role": "insurer", "regions": whole, "insurer": cast::INSURER }),
+        json!({ "actor": actor("insurer_b"), "role": "insurer", "regions": whole, "insurer": cast::OTHER_INSURER }),
+        json!({ "actor": actor("insurer_east"), "role": "insurer", "regions": east, "insurer": cast::INSURER }),
+        json!({ "actor": actor("insurer_of_nothing"), "role": "insurer", "regions": whole,
+                "insurer": "91370102MA3LDCHX0R" }),
     ];
     for grant in grants {
         cast::grant(&server, &office, grant).await;
@@ -142,7 +152,7 @@ const HOLDERS: &[(&str, &str)] = &[
     ("reviewer", "reviewer"),
     ("market_manager", "manager"),
     ("gate", "gate"),
-    ("insurer", "insurer"),
+    ("insurer", "insurer_a"),
     ("case_officer", "officer"),
     ("case_lead", "lead"),
     ("mediator", "mediator"),
@@ -190,10 +200,11 @@ async fn every_role_gets_of_every_route_what_the_table_says() {
         for (resource, path) in &routes {
             // Of the register people see themselves only.
             let other = (role == "worker" && path.contains("/employers/"))
-                || (role == "employer" && path.contains("/workers/"));
+                || (role == "employer" && path.contains("/workers/"))
+                || (role == "insurer" && path.contains("gaps=true"));
             let expected = match table[&(role.to_owned(), (*resource).to_owned())] {
                 "-" => 404,
-                "own" if other => 404,
+                "own" | "insured" if other => 404,
                 _ => 200,
             };
             assert_eq!(status(server, who, path).await, expected, "{role} {path}");
@@ -264,6 +275,7 @@ async fn every_role_reads_of_every_kind_of_event_what_the_table_says() {
                         || match cell {
                             "-" => false,
                             "own" => touches(it) && !(*role == "employer" && confided(it)),
+                            "insured" => it["data"]["insurer_code"] == cast::INSURER,
                             "regions" => true,
                             other => panic!("no such cell: {other}"),
                         }
@@ -460,6 +472,43 @@ async fn a_stranger_s_things_are_as_if_they_were_not_there() {
     let evidence = format!("/v1/evidence?about=claim/{}", a.claim);
     let sent = server.send("POST", &evidence, Some(&server.token("worker_b")), &[], Some("x".into())).await;
     sent.refused(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insurer_reads_what_it_was_asked_to_cover_and_nothing_of_another_s() {
+    let cast = with_outsiders().await;
+    let (server, hire) = (&cast.server, &cast.a.hire);
+    let cover = format!("/v1/hires/{hire}/cover");
+    for (who, own) in [("insurer_a", cast::INSURER), ("insurer_b", cast::OTHER_INSURER)] {
+        let listed = server.get(who, "/v1/insurances").await.ok();
+        let rows = listed["items"].as_array().unwrap();
+        assert_eq!(rows.len(), 1, "{who} reads the one hire that it was asked about: {listed}");
+        let one = server.get(who, &cover).await.ok();
+        for row in [&rows[0], &one["value"]] {
+            let codes: Vec<_> =
+                row["covers"].as_array().unwrap().iter().map(|it| &it["insurer_code"]).collect();
+            assert_eq!((row["hire"].as_str(), codes), (Some(hire.as_str()), vec![&json!(own)]), "{who}");
+        }
+        for path in ["/v1/events?limit=200".to_owned(), format!("/v1/timelines/hire/{hire}?limit=200")] {
+            let told = server.get(who, &path).await;
+            let of = |name: &str| told.text.matches(&format!("cn.linggong.insurance.{name}.v1")).count();
+            assert_eq!((of("applied"), of("gap_alarmed"), of("check_planned")), (1, 0, 0), "{who} {path}");
+            assert!(told.text.contains(own), "{who} {path}");
+        }
+    }
+    // Of another county, or asked for nothing: as if it were not there.
+    for who in ["insurer_east", "insurer_of_nothing"] {
+        assert_eq!(server.get(who, "/v1/insurances").await.ok()["items"], json!([]), "{who}");
+        assert_eq!(status(server, who, &cover).await, 404, "{who}");
+        assert_eq!(status(server, who, &format!("{cover}?as_known=1000")).await, 404, "{who}");
+        let told = server.get(who, "/v1/events?limit=200").await;
+        assert!(!told.text.contains("cn.linggong.insurance."), "{who}: {}", told.text);
+    }
+    assert_eq!(
+        status(server, "insurer_a", "/v1/insurances?gaps=true").await,
+        404,
+        "who is not covered at all"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,6 +58,10 @@ pub(crate) async fn with_credentials(server: Server, labels: &[&str]) -> Server 
     server.restart().await
 }
 
+/// An insurer, and one that covers the same people.
+pub(crate) const INSURER: &str = "91350100M000100Y43";
+pub(crate) const OTHER_INSURER: &str = "91370200MA3TE5T035";
+
 /// A token that no other label has; secrecy is no concern of a test.
 fn token_of(label: &str) -> String {
     Digest::of(format!("token of {label}").as_bytes()).to_string().trim_start_matches("sha256:").to_owned()
@@ -172,6 +176,12 @@ impl Cast {
         let (worker_b, person_b) = worker(&server, other).await;
         let (posting_a, hire_a) = struck(&server, &market_a, "370102", &worker_a, &employer_a).await;
         let (posting_b, hire_b) = struck(&server, &market_b, "370202", &worker_b, &employer_b).await;
+        // Two insurers are asked about the first of them; neither has answered.
+        for (insurer, code) in [("某财险", INSURER), ("某寿险", OTHER_INSURER)] {
+            let apply = json!({ "hire": hire_a, "insurer": insurer, "insurer_code": code, "product": "日结意外险",
+                                "premium": 300, "payer": "employer" });
+            server.command("clerk", "insurance.apply", apply).await.ok();
+        }
         // Nobody signs out: at noon of the next day the wage is presumed due, and the day's end makes it overdue.
         server.time_passes_to("2026-11-25T00:30:00+08:00").await;
         server.views_catch_up().await;

@@ -631,10 +631,17 @@ fn of_work() -> Vec<Event> {
             policy: "PA2026112200017".into(),
             effective_from: at("2026-11-22T16:00:00.000Z"),
             effective_until: at("2026-11-23T16:00:00.000Z"),
+            insurer_code: Some("91350100M000100Y43".parse().unwrap()),
         }
         .into(),
-        insurance::Rejected { insurance, hire: a_hire(2), worker, reason: insurance::CoverRejection::Age }
-            .into(),
+        insurance::Rejected {
+            insurance,
+            hire: a_hire(2),
+            worker,
+            reason: insurance::CoverRejection::Age,
+            insurer_code: Some("91350100M000100Y43".parse().unwrap()),
+        }
+        .into(),
         insurance::RefusedByWorker { insurance, hire: a_hire(2), worker }.into(),
         insurance::Ended {
             insurance,
@@ -642,6 +649,7 @@ fn of_work() -> Vec<Event> {
             worker,
             at: at("2026-11-23T16:00:00.000Z"),
             reason: insurance::CoverEnd::Cancelled,
+            insurer_code: Some("91350100M000100Y43".parse().unwrap()),
         }
         .into(),
         insurance::GapAlarmed {

@@ -411,7 +411,7 @@ pub(super) async fn store_pack(
 
 fn admitted(actor: &Actor, resource: Resource) -> Result<(), Problem> {
     match reach(actor.role, resource) {
-        Reach::Nothing | Reach::Own => Err(Problem::not_found()),
+        Reach::Nothing | Reach::Own | Reach::Insured => Err(Problem::not_found()),
         Reach::Regions | Reach::All => Ok(()),
     }
 }

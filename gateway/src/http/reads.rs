@@ -9,6 +9,7 @@ use linggong_events::envelope::Recorded;
 use linggong_events::id::{
     CaseId, ClaimId, EmployerId, EntityRef, HireId, MarketId, PostingId, WageId, WorkerId,
 };
+use linggong_events::identity::OrgCode;
 use linggong_events::log::LogReader;
 use linggong_events::measure::{Fen, Position};
 use linggong_events::occupation::Occupation;
@@ -18,7 +19,7 @@ use linggong_events::time::{Date, Timestamp};
 use linggong_projections::case_history::{CaseFilter, CaseHistories, ClaimFilter};
 use linggong_projections::directory::{self, Directory};
 use linggong_projections::hiring_ledger::{HireFilter, HiringLedger};
-use linggong_projections::insured::{Insured, InsuredFilter};
+use linggong_projections::insured::{Insured, InsuredFilter, InsuredRow};
 use linggong_projections::morning_board::MorningBoard;
 use linggong_projections::open_postings::{OpenPostings, PostingFilter, PostingRow, PostingState};
 use linggong_projections::staff::Staff;
@@ -107,6 +108,8 @@ pub(super) struct Scope {
     within: Option<Vec<Region>>,
     worker: Option<WorkerId>,
     employer: Option<EmployerId>,
+    /// The insurer that must have been asked.
+    insurer: Option<OrgCode>,
 }
 
 impl Scope {
@@ -138,24 +141,30 @@ impl Scope {
 pub(super) fn scope(actor: &Actor, resource: Resource, asked: &ListQuery) -> Result<Scope, Problem> {
     asked.is_of_now()?;
     let ListQuery { region, worker, employer, .. } = *asked;
+    let asked = Scope { region, within: None, worker, employer, insurer: None };
+    let within_regions = |asked: Scope| match (region, actor.regions.as_slice()) {
+        (Some(region), _) if covers(actor, region) => Ok(asked),
+        (Some(_), _) => Err(Problem::not_found()),
+        (None, [only]) => Ok(Scope { region: Some(*only), ..asked }),
+        (None, several) => Ok(Scope { within: Some(several.to_vec()), ..asked }),
+    };
     match reach(actor.role, resource) {
         Reach::Nothing => Err(Problem::not_found()),
-        Reach::All => Ok(Scope { region, within: None, worker, employer }),
+        Reach::All => Ok(asked),
         Reach::Own => match Own::of(actor) {
             Some(Own::Worker(own)) if worker.is_none_or(|it| it == own) => {
-                Ok(Scope { region, within: None, worker: Some(own), employer })
+                Ok(Scope { worker: Some(own), ..asked })
             }
             Some(Own::Employer(own)) if employer.is_none_or(|it| it == own) => {
-                Ok(Scope { region, within: None, worker, employer: Some(own) })
+                Ok(Scope { employer: Some(own), ..asked })
             }
             Some(Own::Worker(_) | Own::Employer(_)) | None => Err(Problem::not_found()),
         },
-        Reach::Regions => match (region, actor.regions.as_slice()) {
-            (Some(asked), _) if covers(actor, asked) => Ok(Scope { region, within: None, worker, employer }),
-            (Some(_), _) => Err(Problem::not_found()),
-            (None, [only]) => Ok(Scope { region: Some(*only), within: None, worker, employer }),
-            (None, several) => Ok(Scope { region, within: Some(several.to_vec()), worker, employer }),
+        Reach::Insured => match &actor.insurer {
+            Some(insurer) => within_regions(Scope { insurer: Some(insurer.clone()), ..asked }),
+            None => Err(Problem::not_found()),
         },
+        Reach::Regions => within_regions(asked),
     }
 }
 
@@ -175,6 +184,8 @@ pub(super) fn may_show(
             Some(Own::Employer(own)) => employer == Some(own),
             None => false,
         },
+        // Where that can be, it is asked of the covers: see `may_show_cover`.
+        Reach::Insured => false,
         Reach::Regions => covers(actor, region),
     };
     if shown { Ok(()) } else { Err(Problem::not_found()) }
@@ -391,15 +402,42 @@ pub(super) async fn insurances(
         region: scope.region,
         worker: scope.worker,
         employer: scope.employer,
+        insurer: scope.insurer.clone(),
         ..InsuredFilter::default()
     };
     let page = query.page()?;
     let found = if query.gaps == Some(true) {
+        // That nobody covers a shift is no matter of one insurer's.
+        if filter.insurer.is_some() {
+            return Err(Problem::not_found());
+        }
         app.readers.insured.gaps(&filter, &page)?
     } else {
         app.readers.insured.hires(&filter, &page)?
     };
-    to_json(List::from(scope.keep(found, |row| row.region)))
+    let mut found = scope.keep(found, |row| row.region);
+    found.value.rows.iter_mut().for_each(|row| keep_own_covers(&actor, row));
+    told(&actor, Resource::Insurances, List::from(found))
+}
+
+/// Whether a hire and its covers may be shown: to an insurer where it was asked for one of them.
+fn may_show_cover(actor: &Actor, row: &InsuredRow) -> Result<(), Problem> {
+    match reach(actor.role, Resource::Insurances) {
+        Reach::Insured => {
+            let asked = row.covers.iter().any(|it| actor.insures(it.insurer_code.as_ref()));
+            if asked && covers(actor, row.region) { Ok(()) } else { Err(Problem::not_found()) }
+        }
+        Reach::Nothing | Reach::Own | Reach::Regions | Reach::All => {
+            may_show(actor, Resource::Insurances, row.region, Some(row.worker), Some(row.employer))
+        }
+    }
+}
+
+/// Leaves an insurer the covers that it was asked for.
+fn keep_own_covers(actor: &Actor, row: &mut InsuredRow) {
+    if reach(actor.role, Resource::Insurances) == Reach::Insured {
+        row.covers.retain(|it| actor.insures(it.insurer_code.as_ref()));
+    }
 }
 
 pub(super) async fn claims(
@@ -562,9 +600,6 @@ one!(hire, HireId, Hires, hiring_ledger: HiringLedger, hire, |hire| *hire, |row|
 one!(wage, WageId, Wages, wage_protection_board: WageProtectionBoard, wage, |wage| *wage, |row| {
     (row.region, Some(row.worker), Some(row.employer))
 });
-one!(cover, HireId, Insurances, insured: Insured, hire, |hire| *hire, |row| {
-    (row.region, Some(row.worker), Some(row.employer))
-});
 one!(case, CaseId, Cases, case_history: CaseHistories, case, |history| history.case, |row| {
     (row.region, row.worker, None)
 });
@@ -627,6 +662,28 @@ fn is_public(row: &PostingRow) -> bool {
         PostingState::Open | PostingState::Filled | PostingState::Withdrawn | PostingState::Expired => true,
         PostingState::UnderReview | PostingState::Rejected => false,
     }
+}
+
+pub(super) async fn cover(
+    State(app): State<App>,
+    Asking(actor): Asking,
+    Path(id): Path<HireId>,
+    Query(query): Query<OneQuery>,
+) -> Answer<Value> {
+    app.wait_for(query.at_least, &[Insured::NAME]).await?;
+    let as_of = query.as_of()?;
+    let mut found = app.readers.insured.hire(id)?;
+    let row = found.value.as_ref().ok_or_else(Problem::not_found)?;
+    may_show_cover(&actor, row)?;
+    if let Some(as_of) = as_of {
+        let then: Reader<Insured> = as_it_stood(&app, &row.sources(), as_of, query.at_least).await?;
+        found = then.hire(id)?;
+    }
+    let row = found.value.as_mut().ok_or_else(Problem::not_found)?;
+    // It may not have been asked yet then.
+    may_show_cover(&actor, row)?;
+    keep_own_covers(&actor, row);
+    told(&actor, Resource::Insurances, found)
 }
 
 pub(super) async fn worker(
