@@ -189,7 +189,7 @@ pub(crate) fn decide(
             if let Some(market) = state.markets.get(&it.market) {
                 relation::check(state, context.actor, &Sides::default().at(market.region))?;
             }
-            check_present(state.worker(it.worker)?, it.market)?;
+            check_present(state.worker(it.worker)?, it.market, context)?;
             it.posting.map(|posting| state.posting(posting)).transpose()?;
             Ok(vec![Called { worker: it.worker, market: it.market, posting: it.posting }.into()])
         }
@@ -197,7 +197,7 @@ pub(crate) fn decide(
             let worker = state.worker(it.worker)?;
             let region = state.markets.get(&it.market).map(|it| it.region);
             relation::check(state, context.actor, &Sides::of_worker(it.worker).at_any(region))?;
-            check_present(worker, it.market)?;
+            check_present(worker, it.market, context)?;
             Ok(vec![leaving(state, it.worker, worker, it.market, seen_at(context).date())])
         }
         WorkerCommand::JoinCrew(it) => join_crew(state, it, context),
@@ -300,16 +300,22 @@ fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event
     if !is_means_of(context.actor.role, it.means) {
         return Err(Refusal::bad_field("means", "is not how your role tells of an arrival"));
     }
-    let date = seen_at(context).date();
-    let mut events = Vec::new();
-    if let Some(presence) = worker.presence {
-        if presence.market == it.market {
-            return Ok(Vec::new());
-        }
-        events.push(Left { worker: it.worker, market: presence.market }.into());
-    }
+    let at = seen_at(context);
+    let date = at.date();
     // A presence ends with its civil day; one that is told late has ended already.
     let until = date.at_minute(1440);
+    let day_is_over = until <= context.now;
+    let went_on = worker.presence.is_some_and(|presence| at < presence.since);
+    let mut events = Vec::new();
+    if let Some(presence) = worker.presence.filter(|_| !day_is_over) {
+        if presence.market == it.market && presence.since.date() == date {
+            return Ok(Vec::new());
+        }
+        // Where the worker came later, they still are.
+        if !went_on {
+            events.push(Left { worker: it.worker, market: presence.market }.into());
+        }
+    }
     let arrived = Arrived {
         worker: it.worker,
         market: it.market,
@@ -319,8 +325,10 @@ fn arrive(state: &State, it: &Arrive, context: &Context<'_>) -> Result<Vec<Event
         until,
     };
     events.push(arrived.into());
-    if until <= context.now {
+    if day_is_over {
         events.push(leaving(state, it.worker, worker, it.market, date));
+    } else if went_on {
+        events.push(Left { worker: it.worker, market: it.market }.into());
     }
     Ok(events)
 }
@@ -345,8 +353,16 @@ fn seen_at(context: &Context<'_>) -> Timestamp {
     if is_seen(context.actor.role) { context.occurred_at() } else { context.now }
 }
 
-fn check_present(worker: &Worker, market: MarketId) -> Result<(), Refusal> {
-    if worker.presence.is_some_and(|it| it.market == market) { Ok(()) } else { Err(Refusal::NotPresent) }
+/// The same of what was recorded; what time alone makes true happened when it fell due.
+fn was_seen_at(meta: &Meta) -> Timestamp {
+    if is_seen(meta.role) || meta.role == Role::Engine { meta.occurred_at } else { meta.time }
+}
+
+/// Refuses whoever is not there, and was not yet at the instant told: a presence of an earlier day ended with it.
+fn check_present(worker: &Worker, market: MarketId, context: &Context<'_>) -> Result<(), Refusal> {
+    let at = seen_at(context);
+    let is_present = worker.presence.is_some_and(|it| it.market == market && it.since <= at);
+    if is_present { Ok(()) } else { Err(Refusal::NotPresent) }
 }
 
 /// Leaving with work is one thing, going home without it another.
@@ -392,19 +408,19 @@ pub(crate) fn evolve(state: &mut State, event: &WorkerEvent, meta: &Meta) {
             if let Some(market) = state.markets.get_mut(&it.market) {
                 market.give_number(it.date, it.queue_no);
             }
-            if let Some(worker) = state.workers.get_mut(&it.worker) {
-                worker.presence = Some(Presence {
-                    market: it.market,
-                    queue_no: it.queue_no,
-                    since: if is_seen(meta.role) { meta.occurred_at } else { meta.time },
-                    until: it.until,
-                });
+            let Some(worker) = state.workers.get_mut(&it.worker) else { return };
+            let since = was_seen_at(meta);
+            // What is told of an earlier day, or of earlier this day, is not where the worker is now.
+            if it.until <= meta.time || worker.presence.is_some_and(|known| since < known.since) {
+                return;
             }
+            let presence = Presence { market: it.market, queue_no: it.queue_no, since, until: it.until };
+            worker.presence = Some(presence);
             state.expect_by(it.until, it.worker, Due::PresenceEnds);
         }
         WorkerEvent::Called(_) => {}
-        WorkerEvent::Left(it) => end_presence(state, it.worker),
-        WorkerEvent::WentHomeUnhired(it) => end_presence(state, it.worker),
+        WorkerEvent::Left(it) => end_presence(state, it.worker, it.market, meta),
+        WorkerEvent::WentHomeUnhired(it) => end_presence(state, it.worker, it.market, meta),
         WorkerEvent::JoinedCrew(it) => go_with(state, it.worker, Some(it.leader)),
         WorkerEvent::LeftCrew(it) => go_with(state, it.worker, None),
         WorkerEvent::BarAttested(it) => {
@@ -421,16 +437,29 @@ fn go_with(state: &mut State, id: WorkerId, leader: Option<ActorId>) {
     }
 }
 
-fn end_presence(state: &mut State, id: WorkerId) {
-    if let Some(worker) = state.workers.get_mut(&id) {
-        worker.presence = None;
+/// A leaving told late does not end a presence that began after it.
+fn end_presence(state: &mut State, id: WorkerId, market: MarketId, meta: &Meta) {
+    let Some(worker) = state.workers.get_mut(&id) else { return };
+    let at = was_seen_at(meta);
+    if worker.presence.is_some_and(|it| it.market != market || at < it.since) {
+        return;
     }
+    worker.presence = None;
     state.no_longer_expect(id, |due| *due == Due::PresenceEnds);
 }
 
 pub(crate) fn follow_up(state: &State, event: &WorkerEvent, meta: &Meta, rules: &RuleBook) -> Vec<Event> {
     match event {
-        WorkerEvent::Arrived(it) => matching::offer_to_arrival(state, it.worker, meta, rules),
+        WorkerEvent::Arrived(it) => {
+            // Whoever was there only once is offered nothing for it now.
+            let presence = state.workers.get(&it.worker).and_then(|worker| worker.presence);
+            match presence.filter(|known| (known.market, known.until) == (it.market, it.until)) {
+                Some(known) if known.queue_no == it.queue_no => {
+                    matching::offer_to_arrival(state, it.worker, meta, rules)
+                }
+                Some(_) | None => Vec::new(),
+            }
+        }
         WorkerEvent::Registered(_)
         | WorkerEvent::ProfileChanged(_)
         | WorkerEvent::Called(_)

@@ -116,23 +116,37 @@ pub struct QueueFilter {
 
 /// Market, date, queue number.
 const QUEUE: Table<QueueRow> = Table::new(1);
-/// The last arrival of a worker.
-const LAST: Table<Place> = Table::new(2);
+/// Where a worker is or was last, whenever it was told.
+const LAST: Table<Last> = Table::new(2);
 /// The arrival that a hire was struck from.
 const HIRES: Table<Place> = Table::new(3);
 /// Market, date.
 const DAYS: Table<Date> = Table::new(4);
 const SKILLS: Table<Vec<Skill>> = Table::new(5);
+/// The arrival of a worker at a market on a date.
+const CAME: Table<Place> = Table::new(6);
+/// The latest arrival of a worker on a date.
+const CAME_ON: Table<Last> = Table::new(7);
 
 /// A place in a queue.
 type Place = (MarketId, Date, u32);
+/// A place in a queue, and since when it was held.
+type Last = (Timestamp, Place);
 
 fn queue((market, date, queue_no): Place) -> Key<QueueRow> {
     QUEUE.key().id(market.0).date(date).number(queue_no)
 }
 
-fn last(worker: WorkerId) -> Key<Place> {
+fn last(worker: WorkerId) -> Key<Last> {
     LAST.key().id(worker.0)
+}
+
+fn came(worker: WorkerId, market: MarketId, date: Date) -> Key<Place> {
+    CAME.key().id(worker.0).id(market.0).date(date)
+}
+
+fn came_on(worker: WorkerId, date: Date) -> Key<Last> {
+    CAME_ON.key().id(worker.0).date(date)
 }
 
 fn of_hire(hire: HireId) -> Key<Place> {
@@ -145,7 +159,7 @@ fn skills(worker: WorkerId) -> Key<Vec<Skill>> {
 
 impl View for MorningBoard {
     const NAME: &'static str = "morning_board";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
@@ -190,19 +204,32 @@ fn of_worker(rows: &mut Rows<'_>, meta: &Meta, event: &WorkerEvent) {
                 skills: rows.get(&skills(it.worker)).unwrap_or_default(),
             };
             rows.put(queue(place), &row);
-            rows.put(last(it.worker), &place);
+            rows.put(came(it.worker, it.market, it.date), &place);
+            for key in [last(it.worker), came_on(it.worker, it.date)] {
+                // An arrival told late is not where the worker is now.
+                if rows.get(&key).is_none_or(|(since, _)| since <= meta.occurred_at) {
+                    rows.put(key, &(meta.occurred_at, place));
+                }
+            }
             rows.put(DAYS.key().id(it.market.0).date(it.date), &it.date);
         }
-        WorkerEvent::Called(it) => change(rows, it.worker, it.market, |row| {
-            row.called_for = it.posting;
-            row.calls += 1;
-            if row.presence == Presence::Here {
-                row.presence = Presence::Called;
-            }
-        }),
-        WorkerEvent::Left(it) => leave(rows, meta, it.worker, it.market, Presence::Left),
+        WorkerEvent::Called(it) => {
+            let Some(place) = place_at(rows, it.worker, it.market, meta) else { return };
+            rows.update(queue(place), |row| {
+                row.called_for = it.posting;
+                row.calls += 1;
+                if row.presence == Presence::Here {
+                    row.presence = Presence::Called;
+                }
+            });
+        }
+        WorkerEvent::Left(it) => {
+            let Some(place) = place_at(rows, it.worker, it.market, meta) else { return };
+            leave(rows, meta, place, Presence::Left);
+        }
         WorkerEvent::WentHomeUnhired(it) => {
-            leave(rows, meta, it.worker, it.market, Presence::WentHomeUnhired);
+            let Some(place) = rows.get(&came(it.worker, it.market, it.date)) else { return };
+            leave(rows, meta, place, Presence::WentHomeUnhired);
         }
         WorkerEvent::JoinedCrew(_) | WorkerEvent::LeftCrew(_) | WorkerEvent::BarAttested(_) => {}
     }
@@ -211,12 +238,11 @@ fn of_worker(rows: &mut Rows<'_>, meta: &Meta, event: &WorkerEvent) {
 fn of_a_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
     match event {
         HireEvent::Agreed(it) => {
-            let Some(place) = rows.get(&last(it.terms.worker)) else { return };
             // A hire struck on a later day is not the success of that morning.
-            if place.1 == meta.occurred_at.date() {
-                rows.put(of_hire(it.hire), &place);
-                rows.update(queue(place), |row| row.hire = Some(it.hire));
-            }
+            let here = came_on(it.terms.worker, meta.occurred_at.date());
+            let Some((_, place)) = rows.get(&here) else { return };
+            rows.put(of_hire(it.hire), &place);
+            rows.update(queue(place), |row| row.hire = Some(it.hire));
         }
         HireEvent::Cancelled(it) => {
             let Some(place) = rows.get(&of_hire(it.hire)) else { return };
@@ -244,19 +270,19 @@ fn learn(rows: &mut Rows<'_>, worker: WorkerId, profile: &Profile) {
     rows.put(skills(worker), &profile.skills);
 }
 
-fn leave(rows: &mut Rows<'_>, meta: &Meta, worker: WorkerId, market: MarketId, how: Presence) {
-    change(rows, worker, market, |row| {
+fn leave(rows: &mut Rows<'_>, meta: &Meta, place: Place, how: Presence) {
+    rows.update(queue(place), |row| {
         row.presence = how;
         row.left_at = Some(meta.occurred_at);
     });
 }
 
-/// Changes the last arrival of `worker` if it was at `market`.
-fn change(rows: &mut Rows<'_>, worker: WorkerId, market: MarketId, change: impl FnOnce(&mut QueueRow)) {
-    match rows.get(&last(worker)) {
-        Some(place) if place.0 == market => rows.update(queue(place), change),
-        Some(_) | None => {}
-    }
+/// The arrival of `worker` at `market` that something said of them there concerns: of the day on which it happened,
+/// and where there is none, the last. A presence ends at the midnight after its day.
+fn place_at(rows: &mut Rows<'_>, worker: WorkerId, market: MarketId, meta: &Meta) -> Option<Place> {
+    let of_that_day = rows.get(&came(worker, market, meta.occurred_at.date()));
+    let last = || rows.get(&last(worker)).map(|(_, place)| place).filter(|place| place.0 == market);
+    of_that_day.or_else(last)
 }
 
 impl Counts {
@@ -324,7 +350,7 @@ impl Reader<MorningBoard> {
     /// Where `worker` last came.
     pub fn last_arrival(&self, worker: WorkerId) -> Result<At<Option<QueueRow>>, StoreError> {
         self.read(|snapshot| match snapshot.get(&last(worker))? {
-            Some(place) => snapshot.get(&queue(place)),
+            Some((_, place)) => snapshot.get(&queue(place)),
             None => Ok(None),
         })
     }
@@ -424,5 +450,26 @@ mod tests {
         );
         let days = board.days(market(1), &PageRequest::first(10)).unwrap().value.rows;
         assert_eq!((days.len(), days[0].counts.came), (1, 4));
+    }
+
+    #[test]
+    fn what_is_told_late_of_yesterday_is_yesterday_s_and_the_worker_stays_where_they_are() {
+        let mut ledger = morning();
+        ledger.at("2026-11-21", 360).record(Arrived {
+            worker: worker(2),
+            market: market(1),
+            queue_no: 1,
+            date: date("2026-11-21"),
+            means: ArrivalMeans::Card,
+            until: date("2026-11-21").at_minute(1440),
+        });
+        ledger.record(WentHomeUnhired { worker: worker(2), market: market(1), date: date("2026-11-21") });
+        let here = counts(&ledger);
+        assert_eq!((here.came, here.present, here.went_home_unhired), (4, 2, 1), "today is as it was");
+        let board = refold::<MorningBoard>(&ledger.events);
+        let yesterday = board.board(market(1), date("2026-11-21")).unwrap().value.counts;
+        assert_eq!((yesterday.came, yesterday.present, yesterday.went_home_unhired), (1, 0, 1));
+        let last = board.last_arrival(worker(2)).unwrap().value.expect("came twice");
+        assert_eq!((last.date, last.presence), (date(DAY), Presence::Called));
     }
 }

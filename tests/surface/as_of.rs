@@ -120,6 +120,28 @@ async fn a_cover_applied_for_and_told_late_was_not_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn yesterday_s_arrival_told_today_is_of_yesterday_and_was_not_known() {
+    let Morning { server, worker, .. } = morning().await;
+    let market = server.get("clerk", "/v1/markets").await.ok()["items"][0]["market"].clone();
+    let mut told = json!({ "worker": worker, "market": market, "means": "desk" });
+    told["about"] = json!({ "occurred_at": "2026-11-22T05:40:00+08:00", "channel": "window" });
+    server.command("clerk", "worker.arrive", told).await.ok();
+    server.views_catch_up().await;
+    let board = format!("/v1/markets/{}/board", market.as_str().unwrap());
+    for (date, counts) in [("2026-11-22", [1, 0, 1]), ("2026-11-23", [1, 1, 0])] {
+        let found = server.get("clerk", &format!("{board}?date={date}")).await.ok();
+        let of = ["came", "present", "went_home_unhired"].map(|it| found["board"]["counts"][it].as_i64());
+        assert_eq!(of, counts.map(Some), "{date}");
+    }
+    let timeline = format!("/v1/timelines/worker/{worker}");
+    let arrivals = async |and: &str| {
+        let found = server.get("clerk", &format!("{timeline}?{and}")).await.ok().to_string();
+        found.matches("cn.linggong.worker.arrived").count()
+    };
+    assert_eq!([arrivals("limit=50").await, arrivals(KNOWN).await, arrivals(HAPPENED).await], [2, 1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_moment_without_an_axis_or_of_a_list_is_refused_and_says_why() {
     let Morning { server, employer, worker, posting, hire } = morning().await;
     let things = [
