@@ -170,3 +170,29 @@ async fn a_corrected_sheet_of_postings_offers_no_place_twice() {
     imported(&server, &file(&server, "招工登记表-五.csv", &sheet(&[(2, 200)], "五"))).await;
     assert_eq!(offered().await, [(Some(3), Some(22_000))]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_household_on_a_corrected_sheet_is_known_by_the_house_that_everybody_else_reads_nothing_of() {
+    let server = Server::start("2026-11-23T04:50:00+08:00").await;
+    let sheet = |house: &str, remark: &str| {
+        format!(
+            "户主姓名,身份证号,电话,干什么活,人数,工作内容,干活地点,哪天,几点到几点,给多少钱,招工方式,备注\n\
+             陈某,{DOCUMENT},10000000601,刷墙,1,刷三间屋,{house},2026/11/26,7:00-17:00,200元/天,抢单,{remark}\n"
+        )
+    };
+    let (first, second) = ("阳信县温店镇陈家村 12 号", "阳信县温店镇陈家村 14 号");
+    imported(&server, &file(&server, "招工登记表-农户.csv", &sheet(first, ""))).await;
+    imported(&server, &file(&server, "招工登记表-农户-更正.csv", &sheet(first, "更正"))).await;
+    let offered = items(&server, "/v1/postings").await;
+    let [only] = offered.as_slice() else { panic!("one posting: {offered:?}") };
+    assert_eq!(
+        (&only["terms"]["address"], &only["home"]["address"]),
+        (&json!("阳信县温店镇"), &json!(first))
+    );
+    let open = server.get("officer", "/v1/postings").await.ok();
+    assert_eq!(open["items"][0]["terms"], only["terms"]);
+    assert!(!open["items"][0].as_object().unwrap().contains_key("home"), "{open}");
+    // Another house of the same village is another posting.
+    imported(&server, &file(&server, "招工登记表-农户-二.csv", &sheet(second, ""))).await;
+    assert_eq!(items(&server, "/v1/postings").await.len(), 2);
+}

@@ -82,6 +82,36 @@ async fn the_same_key_gets_the_same_receipt_also_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hire_of_three_days_is_listed_on_each_of_them_and_once_where_no_day_is_asked_for() {
+    let server = Server::start("2026-11-23T04:50:00+08:00").await;
+    let (market, employer, worker) = registers(&server).await;
+    let arrive = json!({ "worker": worker, "market": market, "means": "card" });
+    server.command("gate", "worker.arrive", arrive).await.ok();
+    let mut terms = terms(&employer, &market, "on_site", 1);
+    let days = ["2026-11-23", "2026-11-24", "2026-11-26"];
+    let shift = |day: &str| json!({ "start": format!("{day}T06:00:00+08:00"), "end": format!("{day}T16:00:00+08:00") });
+    terms["shifts"] = days.iter().copied().map(shift).collect();
+    let struck = json!({ "terms": terms, "workers": [worker], "insurance": "open" });
+    let hire = id_of(&server.command("dispatcher", "hire.register_on_site", struck).await.ok(), "hire");
+    server.views_catch_up().await;
+    let listed = async |query: &str| {
+        let answer = server.get("clerk", &format!("/v1/hires{query}")).await.ok();
+        let rows = answer["items"].as_array().unwrap().clone();
+        rows.into_iter().map(|it| it["hire"].clone()).collect::<Vec<Value>>()
+    };
+    for day in days {
+        assert_eq!(listed(&format!("?date={day}")).await, [json!(hire)], "{day}");
+        assert_eq!(listed(&format!("?date={day}&worker={worker}")).await, [json!(hire)], "{day}");
+        assert_eq!(listed(&format!("?date={day}&employer={employer}")).await, [json!(hire)], "{day}");
+    }
+    assert_eq!(listed("?date=2026-11-25").await, [json!(null); 0]);
+    assert_eq!(listed("").await, [json!(hire)]);
+    let row = server.get("clerk", &format!("/v1/hires/{hire}")).await.ok();
+    assert_eq!((&row["value"]["headcount"], &row["value"]["market"]), (&json!(1), &json!(market)));
+    assert_eq!(row["value"]["place"], terms["place"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_household_on_a_second_sheet_is_the_employer_of_the_first() {
     let server = Server::start("2026-11-23T04:50:00+08:00").await;
     // Two sheets say it in their own words; the document is the same, so the vault knows the person again.

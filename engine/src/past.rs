@@ -205,7 +205,7 @@ fn is_settled(state: &State, id: HireId) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use linggong_events::attendance::SignedOut;
+    use linggong_events::attendance::{SignedIn, SignedOut};
     use linggong_events::commit::{Digest, Head};
     use linggong_events::employer::EmployerKind;
     use linggong_events::hire::{AssertedBy, HireTerms};
@@ -219,7 +219,7 @@ mod tests {
 
     use super::*;
     use crate::snapshot;
-    use crate::testing::{self, DIGEST, EMPLOYER, Given, WORKER, at, region, registered, terms};
+    use crate::testing::{self, DIGEST, EMPLOYER, Given, HIRE, WORKER, at, region, registered, terms};
 
     /// One posting, one offer declined, one hire worked, which ends it, and paid: a day at the market.
     fn a_day(given: Given, day: u32, paid: bool) -> Given {
@@ -319,6 +319,51 @@ mod tests {
         assert!(most - least < 100, "every month adds the same: {growth:?}");
         let per_hire = most / 30;
         assert!(per_hire < 1_300, "{per_hire} bytes for one settled hire");
+    }
+
+    /// A hire of three days on which somebody signed in and nobody ever says that it ended, paid day by day.
+    fn never_ended(given: Given) -> Given {
+        let mornings = ["2026-11-24 07:00", "2026-11-25 07:00", "2026-11-26 07:00"].map(at);
+        let shifts = mornings.map(|it| Shift::new(it, it.plus_ms(DAY_MS / 3)).unwrap());
+        let (hire, worker, employer, asserted_by) = (HIRE, WORKER, EMPLOYER, AssertedBy::Gate);
+        let (attendance, date) = (attendance_id(hire, 0), shifts[0].work_date());
+        let mut given = given
+            .hired(hire, HireTerms { shifts: shifts.into(), ..terms() })
+            .at("2026-11-24 07:00")
+            .happened(SignedIn { attendance, hire, worker, date, at: mornings[0], asserted_by })
+            .at("2026-11-28 12:00");
+        for n in 0..3 {
+            let (wage, means, evidence) = (wage_id(hire, PayKind::Day, n), PayMeans::Cash, DIGEST);
+            let (amount, outstanding, at) = (given.state.wages[&wage].amount, Fen::ZERO, mornings[2]);
+            given = given.happened(Paid {
+                wage,
+                hire,
+                worker,
+                employer,
+                amount,
+                outstanding,
+                means,
+                at,
+                evidence,
+                signature: None,
+            });
+        }
+        given
+    }
+
+    #[test]
+    fn a_hire_that_nobody_ends_is_ended_by_time_and_let_go_like_any_other() {
+        let given = never_ended(registered(EmployerKind::Unlicensed));
+        let hire = &given.state.hires[&HIRE];
+        assert_eq!(hire.stage, Stage::Ended { on: "2026-11-26".parse().unwrap() });
+        assert!(!hire.settled && given.state.attendances.len() == 3, "within the window it is kept whole");
+        // Something else happens, when the window of its last shift is over.
+        let given = a_day(given, 95, true);
+        assert!(given.state.hires[&HIRE].settled);
+        assert!((0..3).all(|n| !given.state.attendances.contains_key(&attendance_id(HIRE, n))));
+        assert!(!given.state.workers[&WORKER].hires.contains(&HIRE));
+        let still_live = given.state.hires.values().filter(|it| matches!(it.stage, Stage::Started { .. }));
+        assert_eq!(still_live.count(), 0);
     }
 
     #[test]

@@ -231,7 +231,8 @@ fn check(state: &State, terms: &PostingTerms, context: &Context<'_>) -> Result<C
     relation::check(state, context.actor, &Sides::of_employer(terms.employer))?;
     context.actor.check_region(terms.region)?;
     check_terms(state, terms, context.now)?;
-    if kind.works_at_home() && terms.text.contains(&terms.address) {
+    let (shown, home) = as_shown(kind, terms, context.now.date());
+    if home.is_some() && shown.address != terms.address && terms.text.contains(&terms.address) {
         return Err(Refusal::bad_field(
             "terms.text",
             "tells the address of a home, which only `address` may",
@@ -245,8 +246,7 @@ fn check(state: &State, terms: &PostingTerms, context: &Context<'_>) -> Result<C
     }
     let review = checked.findings(Action::Review);
     let (relation, relation_basis) = presumed_relation(kind, terms, context.rules);
-    let (terms, home) = as_shown(kind, terms, context.now.date());
-    Ok(Checked { terms, home, relation, relation_basis, review })
+    Ok(Checked { terms: shown, home, relation, relation_basis, review })
 }
 
 /// The terms as everybody may read them, and apart from them a home that is the place of work.
@@ -255,10 +255,36 @@ fn as_shown(kind: EmployerKind, terms: &PostingTerms, on: Date) -> (PostingTerms
     if !kind.works_at_home() {
         return (shown, None);
     }
-    let county = terms.region.name(on).map_or_else(|| terms.region.to_string(), str::to_owned);
-    let address = std::mem::replace(&mut shown.address, county);
+    let area = match terms.region.name(on) {
+        Some(county) => area(&terms.address, county),
+        None => terms.region.to_string(),
+    };
+    let address = std::mem::replace(&mut shown.address, area);
     let place = std::mem::replace(&mut shown.place, terms.place.coarse());
     (shown, Some(Home { place, address }))
+}
+
+/// What the name of a township or of a street office ends in.
+const TOWNSHIP_ENDS: [&str; 3] = ["街道", "镇", "乡"];
+/// Characters of names that lie closer than a township: an address that has them before its end is not cut there.
+const CLOSER: &str = "路街道巷弄胡同村庄屯里苑园区院楼栋号";
+/// The longest name of a township without its end; beyond, more than a name stands there.
+const TOWNSHIP_CHARS: usize = 4;
+
+/// The county, and the township where the address begins with one: as close as everybody may come to a home.
+fn area(address: &str, county: &str) -> String {
+    let within = address.split_once(county).map_or(address, |(_, rest)| rest);
+    let ends = TOWNSHIP_ENDS.iter().filter_map(|end| within.split_once(end).map(|(name, _)| (name, end)));
+    let nearest = ends.min_by_key(|(name, _)| name.len());
+    let is_name = |name: &str| {
+        let han = |it: char| ('\u{4e00}'..='\u{9fff}').contains(&it);
+        (1..=TOWNSHIP_CHARS).contains(&name.chars().count())
+            && name.chars().all(|it| han(it) && !CLOSER.contains(it))
+    };
+    match nearest.filter(|(name, _)| is_name(name)) {
+        Some((name, end)) => format!("{county}{name}{end}"),
+        None => county.to_owned(),
+    }
 }
 
 impl Home {
@@ -486,4 +512,30 @@ pub(crate) fn due(state: &State, deadline: &Deadline) -> Vec<Event> {
     let id = PostingId(deadline.entity.id);
     let unfilled = state.postings.get(&id).map(Posting::not_taken);
     unfilled.map(|unfilled| Expired { posting: id, unfilled }.into()).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::area;
+
+    #[test]
+    fn everybody_comes_no_closer_to_a_home_than_its_township() {
+        let cases = [
+            ("阳信县温店镇陈家村 12 号", "阳信县", "阳信县温店镇"),
+            ("山东省滨州市阳信县温店镇", "阳信县", "阳信县温店镇"),
+            ("洋湖乡东张村西头第三家", "阳信县", "阳信县洋湖乡"),
+            ("历下区龙洞街道孟家庄 18 号", "历下区", "历下区龙洞街道"),
+            // No township, or none that the address begins with.
+            ("历下区甸柳新村八区 7 号楼", "历下区", "历下区"),
+            ("历下区经十路 12345 号镇兴楼 201", "历下区", "历下区"),
+            ("历下区镇江路 5 号", "历下区", "历下区"),
+            ("解放路五号院三单元二零一室乡亲饭店楼上", "历下区", "历下区"),
+            ("王家胡同七号温店镇", "阳信县", "阳信县"),
+            ("3 号楼 2 单元温店镇", "阳信县", "阳信县"),
+            ("", "历下区", "历下区"),
+        ];
+        for (address, county, shown) in cases {
+            assert_eq!(area(address, county), shown, "{address}");
+        }
+    }
 }

@@ -122,7 +122,7 @@ pub struct PostingTerms {
     pub region: Region,
     /// The place of work; in events, where that is a home, the middle of the cell in which it lies.
     pub place: Point,
-    /// The place of work in words; in events, where that is a home, the name of the county.
+    /// The place of work in words; in events, where that is a home, the county and township.
     pub address: String,
     /// When; each hire is for all of them.
     pub shifts: Vec<Shift>,

@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("posting.published.relation_basis", "written by the engine from its own phrases"),
     ("posting.changed.relation_basis", "written by the engine from its own phrases"),
     ("PostingTerms.text", "the words of the posting itself, shown to everybody and checked before"),
-    ("PostingTerms.address", "the place of work, shown to everybody; of a home the county's name only"),
+    ("PostingTerms.address", "the place of work, shown to everybody; of a home the township only"),
     ("PayTerms.unit", "a piece: `袋`, at most ten letters"),
     ("HireTerms.relation_basis", "written by the engine from its own phrases"),
     ("HireTerms.person_tokens.*", "a keyed hash, under a key of the reading department"),

@@ -741,7 +741,7 @@ fn posting_on_record(body: &Value, postings: &[Value]) -> OnRecord {
     let start = |of: &Value| of["shifts"][0]["start"].as_str().and_then(|it| it.parse::<Timestamp>().ok());
     let same_matter = |it: &&Value| {
         let known = &it["terms"];
-        // Of a home everybody reads no more than the county; whoever imports reads the rest beside it.
+        // Of a home everybody reads no more than the township; whoever imports reads the rest beside it.
         let address = it["home"].get("address").unwrap_or(&known["address"]);
         let named = known["occupation"] == terms["occupation"] && *address == terms["address"];
         named && start(known) == start(terms)
