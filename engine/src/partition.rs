@@ -171,6 +171,13 @@ struct Unchanged {
     receipt: Receipt,
 }
 
+/// A command that was answered before; its id is of its actor.
+struct Answered<'a> {
+    actor: ActorId,
+    digest: &'a str,
+    receipt: Receipt,
+}
+
 /// Somebody who waits, and the answer they will get.
 #[derive(Debug)]
 struct Waiting {
@@ -208,7 +215,7 @@ struct Basis<'a> {
     about: &'a About,
     channel: Channel,
     received_at: Option<Timestamp>,
-    command: Option<(CommandId, String)>,
+    command: Option<(CommandId, &'a str)>,
     occurred_at: Timestamp,
     time: Timestamp,
 }
@@ -454,7 +461,7 @@ impl Partition {
                     about: &request.about,
                     channel: request.about.channel_of(&request.actor),
                     received_at: Some(request.received_at),
-                    command: Some((command, request.digest.clone())),
+                    command: Some((command, &request.digest)),
                     occurred_at: request.about.occurred_at.unwrap_or(time),
                     time,
                 };
@@ -488,15 +495,24 @@ impl Partition {
 
     /// The receipt of a command, for whoever gave it.
     pub fn receipt_of(&self, actor: ActorId, command: CommandId) -> Option<Receipt> {
-        let recorded = self.state.remembered(command).filter(|it| it.actor == actor).map(|it| Receipt {
-            command,
-            first: it.first,
-            position: it.last,
-            recorded_at: it.time,
-            unchanged: false,
-        });
-        let unchanged = || self.unchanged.get(&command).filter(|it| it.actor == actor).map(|it| it.receipt);
-        recorded.or_else(unchanged)
+        let answered = self.answered(command).filter(|it| it.actor == actor);
+        answered.map(|it| it.receipt)
+    }
+
+    /// What was answered to a command that is remembered.
+    fn answered(&self, command: CommandId) -> Option<Answered<'_>> {
+        if let Some(it) = self.state.remembered(command) {
+            let receipt = Receipt {
+                command,
+                first: it.first,
+                position: it.last,
+                recorded_at: it.time,
+                unchanged: false,
+            };
+            return Some(Answered { actor: it.actor, digest: &it.digest, receipt });
+        }
+        let unchanged = self.unchanged.get(&command)?;
+        Some(Answered { actor: unchanged.actor, digest: &unchanged.digest, receipt: unchanged.receipt })
     }
 
     fn remember_unchanged(&mut self, request: &Request, receipt: Receipt) {
@@ -517,15 +533,10 @@ impl Partition {
         touches: &[EntityRef],
         now: Timestamp,
     ) -> Result<Considered, Refusal> {
-        let digest = self.state.remembered(command).map(|it| &it.digest);
-        if digest
-            .or(self.unchanged.get(&command).map(|it| &it.digest))
-            .is_some_and(|it| *it != request.digest)
-        {
-            return Err(Refusal::KeyReused);
-        }
-        if let Some(receipt) = self.receipt_of(request.actor.id, command) {
-            return Ok(Considered::Known(receipt));
+        match self.answered(command) {
+            Some(it) if it.digest != request.digest => return Err(Refusal::KeyReused),
+            Some(it) => return Ok(Considered::Known(it.receipt)),
+            None => {}
         }
         // The keys of clients go by their own clocks, which may be right where ours lags behind in doubt.
         let ahead = if self.clock_is_held() { now.max(request.received_at) } else { now };
@@ -737,7 +748,7 @@ impl Partition {
             channel: basis.channel,
             source_doc: basis.about.source_doc.clone(),
             based_on: basis.about.based_on,
-            command: basis.command.clone(),
+            command: basis.command.map(|(command, digest)| (command, digest.to_owned())),
             causation,
             correlation: basis.about.correlation,
             touches,

@@ -3,7 +3,8 @@
 //! The line is the record: the Merkle leaf, the export and the message on the feed. Nobody re-encodes it.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Display};
+use std::io::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,10 +25,13 @@ use crate::time::Timestamp;
 /// The longest event line, in bytes.
 pub const MAX_EVENT_BYTES: usize = 60 * 1024;
 
-/// What an envelope takes beside its data, where nothing in it is longer than usual.
-const ENVELOPE_ROOM: usize = 1024;
-/// The length of an entity among those that an event touches.
-const ENTITY_ROOM: usize = "attendance/".len() + 36 + 1;
+/// Room for a line of usual length.
+const USUAL_BYTES: usize = 1400;
+
+/// The version of CloudEvents.
+const SPEC_VERSION: &str = "1.0";
+/// What the data of every event is.
+const CONTENT_TYPE: &str = "application/json";
 
 /// Where the JSON Schema of a type's data is served.
 const SCHEMA_PREFIX: &str = "/v1/schemas/";
@@ -165,7 +169,8 @@ impl Recorded {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+/// A line as it is read; [`Envelope::to_line`] writes the same members in the same order.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line<'a> {
     #[serde(borrow)]
@@ -184,38 +189,38 @@ struct Line<'a> {
     position: Position,
     version: Version,
     occurredat: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     receivedat: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     filedat: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     filedbasis: Option<FiledBasis>,
     region: Region,
     actor: ActorId,
     role: Role,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     office: Option<OfficeId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     onbehalfof: Option<PersonId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     mandate: Option<Mandate>,
     channel: Channel,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sourcedoc: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    sourcedoc: Option<String>,
+    #[serde(default)]
     basedon: Option<Position>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     commandid: Option<CommandId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    commanddigest: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    commanddigest: Option<String>,
+    #[serde(default)]
     causation: Option<EventId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     correlation: Option<Uuid>,
     #[serde(borrow)]
     touches: Cow<'a, str>,
-    audience: Cow<'a, RecordedAudience>,
-    #[serde(default, skip_serializing_if = "PackNames::is_empty")]
+    audience: RecordedAudience,
+    #[serde(default)]
     rules: PackNames,
     #[serde(borrow)]
     data: &'a RawValue,
@@ -246,50 +251,100 @@ pub enum EnvelopeError {
 impl Envelope {
     /// The line of this event, without its line feed.
     pub fn to_line(&self) -> Result<Vec<u8>, EnvelopeError> {
-        let event_type = self.event.event_type();
-        let meta = &self.meta;
-        let data = self.event.data()?;
-        check_contract(&meta.rules, &data)?;
-        let schema = event_type.schema_name();
-        let line = Line {
-            specversion: "1.0".into(),
-            id: meta.id,
-            source: (&meta.source).into(),
-            type_name: format!("{TYPE_PREFIX}{schema}").into(),
-            subject: meta.subject,
-            time: meta.time,
-            datacontenttype: "application/json".into(),
-            dataschema: format!("{SCHEMA_PREFIX}{schema}").into(),
-            position: meta.position,
-            version: meta.version,
-            occurredat: meta.occurred_at,
-            receivedat: meta.received_at,
-            filedat: meta.filed.map(|it| it.at),
-            filedbasis: meta.filed.map(|it| it.basis),
-            region: meta.region,
-            actor: meta.actor,
-            role: meta.role,
-            office: meta.office,
-            onbehalfof: meta.on_behalf_of.map(|it| it.person),
-            mandate: meta.on_behalf_of.map(|it| it.mandate),
-            channel: meta.channel,
-            sourcedoc: meta.source_doc.as_deref().map(Cow::from),
-            basedon: meta.based_on,
-            commandid: meta.command.as_ref().map(|(id, _)| *id),
-            commanddigest: meta.command.as_ref().map(|(_, digest)| digest.into()),
-            causation: meta.causation,
-            correlation: meta.correlation,
-            touches: joined(&meta.touches).into(),
-            audience: Cow::Borrowed(&meta.audience),
-            rules: meta.rules.clone(),
-            data: &data,
-        };
-        let mut bytes = Vec::with_capacity(ENVELOPE_ROOM + data.get().len());
-        serde_json::to_writer(&mut bytes, &line)?;
-        if bytes.len() > MAX_EVENT_BYTES {
-            return Err(EnvelopeError::TooLong { type_name: event_type.short_name(), bytes: bytes.len() });
+        let Envelope { meta, event } = self;
+        let event_type = event.event_type();
+        let mut line = Members::begin();
+        line.plain("specversion", SPEC_VERSION);
+        line.plain("id", meta.id);
+        line.member("source", &meta.source)?;
+        line.plain("type", format_args!("{TYPE_PREFIX}{}", event_type.schema_name()));
+        line.plain("subject", meta.subject);
+        line.plain("time", meta.time);
+        line.plain("datacontenttype", CONTENT_TYPE);
+        line.plain("dataschema", format_args!("{SCHEMA_PREFIX}{}", event_type.schema_name()));
+        line.plain("position", meta.position);
+        line.plain("version", meta.version);
+        line.plain("occurredat", meta.occurred_at);
+        line.plain_if("receivedat", meta.received_at);
+        line.plain_if("filedat", meta.filed.map(|it| it.at));
+        line.member_if("filedbasis", meta.filed.map(|it| it.basis))?;
+        line.plain("region", meta.region);
+        line.plain("actor", meta.actor);
+        line.member("role", &meta.role)?;
+        line.plain_if("office", meta.office);
+        line.plain_if("onbehalfof", meta.on_behalf_of.map(|it| it.person));
+        line.plain_if("mandate", meta.on_behalf_of.map(|it| it.mandate));
+        line.member("channel", &meta.channel)?;
+        line.member_if("sourcedoc", meta.source_doc.as_ref())?;
+        line.plain_if("basedon", meta.based_on);
+        line.plain_if("commandid", meta.command.as_ref().map(|(id, _)| id));
+        line.member_if("commanddigest", meta.command.as_ref().map(|(_, digest)| digest))?;
+        line.plain_if("causation", meta.causation);
+        line.plain_if("correlation", meta.correlation);
+        line.plain("touches", Spaced(&meta.touches));
+        line.plain("audience", meta.audience.as_str());
+        line.member_if("rules", Some(&meta.rules).filter(|it| !it.is_empty()))?;
+        line.name("data");
+        let data_begins = line.0.len();
+        event.write_data(&mut line.0)?;
+        if !numbers_are_exact(&line.0[data_begins..]) {
+            return Err(INEXACT);
         }
-        Ok(bytes)
+        line.0.push(b'}');
+        if line.0.len() > MAX_EVENT_BYTES {
+            return Err(EnvelopeError::TooLong { type_name: event_type.short_name(), bytes: line.0.len() });
+        }
+        Ok(line.0)
+    }
+}
+
+/// The members of a JSON object, written one after the other.
+struct Members(Vec<u8>);
+
+impl Members {
+    fn begin() -> Members {
+        Members(Vec::with_capacity(USUAL_BYTES))
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.extend_from_slice(if self.0.is_empty() { b"{\"" } else { b",\"" });
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    /// A member that holds nothing a JSON text escapes: an id, an instant, a counter, a word of ours.
+    fn plain(&mut self, name: &str, value: impl Display) {
+        self.name(name);
+        // Writing into memory cannot fail.
+        let _ = write!(self.0, "\"{value}\"");
+    }
+
+    fn plain_if(&mut self, name: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.plain(name, value);
+        }
+    }
+
+    fn member(&mut self, name: &str, value: &impl Serialize) -> Result<(), serde_json::Error> {
+        self.name(name);
+        serde_json::to_writer(&mut self.0, value)
+    }
+
+    fn member_if(&mut self, name: &str, value: Option<impl Serialize>) -> Result<(), serde_json::Error> {
+        value.map_or(Ok(()), |it| self.member(name, &it))
+    }
+}
+
+/// Entities, separated by spaces.
+struct Spaced<'a>(&'a [EntityRef]);
+
+impl Display for Spaced<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, entity) in self.0.iter().enumerate() {
+            f.write_str(if nth == 0 { "" } else { " " })?;
+            entity.fmt(f)?;
+        }
+        Ok(())
     }
 }
 
@@ -299,8 +354,10 @@ impl Recorded {
         if line.len() > MAX_EVENT_BYTES {
             return Err(EnvelopeError::Contract("a line longer than an event may be"));
         }
-        let line: Line<'_> = serde_json::from_slice(line)?;
-        if line.specversion != "1.0" || line.datacontenttype != "application/json" {
+        // Looked at once as a whole: cheaper than text by text.
+        let line = std::str::from_utf8(line).map_err(|_| EnvelopeError::Contract("a line that is no text"))?;
+        let line: Line<'_> = serde_json::from_str(line)?;
+        if line.specversion != SPEC_VERSION || line.datacontenttype != CONTENT_TYPE {
             return Err(EnvelopeError::Contract("specversion or datacontenttype is not ours"));
         }
         let filed = match (line.filedat, line.filedbasis) {
@@ -318,7 +375,7 @@ impl Recorded {
             }
         };
         let command = match (line.commandid, line.commanddigest) {
-            (Some(id), Some(digest)) => Some((id, digest.into_owned())),
+            (Some(id), Some(digest)) => Some((id, digest)),
             (None, None) => None,
             (Some(_), None) | (None, Some(_)) => {
                 return Err(EnvelopeError::Contract("commandid without commanddigest"));
@@ -329,7 +386,9 @@ impl Recorded {
             return Err(EnvelopeError::Contract("dataschema is not that of the type"));
         }
         let touches: Result<Vec<EntityRef>, _> = line.touches.split(' ').map(str::parse).collect();
-        check_contract(&line.rules, line.data)?;
+        if !numbers_are_exact(line.data.get().as_bytes()) {
+            return Err(INEXACT);
+        }
         let meta = Meta {
             id: line.id,
             source: line.source.into_owned(),
@@ -346,13 +405,13 @@ impl Recorded {
             office: line.office,
             on_behalf_of,
             channel: line.channel,
-            source_doc: line.sourcedoc.map(Cow::into_owned),
+            source_doc: line.sourcedoc,
             based_on: line.basedon,
             command,
             causation: line.causation,
             correlation: line.correlation,
             touches: touches.map_err(|_| EnvelopeError::Contract("touches is not a list of entities"))?,
-            audience: line.audience.into_owned(),
+            audience: line.audience,
             rules: line.rules,
         };
         match Event::decode(&line.type_name, line.data) {
@@ -366,28 +425,21 @@ impl Recorded {
     }
 }
 
-/// What holds for every line, written or read, beyond the types of its parts.
-fn check_contract(rules: &PackNames, data: &RawValue) -> Result<(), EnvelopeError> {
-    if !rules.are_names() {
-        return Err(EnvelopeError::Contract("the name of a rule pack is empty or has a space"));
-    }
-    if !numbers_are_exact(data.get()) {
-        return Err(EnvelopeError::Contract("data holds a number that not every reader keeps exactly"));
-    }
-    Ok(())
-}
+/// What holds for the data of every line, written or read, beyond the types of its parts.
+const INEXACT: EnvelopeError =
+    EnvelopeError::Contract("data holds a number that not every reader keeps exactly");
 
 /// Whether every number in `json`, which is well-formed, is written as an integer of at most 2^53 − 1.
-fn numbers_are_exact(json: &str) -> bool {
-    let (bytes, mut at) = (json.as_bytes(), 0);
-    while let Some(byte) = bytes.get(at) {
+fn numbers_are_exact(json: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
         at += match byte {
-            b'"' => 1 + text_length(&bytes[at + 1..]),
+            b'"' => 1 + text_length(&json[at + 1..]),
             b'-' | b'0'..=b'9' => {
                 let is_of_it = |it: &&u8| matches!(it, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-                let length = bytes[at..].iter().take_while(is_of_it).count();
-                let exact = |it: i64| (-MAX_JSON_INTEGER..=MAX_JSON_INTEGER).contains(&it);
-                if !json[at..at + length].parse().is_ok_and(exact) {
+                let length = json[at..].iter().take_while(is_of_it).count();
+                let number = std::str::from_utf8(&json[at..at + length]).ok().and_then(|it| it.parse().ok());
+                if !number.is_some_and(|it| (-MAX_JSON_INTEGER..=MAX_JSON_INTEGER).contains(&it)) {
                     return false;
                 }
                 length
@@ -411,16 +463,6 @@ fn text_length(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-fn joined(items: &[EntityRef]) -> String {
-    let mut text = String::with_capacity(items.len() * ENTITY_ROOM);
-    for (nth, item) in items.iter().enumerate() {
-        let separator = if nth == 0 { "" } else { " " };
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{separator}{item}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -433,7 +475,7 @@ mod tests {
             "7",
             "{}",
         ] {
-            assert!(numbers_are_exact(json), "{json}");
+            assert!(numbers_are_exact(json.as_bytes()), "{json}");
         }
         for json in [
             r#"{"a":9007199254740992}"#,
@@ -443,7 +485,7 @@ mod tests {
             r#"{"a":"\\","b":1e3}"#,
             "1.0",
         ] {
-            assert!(!numbers_are_exact(json), "{json}");
+            assert!(!numbers_are_exact(json.as_bytes()), "{json}");
         }
     }
 }

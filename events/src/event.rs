@@ -175,10 +175,17 @@ impl Visitor<Vec<EntityRef>> for Touches {
     }
 }
 
-struct ToJson;
-impl Visitor<Result<Box<RawValue>, serde_json::Error>> for ToJson {
+struct ToRaw;
+impl Visitor<Result<Box<RawValue>, serde_json::Error>> for ToRaw {
     fn visit(self, data: &impl serde::Serialize) -> Result<Box<RawValue>, serde_json::Error> {
         serde_json::value::to_raw_value(data)
+    }
+}
+
+struct ToJson<'a>(&'a mut Vec<u8>);
+impl Visitor<Result<(), serde_json::Error>> for ToJson<'_> {
+    fn visit(self, data: &impl serde::Serialize) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(self.0, data)
     }
 }
 
@@ -208,7 +215,12 @@ impl Event {
 
     /// The event's data as JSON.
     pub fn data(&self) -> Result<Box<RawValue>, serde_json::Error> {
-        self.visit(ToJson)
+        self.visit(ToRaw)
+    }
+
+    /// Writes the event's data as JSON behind what stands in `bytes`.
+    pub(crate) fn write_data(&self, bytes: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        self.visit(ToJson(bytes))
     }
 
     /// Reads the data of an event of the full type name `type_name`, lifting older versions to the newest.

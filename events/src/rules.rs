@@ -1,11 +1,11 @@
 //! 规则包: statutes, calendars and tables as data, adopted by events.
 
-use std::convert::Infallible;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
 
 use crate::event::events;
 use crate::id::RulesId;
@@ -54,11 +54,6 @@ impl PackNames {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    /// Whether there is a name between any two spaces.
-    pub(crate) fn are_names(&self) -> bool {
-        self.is_empty() || self.0.split(' ').all(|it| !it.is_empty())
-    }
 }
 
 impl<S: AsRef<str>> FromIterator<S> for PackNames {
@@ -70,11 +65,16 @@ impl<S: AsRef<str>> FromIterator<S> for PackNames {
 }
 
 impl FromStr for PackNames {
-    type Err = Infallible;
-    fn from_str(text: &str) -> Result<PackNames, Infallible> {
-        Ok(PackNames(text.into()))
+    type Err = BadPackNames;
+    fn from_str(text: &str) -> Result<PackNames, BadPackNames> {
+        if text.split(' ').any(str::is_empty) { Err(BadPackNames) } else { Ok(PackNames(text.into())) }
     }
 }
+
+/// A text that does not name rule packs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("not the names of rule packs: one of them is empty")]
+pub struct BadPackNames;
 
 impl Serialize for PackNames {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -67,7 +67,24 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instant = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
-        write!(f, "{instant:.3}")
+        let at = jiff::tz::Offset::UTC.to_datetime(instant);
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        put_digits(&mut text[0..4], at.year().unsigned_abs());
+        put_digits(&mut text[5..7], at.month().unsigned_abs().into());
+        put_digits(&mut text[8..10], at.day().unsigned_abs().into());
+        put_digits(&mut text[11..13], at.hour().unsigned_abs().into());
+        put_digits(&mut text[14..16], at.minute().unsigned_abs().into());
+        put_digits(&mut text[17..19], at.second().unsigned_abs().into());
+        put_digits(&mut text[20..23], at.millisecond().unsigned_abs());
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Puts the last digits of `number` there, as many as have a place.
+fn put_digits(places: &mut [u8], mut number: u16) {
+    for place in places.iter_mut().rev() {
+        *place = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
