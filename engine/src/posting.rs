@@ -39,7 +39,7 @@ commands! {
     PostingCommand: Posting {
         /// 发布岗位: shown at once where form and words pass, else blocked with a corrected text, or reviewed.
         Submit = "submit", [Employer, Clerk, Dispatcher, Reviewer, MarketManager, CrewLeader] => { terms: PostingTerms }
-        /// Lets a posting under review pass.
+        /// Lets a posting under review pass, or says of one that was struck on the spot that it is in order.
         Approve = "approve", [Reviewer, MarketManager] => { posting: PostingId, reason: ApprovalGround }
         /// Turns a posting under review down.
         Reject = "reject", [Reviewer, MarketManager] => { posting: PostingId, reason: String }
@@ -63,6 +63,8 @@ pub(crate) struct Posting {
     pub(crate) relation: RelationKind,
     pub(crate) relation_basis: String,
     pub(crate) status: Status,
+    /// Whether it was struck on the spot with something in it that a person has still to look at.
+    flagged: bool,
     /// Hires that take a place.
     pub(crate) hires: BTreeSet<HireId>,
     /// Offers that hold a place.
@@ -98,6 +100,7 @@ impl Posting {
             relation,
             relation_basis: relation_basis.to_owned(),
             status: Status::Open,
+            flagged: false,
             hires: BTreeSet::new(),
             offers: BTreeSet::new(),
         }
@@ -156,11 +159,17 @@ pub(crate) fn decide(
             publish(state, PostingId(context.new_id(Kind::Posting, 0)), &it.terms, context)
         }
         PostingCommand::Approve(it) => {
+            let approved = || vec![Approved { posting: it.posting, reason: it.reason }.into()];
+            // What was struck on the spot is looked at afterwards, whatever became of it.
+            if state.posting(it.posting)?.flagged {
+                context.actor.check_region(state.posting(it.posting)?.terms.region)?;
+                return Ok(approved());
+            }
             let posting = under_review(state, it.posting, context)?;
             if posting.starts().1 <= context.now {
                 return Err(Refusal::TooLate { at: posting.starts().1 });
             }
-            Ok(vec![Approved { posting: it.posting, reason: it.reason }.into()])
+            Ok(approved())
         }
         PostingCommand::Reject(it) => {
             under_review(state, it.posting, context)?;
@@ -417,12 +426,15 @@ pub(crate) fn evolve(state: &mut State, event: &PostingEvent, meta: &Meta) {
             let Some(posting) = state.postings.get_mut(&it.posting) else { return };
             posting.home = Some(Home { place: it.place, address: it.address.clone() });
         }
-        // It waits for a person, and nothing waits for them.
-        PostingEvent::Flagged(_) => {}
+        PostingEvent::Flagged(it) => set_flagged(state, it.posting, true),
         PostingEvent::ReviewRequested(it) => {
             enter(state, it.posting, &it.terms, it.relation, &it.relation_basis, Status::UnderReview);
         }
         PostingEvent::Approved(it) => {
+            // A look afterwards opens nothing.
+            if state.postings.get(&it.posting).is_some_and(|it| it.flagged) {
+                return set_flagged(state, it.posting, false);
+            }
             set_status(state, it.posting, Status::Open);
             matching::owe(state, it.posting, meta);
         }
@@ -442,7 +454,10 @@ pub(crate) fn evolve(state: &mut State, event: &PostingEvent, meta: &Meta) {
             set_status(state, it.posting, Status::Open);
             matching::owe(state, it.posting, meta);
         }
-        PostingEvent::Withdrawn(it) => set_status(state, it.posting, Status::Ended),
+        PostingEvent::Withdrawn(it) => {
+            set_flagged(state, it.posting, false);
+            set_status(state, it.posting, Status::Ended);
+        }
         PostingEvent::Expired(it) => set_status(state, it.posting, Status::Ended),
     }
 }
@@ -457,6 +472,12 @@ fn enter(
 ) {
     state.postings.insert(id, Posting::new(terms, relation, basis));
     set_status(state, id, status);
+}
+
+fn set_flagged(state: &mut State, id: PostingId, flagged: bool) {
+    if let Some(posting) = state.postings.get_mut(&id) {
+        posting.flagged = flagged;
+    }
 }
 
 /// A posting that is not full expires when its last shift begins.

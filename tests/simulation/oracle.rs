@@ -816,6 +816,10 @@ impl Oracle {
             // They say more of what was just told, and change nothing of it.
             "posting.place_told" | "posting.flagged" if self.postings.contains_key(&id) => return Ok(()),
             "posting.changed" => None,
+            // One that was struck on the spot is looked at afterwards, which opens nothing.
+            "posting.approved" if self.postings.get(&id).is_some_and(|it| it.is != PostingIs::Reviewed) => {
+                return Ok(());
+            }
             "posting.approved" | "posting.reopened" => Some(PostingIs::Open),
             "posting.filled" => Some(PostingIs::Filled),
             _ => Some(PostingIs::Over),
