@@ -6,7 +6,7 @@ use linggong_events::case::{
     Accepted, Assigned, CaseEvent, Closed, Conclusion, Corrected, Deadline as Period, DeadlineLapsed,
     DeadlineMet, DeadlineWarned, DirectedElsewhere, DocumentIssued, Excess, Extended, Filed, FilingProposed,
     Mediated, MediationFailed, Refused, ReopenProposed, Reopened, ServiceMode, SettlementPaper,
-    SupplementAsked, is_of_document, rule_of_document,
+    SupplementAsked, Supplemented, is_of_document, rule_of_document,
 };
 use linggong_events::claim::Track;
 use linggong_events::envelope::Meta;
@@ -40,6 +40,8 @@ commands! {
         Refuse = "refuse", [CaseOfficer, CaseLead, Mediator] => { claim: ClaimId, reason: String }
         /// 补正: asks the claimant for what is missing.
         AskSupplement = "ask_supplement", [CaseOfficer, CaseLead, Mediator] => { claim: ClaimId, missing: String, due: Date }
+        /// 补正 came in: what was missing was supplied, so that the office answers within the period that begins anew.
+        Supplement = "supplement", [CaseOfficer, CaseLead, Mediator] => { claim: ClaimId, supplied: String }
         /// 告知他处: shows the way to another body or court.
         DirectElsewhere = "direct_elsewhere", [CaseOfficer, CaseLead, Mediator] => { claim: ClaimId, to: String, reason: String }
         /// Asks for 立案.
@@ -222,6 +224,7 @@ pub(crate) fn decide(
         CaseCommand::Accept(it) => accept(state, it, context),
         CaseCommand::Refuse(it) => refuse(state, it, context),
         CaseCommand::AskSupplement(it) => ask_supplement(state, it, context),
+        CaseCommand::Supplement(it) => supplement(state, it, context),
         CaseCommand::DirectElsewhere(it) => direct_elsewhere(state, it, context),
         CaseCommand::ProposeFiling(it) => propose_filing(state, it, context),
         CaseCommand::ConfirmFiling(it) => confirm_filing(state, it, context),
@@ -317,10 +320,10 @@ fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event
     let (claim, known) = waiting(state, *first, context)?;
     let (worker, employer, office) = (claim.worker, claim.employer, claim.office);
     // Whoever waited longest decides whether the answer comes in time.
-    let mut held_since = claim.held_since;
+    let (mut held_since, mut answer_since) = (claim.held_since, claim.answer_since);
     for id in rest {
         let (other, _) = waiting(state, *id, context)?;
-        held_since = held_since.min(other.held_since);
+        (held_since, answer_since) = (held_since.min(other.held_since), answer_since.min(other.answer_since));
         if (other.worker, other.employer) != (worker, employer) {
             return Err(Refusal::bad_field("claims", "are not of one worker against one employer"));
         }
@@ -340,7 +343,12 @@ fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event
         check_elsewhere(state, *id, &named)?;
     }
     let case = new_case(known, context);
-    let kept = kept_by_now.map(|row| period(context.rules, row, held_since)).transpose()?;
+    let kept = kept_by_now
+        .map(|row| {
+            let anew = begins_anew(context.rules, row);
+            period(context.rules, row, if anew { answer_since } else { held_since })
+        })
+        .transpose()?;
     let mut deadlines: Vec<Period> = kept.iter().cloned().collect();
     // 自收到调解申请之日起: mediation is under way from the application on, not from its acceptance (调解仲裁法 14).
     let from = if it.track == Track::Mediation { held_since } else { context.now.date() };
@@ -408,6 +416,33 @@ fn ask_supplement(state: &State, it: &AskSupplement, context: &Context<'_>) -> R
         warn_days: warn_days(context.rules),
     };
     Ok(vec![asked.into()])
+}
+
+/// The answer is due anew where the row counts from a supplement, else as before the office asked.
+fn supplement(state: &State, it: &Supplement, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let (claim, known) = waiting(state, it.claim, context)?;
+    text::check("supplied", &it.supplied, text::PARAGRAPH)?;
+    let asked = |case: &CaseId| state.cases.get(case).is_some_and(|it| it.deadlines.contains_key(SUPPLEMENT));
+    let case =
+        known.filter(asked).ok_or_else(|| Refusal::not_possible(it.claim, "not to be supplemented"))?;
+    let received = context.occurred_at().date();
+    let from = if begins_anew(context.rules, claim::ANSWER) { received } else { claim.answer_since };
+    let supplemented = Supplemented {
+        case,
+        claim: it.claim,
+        worker: claim.worker,
+        employer: claim.employer,
+        office: claim.office,
+        supplied: it.supplied.clone(),
+        received,
+        answer_by: period(context.rules, claim::ANSWER, from).ok(),
+    };
+    Ok(vec![supplemented.into()])
+}
+
+/// Whether the period of a row begins anew with a supplement, as its trigger says.
+fn begins_anew(rules: &RuleBook, row: &str) -> bool {
+    rules.deadline_row(row).is_some_and(|row| row.trigger.split('|').any(|it| it == "Supplemented"))
 }
 
 fn check_future(due: Date, context: &Context<'_>) -> Result<(), Refusal> {
@@ -707,6 +742,10 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
         CaseEvent::SupplementAsked(it) => {
             answer(state, it.case, it.claim, (it.office, it.worker, it.employer), Answer::Awaited);
             run(state, it.case, SUPPLEMENT, (today, it.due, true), &it.warn_days, meta.time);
+        }
+        CaseEvent::Supplemented(it) => {
+            stop(state, it.case, SUPPLEMENT);
+            claim::supplemented(state, it);
         }
         CaseEvent::DirectedElsewhere(it) => {
             let parties = (it.office, it.worker, it.employer);

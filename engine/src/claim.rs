@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use linggong_events::case::{Deadline as Period, PaymentSeen};
+use linggong_events::case::{Deadline as Period, PaymentSeen, Supplemented};
 use linggong_events::claim::{
     AmountChanged, ClaimEvent, ClaimItem, ClaimOutcome, Closed, DuplicateSuspected, EvidenceAdded,
     ExternalRef, FollowedUp, Linked, Referred, Registered, Track, Unanswered, Withdrawn,
@@ -32,7 +32,7 @@ use crate::{case, text};
 const MOST_ITEMS: usize = 100;
 
 /// The row by which an office is to answer a claim; arbitration has one of the same length for itself.
-const ANSWER: &str = "sup.accept";
+pub(crate) const ANSWER: &str = "sup.accept";
 
 /// Why what counts as paid in full is not closed as paid.
 pub(crate) const DISPUTED: &str = "disputed: the worker says that a recorded payment did not come";
@@ -74,6 +74,8 @@ pub(crate) struct Claim {
     pub(crate) office: OfficeId,
     /// Since when that office holds it.
     pub(crate) held_since: Date,
+    /// Since when it can answer: since it holds the claim, or since what it asked for was supplied.
+    pub(crate) answer_since: Date,
     /// What is claimed, and what of it was paid before it was claimed.
     #[serde(with = "as_written")]
     items: Vec<(ClaimItem, Fen)>,
@@ -432,6 +434,7 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
                 employer: it.employer,
                 office: it.office,
                 held_since: it.filed_at.date(),
+                answer_since: it.filed_at.date(),
                 items: it.items.iter().map(|item| (item.clone(), paid(item))).collect(),
                 outstanding: it.total,
                 disputed: it.disputed,
@@ -461,6 +464,7 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
         ClaimEvent::Referred(it) => {
             change(state, it.claim, |claim| {
                 (claim.office, claim.held_since) = (it.to, meta.time.date());
+                claim.answer_since = claim.held_since;
                 // The next office answers for itself.
                 (claim.case, claim.answer) = (None, Answer::Awaited);
             });
@@ -487,6 +491,12 @@ fn await_answer(state: &mut State, id: ClaimId, period: Option<&Period>) {
     let Some(last_day) = period.filter(|it| it.trace.verified).map(|it| it.last_day) else { return };
     change(state, id, |claim| claim.answer_by = Some(last_day));
     state.expect_by(last_day.end().plus_ms(1), id, Due::ClaimUnanswered);
+}
+
+/// What the office asked for was supplied: it is to answer again.
+pub(crate) fn supplemented(state: &mut State, it: &Supplemented) {
+    change(state, it.claim, |claim| claim.answer_since = claim.answer_since.max(it.received));
+    await_answer(state, it.claim, it.answer_by.as_ref());
 }
 
 /// No answer is awaited any more: there is one, the claim has ended, or that there was none is on record.
@@ -730,7 +740,7 @@ mod tests {
 
     #[test]
     fn an_office_that_stays_silent_is_put_on_record_once_and_every_answer_or_referral_ends_the_period() {
-        use crate::case::{Accept, AskSupplement, Refuse};
+        use crate::case::{Accept, AskSupplement, Refuse, Supplement};
         let claimed = || {
             let given = owed(EmployerKind::Enterprise).by(worker());
             let then = given.when(register(vec![item(28_000)]));
@@ -764,6 +774,11 @@ mod tests {
         let due = "2026-12-05".parse().unwrap();
         let given = given.by(officer()).and(AskSupplement { claim, missing: "the sheet".into(), due });
         assert!(!expects(&given.state, claim), "the claimant is asked, the office waits");
+        let supplied = Supplement { claim, supplied: "the sheet".into() };
+        let given = given.at("2026-12-04 09:00").when(supplied.clone()).then(["case.supplemented"]);
+        let given = given.when(supplied).then_refused("not_possible");
+        let given = given.when_time_is("2026-12-09 23:59").then_nothing();
+        given.when_time_is("2026-12-10 00:00").then(["claim.unanswered"]);
         let (claim, given) = claimed();
         let given = given.and(Withdraw { claim, reason: "paid in cash".into() });
         assert!(!expects(&given.state, claim));

@@ -370,7 +370,7 @@ pub(crate) fn rules() -> RuleBook {
         .to_owned();
     for (id, days) in rows {
         pack += &format!(
-            "[[deadline]]\nid = \"{id}\"\ntrigger = \"Test\"\nlength = {days}\nunit = \"nd\"\nroll = \"none\"\n\
+            "[[deadline]]\nid = \"{id}\"\ntrigger = \"Test|Supplemented\"\nlength = {days}\nunit = \"nd\"\nroll = \"none\"\n\
              extension = {{ length = 30, unit = \"nd\", by = \"the lead\" }}\n[deadline.basis]\n{basis}"
         );
     }

@@ -113,6 +113,15 @@ events! {
             /// So many days before a last day the officer is warned, the farthest first.
             warn_days: Vec<u16>,
         }
+        /// 已补正: what was missing was supplied; the office's answer is awaited again.
+        Supplemented = "supplemented", 1, Never => {
+            case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, office: OfficeId, supplied: String,
+            /// On which day the office received it.
+            received: Date,
+        } + optional {
+            /// Until when the office is to answer: anew from that day where the row counts from a supplement.
+            answer_by: Deadline,
+        }
         /// 告知他处 (监察条例 21 ¶2 and others).
         DirectedElsewhere = "directed_elsewhere", 1, Never => {
             case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, office: OfficeId, to: String, reason: String,

@@ -230,6 +230,7 @@ const OF_THE_FILE: &[&str] = &[
     "case.accepted",
     "case.refused",
     "case.supplement_asked",
+    "case.supplemented",
     "case.directed_elsewhere",
     "case.filed",
     "case.document_issued",

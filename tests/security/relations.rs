@@ -494,6 +494,7 @@ impl World {
             "claim.follow_up" => json!({ "claim": claim, "satisfied": true }),
             "case.accept" => json!({ "claims": [claim], "track": "supervision" }),
             "case.refuse" => json!({ "claim": claim, "reason": "不属受理范围" }),
+            "case.supplement" => json!({ "claim": claim, "supplied": "身份材料" }),
             "case.ask_supplement" => json!({ "claim": claim, "missing": "身份材料", "due": "2026-12-01" }),
             "case.direct_elsewhere" => json!({ "claim": claim, "to": "法院", "reason": "民事" }),
             "case.file.propose" | "case.fail_mediation" | "case.reopen.propose" => {

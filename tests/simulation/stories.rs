@@ -115,6 +115,7 @@ const PLOTS: &[&[&str]] = &[
         "attendance.sign_out",
         "claim.register",
         "case.ask_supplement",
+        "case.supplement",
         "claim.add_evidence",
         "case.refuse",
         "claim.close not_accepted",
@@ -622,6 +623,7 @@ impl Story {
             }
             "case.refuse" => json!({ "claim": claim, "reason": "不属管辖" }),
             "case.ask_supplement" => json!({ "claim": claim, "missing": "身份证明", "due": due }),
+            "case.supplement" => json!({ "claim": claim, "supplied": "身份证明复印件" }),
             "case.direct_elsewhere" => json!({ "claim": claim, "to": "人民法院", "reason": "民事纠纷" }),
             _ => Value::Null,
         };

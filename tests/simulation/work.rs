@@ -116,6 +116,7 @@ const WISHES: &[(u64, &str)] = &[
     (12, "case.accept"),
     (2, "case.refuse"),
     (3, "case.ask_supplement"),
+    (3, "case.supplement"),
     (2, "case.direct_elsewhere"),
     (6, "case.file.propose"),
     (6, "case.file.confirm"),
@@ -614,7 +615,11 @@ impl Desk<'_> {
         let by_claim = name.starts_with("claim.")
             || matches!(
                 name,
-                "case.accept" | "case.refuse" | "case.ask_supplement" | "case.direct_elsewhere"
+                "case.accept"
+                    | "case.refuse"
+                    | "case.ask_supplement"
+                    | "case.supplement"
+                    | "case.direct_elsewhere"
             );
         if by_claim {
             let claims: Vec<String> = self
@@ -644,6 +649,7 @@ impl Desk<'_> {
                 }),
                 "case.refuse" => json!({ "claim": claim, "reason": "不属管辖" }),
                 "case.ask_supplement" => json!({ "claim": claim, "missing": "身份证明", "due": due }),
+                "case.supplement" => json!({ "claim": claim, "supplied": "身份证明复印件" }),
                 "case.direct_elsewhere" => json!({ "claim": claim, "to": "人民法院", "reason": "民事纠纷" }),
                 _ => return None,
             });

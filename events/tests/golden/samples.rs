@@ -912,6 +912,17 @@ fn of_disputes() -> Vec<Event> {
             warn_days: warn_days(),
         }
         .into(),
+        case::Supplemented {
+            case,
+            claim: a_claim(2),
+            worker,
+            employer,
+            office,
+            supplied: "用人主体的营业执照照片".into(),
+            received: day("2026-11-30"),
+            answer_by: Some(deadline()),
+        }
+        .into(),
         case::DirectedElsewhere {
             case,
             claim: a_claim(2),

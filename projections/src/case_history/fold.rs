@@ -171,6 +171,16 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
                 row.set_officers_date(meta, "supplement".to_owned(), it.due);
             });
         }
+        CaseEvent::Supplemented(it) => {
+            let (case, claim) = (CaseState::Supplemented, ClaimState::Supplemented);
+            turn_down(rows, meta, (it.case, it.claim, it.office), case, claim, |row| {
+                row.reason = Some(it.supplied.clone());
+                row.turn_deadlines(DeadlineState::Running, DeadlineState::Met, Some(meta.position));
+            });
+            change_claim(rows, meta, it.claim, |row| {
+                (row.answer_by, row.unanswered) = (it.answer_by.as_ref().map(|it| it.last_day), false);
+            });
+        }
         CaseEvent::DirectedElsewhere(it) => {
             let (case, claim) = (CaseState::DirectedElsewhere, ClaimState::DirectedElsewhere);
             turn_down(rows, meta, (it.case, it.claim, it.office), case, claim, |row| {

@@ -90,6 +90,8 @@ pub enum ClaimState {
     Referred,
     /// 待补正.
     SupplementAsked,
+    /// 已补正, 待答复.
+    Supplemented,
     /// 已受理.
     Accepted,
     /// 不予受理.
@@ -176,6 +178,8 @@ pub struct Evidence {
 pub enum CaseState {
     /// 待补正.
     SupplementAsked,
+    /// 已补正, 待答复.
+    Supplemented,
     /// 不予受理.
     Refused,
     /// 已告知他处.
@@ -197,6 +201,7 @@ impl CaseState {
     pub fn is_open(self) -> bool {
         match self {
             CaseState::SupplementAsked
+            | CaseState::Supplemented
             | CaseState::Accepted
             | CaseState::Filed
             | CaseState::Mediated
