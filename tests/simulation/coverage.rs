@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use linggong_engine::command::Command;
 use linggong_engine::refusal::Refusal;
+use linggong_events::event::{Event, EventType};
 
 use crate::world::Outcome;
 
@@ -16,6 +17,9 @@ const UNSEEN: &[(&str, &str)] = &[
         "a decision that fills half a commit takes a thousand wages; the engine's own tests make one",
     ),
 ];
+
+/// Events that a simulated run does not come to, and why.
+const UNSEEN_EVENTS: &[(&str, &str)] = &[];
 
 /// The invariants by the number that a broken one is told with.
 const INVARIANTS: &[(&str, &str)] = &[
@@ -164,6 +168,19 @@ impl Outcome {
             .iter()
             .filter(|it| self.refusals.contains_key(*it))
             .map(|it| format!("seen after all: {it}"));
-        commands.chain(unseen).chain(seen).chain(self.not_injected()).collect()
+        commands.chain(unseen).chain(seen).chain(self.unrecorded()).chain(self.not_injected()).collect()
+    }
+
+    /// The events of the registry that no log of the run has, and those that were held to be out of reach.
+    fn unrecorded(&self) -> impl Iterator<Item = String> {
+        let excused: BTreeSet<&str> = UNSEEN_EVENTS.iter().map(|(name, _)| *name).collect();
+        let all: BTreeSet<String> = Event::types().map(EventType::short_name).collect();
+        let never: Vec<String> = all
+            .difference(&self.types)
+            .filter(|it| !excused.contains(it.as_str()))
+            .map(|it| format!("never recorded: {it}"))
+            .collect();
+        let after_all = excused.into_iter().filter(|it| self.types.contains(*it));
+        never.into_iter().chain(after_all.map(|it| format!("recorded after all: {it}")))
     }
 }

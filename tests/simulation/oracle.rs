@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_engine::command::Command;
+use linggong_engine::person::ToldAnew;
 use linggong_events::commit::{Commit, Digest, Head, MAX_COMMIT_BYTES, MAX_COMMIT_EVENTS};
 use linggong_events::id::{ActorId, OfficeId};
 use linggong_events::merkle::{Tree, leaf_hash, prove_inclusion, verify_inclusion};
 use linggong_events::office::{Grant, Role};
-use linggong_events::time::{Date, Timestamp};
+use linggong_events::time::{DAY_MS, Date, Timestamp};
 use serde_json::Value;
 
 use crate::random::Random;
@@ -105,8 +106,13 @@ pub(crate) struct Wage {
     pub(crate) amount: i64,
     pub(crate) outstanding: i64,
     pub(crate) last_payment: Option<String>,
+    /// What the worker said last to have received of each payment.
+    contradicted: BTreeMap<String, i64>,
     due_on: String,
     is_overdue: bool,
+    was_overdue: bool,
+    /// When something was owed again after all had been paid late: overdue anew, not before.
+    owed_again: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -200,6 +206,14 @@ pub(crate) struct Oracle {
     /// Every paper that an event names.
     pub(crate) evidence: BTreeSet<String>,
     pub(crate) keys: BTreeMap<String, (String, String, String)>,
+    /// Who asked to open what a sealed key keeps: person, key, officer.
+    pub(crate) openings_proposed: BTreeSet<(String, String, String)>,
+    /// Who may open it with whom, until when.
+    pub(crate) openings: BTreeMap<(String, String, String), (String, Timestamp)>,
+    /// The document and phone of a person that were told anew last.
+    pub(crate) told_anew: BTreeMap<String, ToldAnew>,
+    /// Whose each card is, and whether it is in use.
+    pub(crate) cards: BTreeMap<String, (String, bool)>,
 }
 
 impl Oracle {
@@ -376,7 +390,9 @@ impl Oracle {
         }
         for (id, wage) in &self.wages {
             let is_late = wage.outstanding > 0 && !wage.is_overdue;
-            if is_late && end_of(&wage.due_on)? < now {
+            let since =
+                wage.owed_again.map_or(end_of(&wage.due_on), |it| Ok(it.max(end_of(&wage.due_on)?)))?;
+            if is_late && since < now {
                 return Err(format!("11: the wage {id} was due on {} and is not overdue", wage.due_on));
             }
         }
@@ -491,8 +507,11 @@ impl Oracle {
                 amount,
                 outstanding,
                 last_payment: None,
+                contradicted: BTreeMap::new(),
                 due_on: fact.id("due_on")?,
                 is_overdue: false,
+                was_overdue: false,
+                owed_again: None,
             };
             // A presumption gives way to what is known: the same wage may be due with another amount.
             self.wages.insert(id, wage);
@@ -507,7 +526,12 @@ impl Oracle {
             "wage.paid" => now > before || now < before - fact.sum("amount")?,
             "wage.paid_to_third" => now > before,
             "wage.receipt_confirmed" | "wage.corrected" => false,
-            "wage.payment_contradicted" => now < before,
+            // The worker's own word takes the place of what they said before of the same payment.
+            "wage.payment_contradicted" => {
+                let (recorded, received) = (fact.sum("recorded")?, fact.sum("received")?);
+                let said = wage.contradicted.insert(fact.id("payment")?, received).unwrap_or(recorded);
+                now < before - (received - said).max(0)
+            }
             // What was paid, or said to have come, after the instant that the finding is about adds to it.
             "wage.payment_determined" => now > (wage.amount - fact.sum("paid")?).max(0),
             "wage.overdue" => {
@@ -531,6 +555,10 @@ impl Oracle {
             wage.last_payment = event;
         }
         wage.outstanding = now;
+        wage.was_overdue |= wage.is_overdue;
+        if before == 0 && now > 0 && wage.was_overdue {
+            wage.owed_again = Some(fact.time);
+        }
         // It is overdue once, until nothing is left; where something is left again, once more.
         wage.is_overdue &= now > 0;
         Ok(())
@@ -732,7 +760,47 @@ impl Oracle {
                         return Err(format!("17: the key of {person} was destroyed out of order"));
                     }
                 }
+                self.openings_proposed.retain(|it| it.0 != person);
+                self.openings.retain(|it, _| it.0 != person);
                 self.keys.insert(person, (key, state, fact.actor().to_owned()));
+            }
+            "person.key_opening_proposed" => {
+                let (person, key) = (fact.id("person")?, fact.id("key")?);
+                self.openings_proposed.insert((person, key, fact.actor().to_owned()));
+            }
+            "person.key_opened" => {
+                let (person, key, officer) = (fact.id("person")?, fact.id("key")?, fact.id("officer")?);
+                let is_sealed =
+                    self.keys.get(&person).is_some_and(|(own, is, _)| *own == key && is == "sealed");
+                let until: Timestamp =
+                    fact.id("until")?.parse().map_err(|_| "form: an opening without an end")?;
+                let asked = (person.clone(), key, officer.clone());
+                let is_asked = self.openings_proposed.remove(&asked);
+                let is_short = fact.time < until && until <= fact.time.plus_ms(DAY_MS);
+                if !is_sealed || !is_asked || officer == fact.actor() || !is_short {
+                    return Err(format!("17: what the key of {person} keeps was opened out of order"));
+                }
+                self.openings.insert(asked, (fact.actor().to_owned(), until));
+            }
+            "person.revised" => {
+                let sealed = &fact.data["revision"]["sealed"];
+                let told = |field: &str| Some(Digest::of(text(&sealed[field], "box")?.as_bytes()));
+                let anew = self.told_anew.entry(fact.id("person")?).or_default();
+                anew.document = told("document").or(anew.document);
+                anew.phone = told("phone").or(anew.phone);
+            }
+            "person.card_issued" => {
+                let (person, card) = (fact.id("person")?, fact.id("card")?);
+                let live = self.cards.values().any(|(of, live)| *of == person && *live);
+                if live || self.cards.insert(card, (person.clone(), true)).is_some() {
+                    return Err(format!("17: a second card for {person}, or one that was given before"));
+                }
+            }
+            "person.card_ended" => {
+                let (person, card) = (fact.id("person")?, fact.id("card")?);
+                if self.cards.insert(card, (person.clone(), false)) != Some((person.clone(), true)) {
+                    return Err(format!("17: a card of {person} ended that was not in use"));
+                }
             }
             _ => {}
         }
@@ -853,6 +921,13 @@ impl Oracle {
             "claim.closed" | "claim.withdrawn" => {
                 if let Some(claim) = self.claims.get_mut(&id) {
                     claim.is_open = false;
+                }
+            }
+            "claim.unanswered" => {
+                let day = fact.id("last_day")?;
+                let is_open = self.claims.get(&id).is_some_and(|it| it.is_open);
+                if !is_open || fact.time < end_of(&day)? {
+                    return Err(format!("11: the claim {id} is unanswered at {}, due {day}", fact.time));
                 }
             }
             "claim.amount_changed" => {

@@ -4,13 +4,16 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use linggong_engine::command::Command;
+use linggong_engine::person::ToldAnew;
+use linggong_engine::state::State;
 use linggong_events::commit::Digest;
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::id::{ActorId, CommandId, EntityRef, KeyId, PersonId};
+use linggong_events::id::{ActorId, CardId, CommandId, EntityRef, KeyId, PersonId};
 use linggong_events::person::{KeyState, Sealed};
 use linggong_events::time::{Date, Timestamp};
 use linggong_gateway::vault::{
-    MediaType, OpenError, Purpose, PurposeKind, SealError, Vault, VaultError, VaultSettings,
+    CardHolder, MediaType, OpenError, Purpose, PurposeKind, SealError, SecretString, Vault, VaultError,
+    VaultSettings,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -95,6 +98,8 @@ impl Safe {
         match self.vault().seal_command(&mut body, personal, command, on) {
             Ok(()) => Ok((digest, body)),
             Err(SealError::Form { .. } | SealError::Clear { .. }) => Err("gateway: bad_fields"),
+            // Of whom nothing is known any more, nothing is told anew.
+            Err(SealError::Vault(VaultError::UnknownPerson { .. })) => Err("gateway: bad_fields"),
             Err(SealError::Vault(VaultError::CommandReused)) => Err("gateway: key_reused"),
             Err(SealError::Vault(VaultError::Sealed { .. } | VaultError::Shredded { .. })) => {
                 Err("gateway: sealed")
@@ -122,14 +127,58 @@ impl Safe {
         changed.map_err(|error| format!("17: a key is not made {state:?}: {}", chain(&error)))
     }
 
-    /// What the log says of keys, told again at a start.
-    pub(crate) fn reconcile(&mut self, states: impl Iterator<Item = (PersonId, KeyId, KeyState)>) -> Holds {
-        for (person, key, state) in states {
+    /// What the ledger says of keys, cards and revisions, told again at a start.
+    pub(crate) fn reconcile(&mut self, ledger: &State) -> Holds {
+        for (person, key, state) in ledger.key_states() {
             if self.vault().key_of(person).is_some_and(|(own, is)| own == key && is != state) {
                 self.change(key, state)?;
             }
         }
+        for (person, card, live) in ledger.cards() {
+            self.set_card(person, card, live)?;
+        }
+        for person in self.vault().waiting_revisions() {
+            let settled = self.vault().settle_all_revisions(person, ledger.told_anew(person));
+            settled.map_err(|error| format!("17: a revision is not settled: {}", chain(&error)))?;
+        }
         Ok(())
+    }
+
+    /// Whom the card with this number names.
+    pub(crate) fn holder_of(&mut self, number: &str) -> CardHolder {
+        self.vault().holder_of(&SecretString::new(number.to_owned())).unwrap_or(CardHolder::Nobody)
+    }
+
+    /// The ledger says whose a card is and whether it is in use.
+    pub(crate) fn set_card(&mut self, person: PersonId, card: CardId, live: bool) -> Holds {
+        let set = self.vault().set_card(person, card, live);
+        set.map_err(|error| format!("17: a card is not learnt: {}", chain(&error)))
+    }
+
+    /// The ledger says whether what was told anew is so.
+    pub(crate) fn settle_revision(&mut self, person: PersonId, asked: ToldAnew, ledger: ToldAnew) -> Holds {
+        let settled = self.vault().settle_revision(person, asked, ledger);
+        settled.map_err(|error| format!("17: a revision is not settled: {}", chain(&error)))
+    }
+
+    /// Invariant 17: The card with this number names whom the ledger says, and nobody of whom nothing is known any more.
+    pub(crate) fn i17_a_card_names_its_holder(
+        &mut self,
+        number: &str,
+        said: impl Fn(CardId) -> CardHolder,
+    ) -> Holds {
+        let id = self.vault().card_id(&SecretString::new(number.to_owned()));
+        let id = id.map_err(|error| format!("harness: {}", chain(&error)))?;
+        let (is, said) = (self.holder_of(number), said(id));
+        if is == said { Ok(()) } else { Err(format!("17: a card names {is:?}, the ledger says {said:?}")) }
+    }
+
+    /// Invariant 17: Of all that was told anew the vault knows what was decided.
+    pub(crate) fn i17_no_revision_waits(&mut self) -> Holds {
+        match self.vault().waiting_revisions().first() {
+            None => Ok(()),
+            Some(person) => Err(format!("17: what was told anew of {person} waits for ever")),
+        }
     }
 
     /// Invariant 17: The key of a person is what the ledger says of it: gone where it was destroyed.
@@ -161,9 +210,10 @@ impl Safe {
         &mut self,
         sealed: &Sealed,
         (command, label): (CommandId, &str),
-        is_shredded: bool,
+        state: Option<&str>,
         now: Timestamp,
     ) -> Holds {
+        let is_shredded = state == Some("shredded");
         let purpose = Purpose {
             actor: ActorId(Uuid::from_u128(7)),
             role: linggong_events::office::Role::PrivacyOfficer,
@@ -172,6 +222,13 @@ impl Safe {
             second_officer: Some(ActorId(Uuid::from_u128(8))),
             at: now,
         };
+        if state == Some("sealed") {
+            let alone = Purpose { second_officer: None, ..purpose.clone() };
+            match self.vault().open_sealed(sealed, command, label, &alone) {
+                Err(OpenError::SecondOfficer { .. }) => {}
+                opened => return Err(format!("17: a sealed key and one officer: {:?}", opened.map(|_| ()))),
+            }
+        }
         match self.vault().open_sealed(sealed, command, label, &purpose) {
             Ok(clear) if !is_shredded && clear.expose().contains(crate::oracle::CANARY) => Ok(()),
             Err(OpenError::Key(VaultError::Shredded { .. })) if is_shredded => Ok(()),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::oracle::{Oracle, WORKPLACE};
-use crate::work::{COUNTY, Desk, Wish, evidence};
+use crate::work::{COUNTY, Desk, NEXT_COUNTY, Wish, evidence};
 
 /// How often a step is tried before the story goes on without it.
 const TRIES: u32 = 4;
@@ -201,6 +201,39 @@ const PLOTS: &[&[&str]] = &[
         "person.set_key_state active ?ended",
         "worker.register",
     ],
+    // What a sealed key keeps opens for two; what is told anew of a human takes the place of what was told.
+    &[
+        "worker.register",
+        "person.key_opening.propose ?not_possible",
+        "person.set_key_state sealed",
+        "person.key_opening.confirm ?nothing_proposed",
+        "person.key_opening.propose @privacy_officer",
+        "person.key_opening.confirm @privacy_officer ?second_officer_needed",
+        "person.key_opening.confirm @privacy_officer #1",
+        "person.key_opening.propose",
+        "person.set_key_state active ?second_officer_needed",
+        "person.set_key_state active #1",
+        "person.key_opening.confirm ?not_possible",
+        "person.revise phone",
+        "person.revise document",
+        "person.revise nothing ?bad_field",
+        "worker.register",
+    ],
+    // A card at the gate: nobody's, somebody's, lost, and never anybody else's.
+    &[
+        "worker.register",
+        "worker.arrive card @gate ?card_unknown",
+        "person.issue_card",
+        "worker.arrive card @gate",
+        "hire.register_on_site card @dispatcher",
+        "worker.leave card @gate",
+        "person.end_card",
+        "worker.arrive card @gate ?card_dead",
+        "person.issue_card ?card_dead",
+        "worker.another",
+        "worker.register",
+        "person.issue_card ?card_taken",
+    ],
     // A wage holds the key of whom it is owed to.
     &[
         "hire.register_on_site",
@@ -208,7 +241,7 @@ const PLOTS: &[&[&str]] = &[
         "attendance.sign_out",
         "person.set_key_state sealed",
         "person.set_key_state shredded #1 ?on_hold",
-        "person.set_key_state active",
+        "person.set_key_state active #1",
     ],
     // What the law bars.
     &[
@@ -285,6 +318,59 @@ const PLOTS: &[&[&str]] = &[
         "case.accept supervision",
         "office.revoke_role",
     ],
+    // An officer whose own key is sealed.
+    &[
+        "worker.register",
+        "office.role_grant.propose",
+        "office.role_grant.confirm #1",
+        "person.set_key_state sealed",
+        "person.key_opening.propose party ?conflict_of_interest",
+        "person.set_key_state active #1",
+        "office.revoke_role",
+    ],
+    // 监察 in short: assigned, written to, handed on, taken up again, put right.
+    &[
+        "hire.register_on_site",
+        "attendance.sign_in",
+        "attendance.sign_out",
+        "claim.register",
+        "case.accept supervision",
+        "case.assign",
+        "case.issue_document @case_officer",
+        "case.meet_deadline document @case_officer",
+        "case.close transferred @case_lead",
+        "case.reopen.propose",
+        "case.reopen.confirm @case_lead",
+        "case.correct @case_lead",
+    ],
+    // Work that moves to the next county.
+    &["hire.register_on_site", "hire.change moved @dispatcher"],
+    // What the desk reads before anybody sees it.
+    &["posting.submit review", "posting.approve", "posting.submit review", "posting.reject"],
+    // Offers that come to nothing.
+    &[
+        "posting.submit",
+        "offer.make",
+        "offer.withdraw",
+        "offer.withdraw ?ended",
+        "worker.another",
+        "offer.make",
+        "offer.decline",
+        "worker.another",
+        "offer.make",
+        "offer.withdraw",
+    ],
+    // A payment that was written down wrongly, and a claim that belongs elsewhere.
+    &[
+        "hire.register_on_site",
+        "attendance.sign_in",
+        "attendance.sign_out",
+        "wage.record_payment part",
+        "wage.correct",
+        "claim.register",
+        "case.direct_elsewhere",
+        "claim.close directed_elsewhere",
+    ],
 ];
 
 /// Who gives a step, where it does not say: the first of these whom the registry lets.
@@ -341,7 +427,8 @@ impl Story {
         // The longest life is lived more often, so that its end is.
         let longest = desk.random.one_in_thousand(200);
         let plot = if longest { *PLOTS.first()? } else { desk.random.pick(PLOTS)? };
-        let (ids, earlier) = (BTreeMap::new(), BTreeMap::new());
+        let number = Uuid::from_u128(u128::from(desk.random.next())).to_string();
+        let (ids, earlier) = (BTreeMap::from([("number".to_owned(), number)]), BTreeMap::new());
         Some(Story { plot, at: 0, tries: 0, waits: false, ids, earlier })
     }
 
@@ -475,6 +562,11 @@ impl Story {
         Some(worker)
     }
 
+    /// The card of this story, as it is read at a gate.
+    fn scanned(&self) -> Option<Value> {
+        Some(json!({ "card": self.id("number")? }))
+    }
+
     fn employer(&mut self, desk: &mut Desk<'_>) -> Option<String> {
         if let Some(employer) = self.id("employer") {
             return Some(employer.clone());
@@ -504,11 +596,18 @@ impl Story {
         };
         let certificates = if how == "certificate" { json!(["health"]) } else { json!([]) };
         let hours = desk.random.between(2, 5) * HOUR_MS;
-        // Most begin at once; what is to be cancelled or changed begins later.
-        let is_later = ["hire.change", "hire.cancel", "offer.grab"]
-            .iter()
-            .any(|it| self.plot.iter().skip(self.at).take(6).any(|line| line.starts_with(it)));
-        let start = if is_later { start.plus_ms(6 * HOUR_MS) } else { start };
+        // Most begin at once; what is to be cancelled or changed begins later, what is to be offered much later.
+        let is_ahead = |names: &[&str]| {
+            names.iter().any(|it| self.plot.iter().skip(self.at).take(6).any(|line| line.starts_with(it)))
+        };
+        let in_hours = if is_ahead(&["offer.make", "posting.approve", "posting.reject"]) {
+            30
+        } else if is_ahead(&["hire.change", "hire.cancel", "offer.grab"]) {
+            6
+        } else {
+            0
+        };
+        let start = start.plus_ms(in_hours * HOUR_MS);
         Some(json!({
             "employer": self.employer(desk)?, "occupation": "loader", "text": text, "region": COUNTY,
             "place": desk.place(), "address": WORKPLACE,
@@ -522,7 +621,7 @@ impl Story {
         let now = desk.now;
         match name {
             "hire.register_on_site" => {
-                let worker = self.worker(desk)?;
+                let worker = if how == "card" { self.scanned()? } else { json!(self.worker(desk)?) };
                 let terms = self.terms("on_site", how, desk)?;
                 return Some(json!({ "terms": terms, "workers": [worker], "insurance": "open" }));
             }
@@ -542,6 +641,13 @@ impl Story {
                 let worker = self.worker(desk)?;
                 return Some(json!({ "posting": self.id("posting")?, "worker": worker }));
             }
+            "offer.make" => {
+                let worker = self.worker(desk)?;
+                return Some(
+                    json!({ "posting": self.id("posting")?, "worker": worker, "override_reason": "雇主点名" }),
+                );
+            }
+            "offer.decline" | "offer.withdraw" => return Some(json!({ "offer": self.id("offer")? })),
             "insurance.confirm" => {
                 let insurance = self.id("insurance")?;
                 return Some(json!({
@@ -567,7 +673,8 @@ impl Story {
                 json!({ "hire": hire, "at": now })
             }
             "hire.change" => json!({
-                "hire": hire, "shifts": terms["shifts"], "region": terms["region"], "reason": "agreed",
+                "hire": hire, "shifts": terms["shifts"], "reason": "agreed",
+                "region": if how == "moved" { json!(NEXT_COUNTY) } else { terms["region"].clone() },
                 "pay": { "pay_kind": "day", "rate": 26_000, "due": { "when": "on_completion" } },
             }),
             "hire.decide_insurance" => json!({ "hire": hire, "insurance": "by_worker" }),
@@ -715,12 +822,17 @@ impl Story {
         Some(match name {
             "worker.register" => json!({ "person": desk.human(how), "profile": desk.profile() }),
             "worker.arrive" => {
+                let market = desk.random.pick(&desk.knows.markets)?;
                 let worker = self.worker(desk)?;
-                json!({ "worker": worker, "market": desk.random.pick(&desk.knows.markets)?, "means": "desk" })
+                if how == "card" {
+                    return Some(json!({ "worker": self.scanned()?, "market": market, "means": "card" }));
+                }
+                json!({ "worker": worker, "market": market, "means": "desk" })
             }
             "worker.leave" | "worker.call" => {
                 let worker = self.worker(desk)?;
                 let market = desk.knows.workers.get(&worker)?.market.clone();
+                let worker = if how == "card" { self.scanned()? } else { json!(worker) };
                 json!({ "worker": worker, "market": market.or(desk.knows.markets.first().cloned())? })
             }
             "worker.attest_bar" => json!({
@@ -738,6 +850,36 @@ impl Story {
                 let person = self.id("person")?;
                 let key = desk.knows.person_keys.get(person)?;
                 json!({ "person": person, "key": key, "key_state": how, "basis": "注销申请" })
+            }
+            "person.key_opening.propose" | "person.key_opening.confirm" => {
+                self.worker(desk)?;
+                let person = self.id("person")?;
+                let mut body = json!({
+                    "person": person, "key": desk.knows.person_keys.get(person)?, "basis": "仲裁委调阅函",
+                });
+                if name.ends_with("confirm") {
+                    let asked = desk.knows.openings_proposed.iter().find(|it| it.0 == *person);
+                    let nobody = Uuid::from_u128(u128::from(desk.random.next())).to_string();
+                    body["officer"] = json!(asked.map_or(nobody, |it| it.2.clone()));
+                }
+                body
+            }
+            "person.revise" => {
+                self.worker(desk)?;
+                let human = desk.human("");
+                let mut revision = json!({ "person": self.id("person")? });
+                if how != "nothing" {
+                    (revision["name"], revision[how]) = (human["name"].clone(), human[how].clone());
+                }
+                json!({ "revision": revision, "reason": "changed" })
+            }
+            "person.issue_card" => {
+                self.worker(desk)?;
+                json!({ "person": self.id("person")?, "card": self.id("number")?, "replaces": "damaged" })
+            }
+            "person.end_card" => {
+                self.worker(desk)?;
+                json!({ "person": self.id("person")?, "why": "lost" })
             }
             "employer.register" => {
                 let code = if how == "code" { "91370102MA3LDCHX0R".to_owned() } else { desk.code() };

@@ -13,6 +13,8 @@ use crate::world::{ABROAD, INSURER};
 
 /// The county in which everything happens.
 pub(crate) const COUNTY: &str = "370102";
+/// The county to which work moves now and then.
+pub(crate) const NEXT_COUNTY: &str = "370103";
 
 /// Something to be asked for.
 #[derive(Clone, Debug)]
@@ -53,6 +55,9 @@ const WISHES: &[(u64, &str)] = &[
     (2, "person.set_key_state"),
     (2, "person.issue_card"),
     (1, "person.end_card"),
+    (2, "person.revise"),
+    (1, "person.key_opening.propose"),
+    (1, "person.key_opening.confirm"),
     (12, "worker.register"),
     (2, "worker.change_profile"),
     (25, "worker.arrive"),
@@ -330,12 +335,32 @@ impl Desk<'_> {
                 json!({ "person": person, "key": self.knows.person_keys.get(&person)?, "key_state": state, "basis": "注销申请" })
             }
             "person.issue_card" => {
-                // Few cards, so that some are lost, dead or somebody else's.
-                let card = Uuid::from_u128(self.random.below(8) as u128).to_string();
+                let card = self.card();
                 let replaces = self.random.pick(&["lost", "damaged", "returned"])?;
                 json!({ "person": self.person()?, "card": card, "replaces": replaces })
             }
             "person.end_card" => json!({ "person": self.person()?, "why": "lost" }),
+            "person.revise" => {
+                let (person, human) = (self.person()?, self.human(""));
+                let mut revision = json!({ "person": person, "name": human["name"] });
+                for field in ["document", "phone"] {
+                    if self.random.coin() {
+                        revision[field] = human[field].clone();
+                    }
+                }
+                json!({ "revision": revision, "reason": self.random.pick(&["mistaken", "changed", "document_shown"])? })
+            }
+            "person.key_opening.propose" => {
+                let keys = self.knows.keys.iter().filter(|(_, it)| it.1 != "active");
+                let keys: Vec<_> = keys.map(|(person, it)| (person.clone(), it.0.clone())).collect();
+                let (person, key) = self.random.pick(&keys)?;
+                json!({ "person": person, "key": key, "basis": "仲裁委调阅函" })
+            }
+            "person.key_opening.confirm" => {
+                let proposed: Vec<_> = self.knows.openings_proposed.iter().cloned().collect();
+                let (person, key, officer) = self.random.pick(&proposed)?;
+                json!({ "person": person, "key": key, "officer": officer, "basis": "同意调阅" })
+            }
             "rules.adopt" => {
                 let (name, pack_kind, digest) = self.random.pick(self.packs)?;
                 json!({ "name": name, "pack_kind": pack_kind, "digest": digest.to_string(), "reason": "新规则" })
@@ -371,7 +396,8 @@ impl Desk<'_> {
             "worker.change_profile" => json!({ "worker": self.worker()?, "profile": self.profile() }),
             "worker.arrive" => {
                 let means = self.random.pick(&["card", "desk"])?;
-                json!({ "worker": self.worker()?, "market": self.random.pick(&self.knows.markets)?, "means": means })
+                let worker = if means == "card" { self.scanned()? } else { json!(self.worker()?) };
+                json!({ "worker": worker, "market": self.random.pick(&self.knows.markets)?, "means": means })
             }
             "worker.call" | "worker.leave" => {
                 let present =
@@ -460,7 +486,11 @@ impl Desk<'_> {
 
     fn of_hires(&mut self, name: &str) -> Option<Value> {
         if name == "hire.register_on_site" {
-            let workers: Vec<String> = self.worker().into_iter().chain(self.worker()).collect();
+            let mut workers: Vec<Value> =
+                self.worker().into_iter().chain(self.worker()).map(Value::from).collect();
+            if self.random.one_in_thousand(150) {
+                workers.extend(self.scanned());
+            }
             let mut terms = self.terms("on_site")?;
             terms["headcount"] = json!(workers.len());
             let insurance = self.random.pick(&["by_employer", "by_worker", "refused_by_worker", "open"])?;
@@ -500,7 +530,9 @@ impl Desk<'_> {
                 if self.random.coin() {
                     shifts = self.shifts();
                 }
-                json!({ "hire": hire, "shifts": shifts, "pay": terms["pay"], "region": terms["region"], "reason": "agreed" })
+                let moves = self.random.one_in_thousand(150);
+                let region = if moves { json!(NEXT_COUNTY) } else { terms["region"].clone() };
+                json!({ "hire": hire, "shifts": shifts, "pay": terms["pay"], "region": region, "reason": "agreed" })
             }
             "hire.decide_insurance" => json!({ "hire": hire, "insurance": insurance }),
             "hire.cancel" => {
@@ -799,6 +831,16 @@ impl Desk<'_> {
     pub(crate) fn worker(&mut self) -> Option<String> {
         let all: Vec<String> = self.knows.workers.keys().cloned().collect();
         self.random.pick(&all)
+    }
+
+    /// Few cards, so that some are lost, dead or somebody else's.
+    fn card(&mut self) -> String {
+        Uuid::from_u128(self.random.below(8) as u128).to_string()
+    }
+
+    /// A worker whose card is read, or typed in by hand.
+    fn scanned(&mut self) -> Option<Value> {
+        if self.random.coin() { Some(json!({ "card": self.card() })) } else { Some(json!(self.worker()?)) }
     }
 
     fn employer(&mut self) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Two partitions with their logs, views, vaults and clients in one thread: every step is drawn from the seed.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,23 +18,25 @@ use linggong_events::commit::{Commit, Digest, Head};
 use linggong_events::envelope::Recorded;
 use linggong_events::event::Event;
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::id::{ActorId, EntityRef, Kind, OfficeId, command_id};
+use linggong_events::id::{ActorId, CardId, EntityRef, KeyId, Kind, OfficeId, PersonId, command_id};
 use linggong_events::log::simulated::{Fault, FaultPlan, SimulatedLog, SimulatedStore};
 use linggong_events::log::{AppendError, Author, EventLog, LogReader, Resolution};
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
-use linggong_events::person::{PersonEvent, PersonField};
+use linggong_events::person::{PersonEvent, PersonField, Sealed};
 use linggong_events::rules::{Adopted, PackKind};
 use linggong_events::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use linggong_gateway::clock::Timekeeper;
+use linggong_gateway::vault::CardHolder;
 use linggong_projections::InMemory;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::gate::{self, Follows};
 use crate::oracle::{Broken, Holds, Oracle, i16_nothing_personal_stands_in_clear};
 use crate::random::Random;
 use crate::safe::Safe;
 use crate::stories::{Story, made_by};
-use crate::work::{COUNTY, Desk, EVIDENCE, Wish};
+use crate::work::{COUNTY, Desk, EVIDENCE, NEXT_COUNTY, Wish};
 
 /// The insurer of the staff, of which cover is asked.
 pub(crate) const INSURER: &str = "91350100M000100Y43";
@@ -78,7 +80,7 @@ impl History {
 pub(crate) struct Outcome {
     pub(crate) history: Option<Digest>,
     pub(crate) events: usize,
-    pub(crate) types: std::collections::BTreeSet<String>,
+    pub(crate) types: BTreeSet<String>,
     /// How often each command was accepted, and refused.
     pub(crate) commands: BTreeMap<&'static str, (u64, u64)>,
     /// How often each refusal was given.
@@ -195,6 +197,8 @@ struct Asked {
     is_other: bool,
     /// Whether the command was in the log when the request came.
     was_in_log: bool,
+    /// What the vault is told after the answer.
+    follows: Option<Follows>,
 }
 
 /// On its way between client and engine, in no order.
@@ -252,6 +256,8 @@ struct Site {
     documents: BTreeMap<String, String>,
     /// States written down on the way, the newest last.
     snapshots: Vec<Vec<u8>>,
+    /// The numbers of the cards that were to be given out.
+    numbers: BTreeSet<String>,
 }
 
 impl Engine {
@@ -304,7 +310,7 @@ impl Library {
                 PackKind::Policy => {
                     text.replace("reliability_of_newcomers = 90", "reliability_of_newcomers = 60")
                 }
-                PackKind::Statutes => format!("{text}\n# 重印\n"),
+                PackKind::Statutes => format!("{}\n# 重印\n", somebody_read(text, "sup.accept")),
                 PackKind::Calendar => continue,
             };
             let pack = Arc::new(Pack::parse(*kind, renewed.as_bytes()).unwrap());
@@ -317,6 +323,19 @@ impl Library {
         }
         Library { packs, shipped, adoptable }
     }
+}
+
+/// The pack after somebody has read the row of a deadline, so that it has effect.
+fn somebody_read(text: &str, row: &str) -> String {
+    let Some((before, after)) = text.split_once(&format!("id = \"{row}\"")) else { return text.to_owned() };
+    let quote = "自接到投诉之日起5个工作日内依法受理";
+    let digest = Digest::of(quote.as_bytes()).to_string();
+    let read = format!(
+        "conf = \"V\"\nverified = true\nquote = \"{quote}\"\nquoted_text_sha256 = \"{}\"\nverified_by = \"模拟\"\nverified_at = \"2026-03-01\"\n",
+        digest.trim_start_matches("sha256:"),
+    );
+    let after = after.replacen("conf = \"S\"\nverified = false\n", &read, 1);
+    format!("{before}id = \"{row}\"{after}")
 }
 
 /// Runs one seed to its end.
@@ -399,6 +418,7 @@ impl World {
             stories: Vec::new(),
             documents: BTreeMap::new(),
             snapshots: Vec::new(),
+            numbers: BTreeSet::new(),
         };
         let mut engine =
             self.start(&site, Faults::NONE)?.ok_or("engine: a sound log does not take the epoch")?;
@@ -523,13 +543,13 @@ impl World {
             if site.stories.len() < STORIES_AT_ONCE {
                 site.stories.extend(Story::begin(&mut desk));
             }
-            let nth = desk.random.below(site.stories.len());
-            if site.stories[nth].is_over()
-                && let Some(another) = Story::begin(&mut desk)
-            {
-                site.stories[nth] = another;
-            }
-            if !site.stories[nth].waits {
+            let free: Vec<usize> = (0..site.stories.len()).filter(|nth| !site.stories[*nth].waits).collect();
+            if let Some(nth) = desk.random.pick(&free) {
+                if site.stories[nth].is_over()
+                    && let Some(another) = Story::begin(&mut desk)
+                {
+                    site.stories[nth] = another;
+                }
                 wish = site.stories[nth].next(&mut desk);
                 site.stories[nth].waits = wish.is_some();
                 story = Some(nth);
@@ -553,6 +573,8 @@ impl World {
             _ => self.new_key(0),
         };
         self.store_papers(at, &mut wish);
+        let site = &mut self.sites[at];
+        site.numbers.extend(wish.body["card"].as_str().map(str::to_owned));
         let call = self.calls.len();
         self.note(|| format!("p{at} call {call}: {} {} {}", wish.name, wish.body, wish.about));
         self.calls.push(Call { site: at, wish, key, other, answered: false, sent: 0, story });
@@ -640,7 +662,7 @@ impl World {
             return Ok(());
         };
         let actor = Actor::holding(grant, *office);
-        let clear = call.other.as_ref().filter(|_| is_other).unwrap_or(&call.wish.body).clone();
+        let mut clear = call.other.as_ref().filter(|_| is_other).unwrap_or(&call.wish.body).clone();
         let (name, key) = (call.wish.name, call.key);
         let command_id = command_id(actor.id, key);
         let about = serde_json::from_value(call.wish.about.clone()).expect("harness: about");
@@ -649,6 +671,14 @@ impl World {
         let number = clear["person"]["document"]["number"].as_str().map(str::to_owned);
         let chosen = self.random.below(self.sites[at].engines.len());
         let now = self.now.plus_ms(self.sites[at].engines[chosen].skew_ms);
+        let command_type = Command::find(name).expect("harness: a command of the registry");
+        let Site { safe, engines, .. } = &mut self.sites[at];
+        let (state, asking) = (engines[chosen].partition.state(), (call.wish.role, command_id));
+        if let Err(code) = gate::resolve(safe, state, asking, command_type, &mut clear) {
+            *self.outcome.refusals.entry(code).or_default() += 1;
+            self.messages.push(say(code));
+            return Ok(());
+        }
         let sealed = self.sites[at].safe.seal((actor.id, name, command_id), &asked, clear, now.date());
         let (digest, body) = match sealed {
             Ok(sealed) => sealed,
@@ -680,6 +710,7 @@ impl World {
             self.messages.push(say("gateway: not its key"));
             return Ok(());
         }
+        let follows = Follows::of(&command);
         let request = Request { key, digest, actor, about, received_at: now, command };
         let named: Vec<EvidenceDigest> = request.evidence().unwrap_or_default();
         if self.sites[at].safe.lacks(&named) && !was_in_log {
@@ -690,7 +721,7 @@ impl World {
         let engine = &mut self.sites[at].engines[chosen];
         let ticket = Ticket(engine.next_ticket);
         engine.next_ticket += 1;
-        engine.tickets.insert(ticket, Asked { call: nth, is_other, was_in_log });
+        engine.tickets.insert(ticket, Asked { call: nth, is_other, was_in_log, follows });
         let handled = engine.handle(Input::Command(ticket, Box::new(request)), self.now);
         if let Err(fault) = handled {
             panic!("engine: {name}: {}", linggong_gateway::chain(&fault));
@@ -707,6 +738,8 @@ impl World {
         let Some(before) = before.filter(|it| *it != person) else { return Ok(()) };
         match site.oracle.keys.get(&before) {
             Some((_, state, _)) if state == "shredded" => Ok(()),
+            // Who has shown another since is known by that one.
+            _ if site.oracle.told_anew.get(&before).is_some_and(|it| it.document.is_some()) => Ok(()),
             _ => Err(format!("16: one document is of {before} and of {person}")),
         }
     }
@@ -735,15 +768,14 @@ impl World {
         if let Err(broken) = self.see(at) {
             panic!("{broken}");
         }
-        let Some(Asked { call: nth, is_other, was_in_log }) =
+        let Some(Asked { call: nth, is_other, was_in_log, follows }) =
             self.sites[at].engines[chosen].tickets.remove(&ticket)
         else {
             panic!("1: ticket {ticket:?} is answered twice");
         };
         let call = &self.calls[nth];
         let command = command_id(call.wish.actor, call.key).0.to_string();
-        let changes_key = call.wish.name == "person.set_key_state" && answer.is_ok();
-        let person = call.wish.body["person"].as_str().map(str::to_owned);
+        let follows = follows.filter(|it| answer.is_ok() || it.follows_a_refusal());
         let site = &mut self.sites[at];
         let tally = site.answers.entry(command.clone()).or_default();
         let in_log = site.oracle.commands.get(&command);
@@ -780,24 +812,40 @@ impl World {
                 Err(refusal.code())
             }
         };
-        if let Some(person) = person.filter(|_| changes_key) {
-            self.tell_the_vault(at, &person);
+        if let Some(follows) = follows {
+            self.tell_the_vault(at, follows);
         }
         self.note(|| format!("p{at} answers call {nth}: {said}"));
         self.messages.push(Message::Reply { call: nth, is_other, answer });
     }
 
-    /// The vault hears what the ledger says of a key now; or the process ends just before, and a start makes it good.
-    fn tell_the_vault(&mut self, at: usize, person: &str) {
+    /// The vault hears what the ledger says of a key, a card or a revision now; or the process ends just before, and a
+    /// start makes it good.
+    fn tell_the_vault(&mut self, at: usize, follows: Follows) {
         if self.faults.crashes && self.random.one_in_thousand(200) {
             self.count("key change untold");
             return;
         }
         let site = &mut self.sites[at];
-        let Some((key, state, _)) = site.oracle.keys.get(person) else { return };
-        let (key, state) = (Value::from(key.as_str()), Value::from(state.as_str()));
-        let (key, state) = (serde_json::from_value(key).unwrap(), serde_json::from_value(state).unwrap());
-        if let Err(broken) = site.safe.change(key, state) {
+        let told = match follows {
+            Follows::Key(person) => {
+                let Some((key, state, _)) = site.oracle.keys.get(&person.0.to_string()) else { return };
+                let (key, state) = (Value::from(key.as_str()), Value::from(state.as_str()));
+                let (key, state) =
+                    (serde_json::from_value(key).unwrap(), serde_json::from_value(state).unwrap());
+                site.safe.change(key, state)
+            }
+            Follows::Cards(person) => {
+                let own = site.oracle.cards.iter().filter(|(_, it)| it.0 == person.0.to_string());
+                own.map(|(card, (_, live))| (CardId(id(card)), *live))
+                    .try_for_each(|(card, live)| site.safe.set_card(person, card, live))
+            }
+            Follows::Revision(person, asked) => {
+                let ledger = site.oracle.told_anew.get(&person.0.to_string()).copied().unwrap_or_default();
+                site.safe.settle_revision(person, asked, ledger)
+            }
+        };
+        if let Err(broken) = told {
             panic!("{broken}");
         }
     }
@@ -989,9 +1037,8 @@ impl World {
         let started = self.start(&site, faults);
         self.sites.insert(at, site);
         if let Some(engine) = started? {
-            let states: Vec<_> = engine.partition.state().key_states().collect();
+            self.sites[at].safe.reconcile(engine.partition.state())?;
             self.sites[at].engines.push(engine);
-            self.sites[at].safe.reconcile(states.into_iter())?;
             self.note(|| format!("p{at} starts"));
         }
         Ok(())
@@ -1276,21 +1323,38 @@ impl World {
         let mut opened = 0;
         for recorded in &site.events {
             let Recorded::Known(it) = recorded else { continue };
-            let Event::Person(PersonEvent::Registered(known)) = &it.event else { continue };
+            let Event::Person(event) = &it.event else { continue };
             let Some((command, _)) = it.meta.command else { continue };
-            let sealed = known.known.sealed.get(&PersonField::Name);
-            let state = site.oracle.keys.get(&known.person.0.to_string()).map(|it| it.1.as_str());
-            if let Some(sealed) = sealed {
+            if let Some(sealed) = name_in(event) {
+                let state = site.oracle.keys.get(&sealed.person.0.to_string()).map(|it| it.1.as_str());
                 let place = (command, linggong_gateway::vault::person_label(PersonField::Name));
-                site.safe.i16_what_was_sealed_opens(sealed, place, state == Some("shredded"), now)?;
+                site.safe.i16_what_was_sealed_opens(sealed, place, state, now)?;
                 opened += 1;
             }
+        }
+        site.safe.i17_no_revision_waits()?;
+        let agreed = i17_who_may_open_is_as_agreed(site, now)?;
+        for number in &site.numbers {
+            let (keys, cards) = (&site.oracle.keys, &site.oracle.cards);
+            let said = |card: CardId| match cards.get(&card.0.to_string()) {
+                Some((of, _)) if keys.get(of).is_some_and(|it| it.1 == "shredded") => CardHolder::Nobody,
+                Some((of, true)) => CardHolder::Live(PersonId(id(of))),
+                Some((of, false)) => CardHolder::Dead(PersonId(id(of))),
+                None => CardHolder::Nobody,
+            };
+            site.safe.i17_a_card_names_its_holder(number, said)?;
         }
         let named: Vec<EvidenceDigest> =
             site.oracle.evidence.iter().filter_map(|it| it.parse().ok()).map(EvidenceDigest).collect();
         site.safe.i04_what_is_named_is_there(&named)?;
         site.safe.i16_no_file_tells_a_name()?;
-        *self.outcome.looks.entry("16: sealed names opened").or_default() += opened;
+        for (look, times) in [
+            ("16: sealed names opened", opened),
+            ("17: openings held against the ledger", agreed),
+            ("17: cards held against the ledger", site.numbers.len() as u64),
+        ] {
+            *self.outcome.looks.entry(look).or_default() += times;
+        }
         Ok(())
     }
 
@@ -1364,6 +1428,44 @@ fn i19_a_subscriber_got_every_line_once(site: &Site) -> Holds {
     Err(format!("19: a subscriber's {had} lines are not the log's"))
 }
 
+/// Invariant 17: What a sealed key keeps opens for whom two officers agreed on, until the end of it and for nobody else.
+fn i17_who_may_open_is_as_agreed(site: &Site, now: Timestamp) -> Result<u64, Broken> {
+    let Some(engine) = site.engines.first() else { return Ok(0) };
+    for ((person, key, officer), (second, until)) in &site.oracle.openings {
+        let may = |at| {
+            let (person, key, officer) = (PersonId(id(person)), KeyId(id(key)), ActorId(id(officer)));
+            engine.partition.state().opened_with(person, key, officer, at)
+        };
+        let agreed = (now < *until).then_some(ActorId(id(second)));
+        if may(now) != agreed || may(*until).is_some() {
+            return Err(format!("17: {officer} opens what the key of {person} keeps with {:?}", may(now)));
+        }
+    }
+    Ok(site.oracle.openings.len() as u64)
+}
+
+/// The sealed name that an event tells.
+fn name_in(event: &PersonEvent) -> Option<&Sealed> {
+    let sealed = match event {
+        PersonEvent::Registered(it) => &it.known.sealed,
+        PersonEvent::Revised(it) => &it.revision.sealed,
+        PersonEvent::DuplicateSuspected(_)
+        | PersonEvent::IdentityLinked(_)
+        | PersonEvent::IdentityUnlinked(_)
+        | PersonEvent::KeyStateChanged(_)
+        | PersonEvent::KeyOpeningProposed(_)
+        | PersonEvent::KeyOpened(_)
+        | PersonEvent::CardIssued(_)
+        | PersonEvent::CardEnded(_) => return None,
+    };
+    sealed.get(&PersonField::Name)
+}
+
+/// An id as a line of the log has it.
+fn id(text: &str) -> Uuid {
+    Uuid::parse_str(text).expect("form: ids are UUIDs")
+}
+
 /// Lets a partition go on from a snapshot; says which commit it wants next.
 fn resume(bytes: &[u8], partition: &mut Partition) -> Result<u64, Broken> {
     let opened = Snapshot::check(bytes).and_then(|it| it.open());
@@ -1433,7 +1535,12 @@ fn founding(number: u16, library: &Library) -> Vec<Event> {
         let grant = Grant {
             actor: ActorId(Uuid::from_u128(actor)),
             role,
-            regions: vec![region],
+            // A dispatcher sends people over the border of the county too.
+            regions: if role == Role::Dispatcher {
+                vec![region, NEXT_COUNTY.parse().unwrap()]
+            } else {
+                vec![region]
+            },
             person: None,
             worker: None,
             employer: None,
