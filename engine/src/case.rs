@@ -6,7 +6,8 @@ use linggong_events::case::{
     Accepted, Assigned, CaseEvent, Closed, Conclusion, Corrected, Deadline as Period, DeadlineLapsed,
     DeadlineMet, DeadlineWarned, DirectedElsewhere, DocumentIssued, Excess, Extended, Filed, FilingProposed,
     Mediated, MediationFailed, Refused, ReopenProposed, Reopened, ServiceMode, SettlementPaper,
-    SupplementAsked, Supplemented, is_of_document, rule_of_document,
+    SupplementAsked, Supplemented, claim_of_settlement, is_of_document, is_of_settlement, rule_of_document,
+    rule_of_settlement,
 };
 use linggong_events::claim::Track;
 use linggong_events::envelope::Meta;
@@ -92,6 +93,8 @@ pub(crate) struct Case {
     pub(crate) claims: BTreeSet<ClaimId>,
     /// Claims for which mediation reached terms.
     pub(crate) mediated: BTreeSet<ClaimId>,
+    /// The terms by claim, until they are kept.
+    agreed: BTreeMap<ClaimId, Agreed>,
     pub(crate) stage: Stage,
     pub(crate) officer: Option<ActorId>,
     filing_proposed: Option<ActorId>,
@@ -130,6 +133,26 @@ struct Running {
     vouched: bool,
     extended: bool,
     lapsed: bool,
+}
+
+/// Terms that the parties agreed on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Agreed {
+    amount: Fen,
+    /// What of the wages in question had been paid before.
+    before: BTreeMap<WageId, Fen>,
+}
+
+impl Agreed {
+    /// What is still to come. What goes beyond the wages on the books is seen by an officer alone.
+    fn unpaid(&self, state: &State) -> Fen {
+        let since = |(wage, before): (&WageId, &Fen)| {
+            let paid = state.wages.get(wage).map_or(*before, Wage::paid);
+            paid.minus(*before).map_or(Fen::ZERO, |it| it.max(Fen::ZERO))
+        };
+        let came = self.before.iter().map(since).fold(Fen::ZERO, |sum, it| sum.plus(it).unwrap_or(sum));
+        self.amount.minus(came).map_or(Fen::ZERO, |it| it.max(Fen::ZERO))
+    }
 }
 
 impl State {
@@ -370,7 +393,7 @@ fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event
     let mut events = vec![accepted.into()];
     // An acceptance that comes too late does not undo the lapse: it is stated as soon as time is looked at.
     if let Some(kept) = kept.filter(|kept| context.now <= kept.last_day.end()) {
-        events.push(DeadlineMet { case, rule: kept.rule, last_day: kept.last_day }.into());
+        events.push(DeadlineMet { case, rule: kept.rule, last_day: kept.last_day, claim: None }.into());
     }
     Ok(events)
 }
@@ -546,6 +569,9 @@ fn extend(state: &State, it: &Extend, context: &Context<'_>) -> Result<Vec<Event
         return Err(Refusal::SecondOfficerNeeded);
     }
     let known = running(case, &it.rule, context)?;
+    if is_of_settlement(&it.rule) {
+        return Err(Refusal::not_possible(it.case, "agreed by the parties: other terms are mediated"));
+    }
     let of_document = it.rule == SUPPLEMENT || is_of_document(&it.rule);
     let deadline = match it.last_day {
         None if of_document => {
@@ -586,9 +612,19 @@ fn set_by_officer(rule: &str, trigger: Date, last_day: Date, rules: &RuleBook) -
 }
 
 fn meet_deadline(state: &State, it: &MeetDeadline, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let (case, ..) = state.open_case(it.case, context.actor)?;
-    let last_day = running(case, &it.rule, context)?.last_day;
-    Ok(vec![DeadlineMet { case: it.case, rule: it.rule.clone(), last_day }.into()])
+    let last_day = if is_of_settlement(&it.rule) {
+        // Terms are kept or not also after the case was closed on them.
+        let case = state.case(it.case)?;
+        check_officer(state, it.case, case, context.actor)?;
+        let awaited = running(case, &it.rule, context)?;
+        awaited.lapses_at.ok_or(Refusal::Ended { entity: it.case.into() })?;
+        awaited.last_day
+    } else {
+        let (case, ..) = state.open_case(it.case, context.actor)?;
+        running(case, &it.rule, context)?.last_day
+    };
+    let claim = claim_of_settlement(&it.rule);
+    Ok(vec![DeadlineMet { case: it.case, rule: it.rule.clone(), last_day, claim }.into()])
 }
 
 fn mediate(state: &State, it: &Mediate, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
@@ -621,6 +657,7 @@ fn mediate(state: &State, it: &Mediate, context: &Context<'_>) -> Result<Vec<Eve
         pay_by: it.pay_by,
         paper: it.paper,
         document: it.document,
+        warn_days: warn_days(context.rules),
         excess: it.excess,
     };
     Ok(vec![mediated.into()])
@@ -713,6 +750,7 @@ fn opened(office: OfficeId, worker: WorkerId, employer: EmployerId) -> Case {
         reopening_proposed: None,
         deadlines: BTreeMap::new(),
         mediated: BTreeSet::new(),
+        agreed: BTreeMap::new(),
         documents: BTreeSet::new(),
         entries: BTreeSet::new(),
     }
@@ -787,7 +825,12 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                 }
             });
         }
-        CaseEvent::DeadlineMet(it) => stop(state, it.case, &it.rule),
+        CaseEvent::DeadlineMet(it) => {
+            stop(state, it.case, &it.rule);
+            change(state, it.case, |case| {
+                case.agreed.retain(|claim, _| rule_of_settlement(*claim) != it.rule)
+            });
+        }
         CaseEvent::DeadlineWarned(it) => {
             let warn_at =
                 running_mut(state, it.case, &it.rule).and_then(|running| running.warn_at.pop_first());
@@ -809,7 +852,9 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                 // What was proposed for a case at work is not confirmed in one that was closed or taken up again.
                 case.filing_proposed = None;
             });
-            for rule in rules_of(state, it.case) {
+            // What closes a case as settled is a promise, which is kept or broken afterwards.
+            let outlives = |rule: &str| it.conclusion == Conclusion::Settled && is_of_settlement(rule);
+            for rule in rules_of(state, it.case).into_iter().filter(|rule| !outlives(rule)) {
                 halt(state, it.case, &rule);
             }
         }
@@ -828,9 +873,12 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                 go_on(state, it.case, &rule, meta.time);
             }
         }
-        CaseEvent::Mediated(it) => change(state, it.case, |case| {
-            case.mediated.insert(it.claim);
-        }),
+        CaseEvent::Mediated(it) => {
+            change(state, it.case, |case| {
+                case.mediated.insert(it.claim);
+            });
+            agree(state, it, meta);
+        }
         CaseEvent::MediationFailed(_) | CaseEvent::PaymentSeen(_) | CaseEvent::Corrected(_) => {}
     }
     if let linggong_events::id::EntityRef { kind: Kind::Case, id } = meta.subject {
@@ -854,6 +902,58 @@ fn answer(
         (known.case, known.answer) = (Some(id), answer);
     }
     claim::answered(state, claim);
+}
+
+/// Payment of new terms is awaited, and of earlier ones for the same claim no longer.
+fn agree(state: &mut State, it: &Mediated, meta: &Meta) {
+    await_terms_no_more(state, it.claim);
+    if !it.is_awaited(meta.time) {
+        return;
+    }
+    let wages = state.claims.get(&it.claim).into_iter().flat_map(Claim::wages);
+    let before = wages.filter_map(|id| Some((id, state.wages.get(&id)?.paid()))).collect();
+    change(state, it.case, |case| {
+        case.agreed.insert(it.claim, Agreed { amount: it.amount, before });
+    });
+    let dates = (meta.time.date(), it.pay_by, true);
+    run(state, it.case, &rule_of_settlement(it.claim), dates, &it.warn_days, meta.time);
+}
+
+/// The terms of a claim are replaced, or the claimant asks for nothing any more.
+pub(crate) fn await_terms_no_more(state: &mut State, claim: ClaimId) {
+    let Some(case) = state.claims.get(&claim).and_then(|it| it.case) else { return };
+    stop(state, case, &rule_of_settlement(claim));
+    change(state, case, |case| {
+        case.agreed.remove(&claim);
+    });
+}
+
+/// What counts as paid before terms were agreed is less, where a payment turned out to be less.
+pub(crate) fn lower_what_was_paid_before(state: &mut State, wage: WageId, paid: Fen) {
+    let claims = state.claimed.get(&wage.into()).into_iter().flatten();
+    let cases: BTreeSet<CaseId> = claims.filter_map(|claim| state.claims.get(claim)?.case).collect();
+    for case in cases {
+        let agreed = state.cases.get_mut(&case).into_iter().flat_map(|it| it.agreed.values_mut());
+        for before in agreed.filter_map(|it| it.before.get_mut(&wage)) {
+            *before = paid.min(*before);
+        }
+    }
+}
+
+/// The terms about a wage that are paid in full by now and in time. What the worker disputes is not taken for paid.
+pub(crate) fn terms_kept(state: &State, wage: WageId) -> Vec<Event> {
+    let kept = |id: &ClaimId| {
+        let claim = state.claims.get(id)?;
+        let case_id = claim.case?;
+        let case = state.cases.get(&case_id)?;
+        let agreed = case.agreed.get(id)?;
+        let rule = rule_of_settlement(*id);
+        let awaited = case.deadlines.get(&rule).filter(|it| it.lapses_at.is_some())?;
+        let is_paid = agreed.unpaid(state) == Fen::ZERO && claim.in_dispute(state) == Fen::ZERO;
+        is_paid
+            .then(|| DeadlineMet { case: case_id, rule, last_day: awaited.last_day, claim: Some(*id) }.into())
+    };
+    state.claimed.get(&wage.into()).into_iter().flatten().filter_map(kept).collect()
 }
 
 fn change(state: &mut State, id: CaseId, change: impl FnOnce(&mut Case)) {
@@ -941,11 +1041,22 @@ pub(crate) fn due(state: &State, deadline: &Deadline, _: &RuleBook) -> Vec<Event
     let case = CaseId(deadline.entity.id);
     let last_day = |rule: &str| Some(state.cases.get(&case)?.deadlines.get(rule)?.last_day);
     let event = match &deadline.due {
-        Due::CaseWarned(rule) => {
-            last_day(rule).map(|last_day| DeadlineWarned { case, rule: rule.clone(), last_day }.into())
-        }
+        Due::CaseWarned(rule) => last_day(rule).map(|last_day| {
+            DeadlineWarned { case, rule: rule.clone(), last_day, claim: claim_of_settlement(rule) }.into()
+        }),
         Due::CaseLapsed(rule) => {
-            last_day(rule).map(|last_day| DeadlineLapsed { case, rule: rule.clone(), last_day }.into())
+            let terms = claim_of_settlement(rule).and_then(|it| state.cases.get(&case)?.agreed.get(&it));
+            let unpaid = terms.map(|it| it.unpaid(state));
+            last_day(rule).map(|last_day| {
+                DeadlineLapsed {
+                    case,
+                    rule: rule.clone(),
+                    last_day,
+                    claim: claim_of_settlement(rule),
+                    unpaid,
+                }
+                .into()
+            })
         }
         Due::OfferExpires
         | Due::PostingExpires

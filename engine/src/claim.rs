@@ -125,7 +125,12 @@ impl Claim {
         self.items.iter().map(left).fold(Fen::ZERO, |sum, it| sum.plus(it).unwrap_or(sum))
     }
 
-    fn in_dispute(&self, state: &State) -> Fen {
+    /// The wages on the books that it is about.
+    pub(crate) fn wages(&self) -> impl Iterator<Item = WageId> {
+        self.items.iter().filter_map(|(item, _)| item.wage)
+    }
+
+    pub(crate) fn in_dispute(&self, state: &State) -> Fen {
         disputed(state, self.items.iter().map(|(item, _)| item))
     }
 
@@ -180,6 +185,7 @@ pub(crate) fn wage_changed(state: &State, wage: WageId) -> Vec<Event> {
             events.push(PaymentSeen { case, claim, amount, outstanding }.into());
         }
     }
+    events.extend(case::terms_kept(state, wage));
     events
 }
 
@@ -192,6 +198,7 @@ pub(crate) fn lower_what_was_paid_before(state: &mut State, wage: WageId) {
             *before = paid.min(*before);
         }
     }
+    case::lower_what_was_paid_before(state, wage, paid);
 }
 
 pub(crate) fn decide(
@@ -474,7 +481,10 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
         ClaimEvent::AmountChanged(it) => change(state, it.claim, |claim| {
             (claim.outstanding, claim.disputed) = (it.outstanding, it.disputed);
         }),
-        ClaimEvent::Withdrawn(it) => end(state, it.claim),
+        ClaimEvent::Withdrawn(it) => {
+            end(state, it.claim);
+            case::await_terms_no_more(state, it.claim);
+        }
         ClaimEvent::Closed(it) => end(state, it.claim),
         ClaimEvent::DuplicateSuspected(_) | ClaimEvent::FollowedUp(_) => {}
     }

@@ -37,6 +37,23 @@ pub fn is_of_document(rule: &str) -> bool {
 
 const DOCUMENT: &str = "document:";
 
+/// The rule under which a case's deadlines name the day by which agreed terms are to be paid.
+pub fn rule_of_settlement(claim: ClaimId) -> String {
+    format!("{SETTLEMENT}{}", claim.0)
+}
+
+/// The claim whose agreed terms a deadline is the day of.
+pub fn claim_of_settlement(rule: &str) -> Option<ClaimId> {
+    uuid::Uuid::try_parse(rule.strip_prefix(SETTLEMENT)?).ok().map(ClaimId)
+}
+
+/// Whether a deadline is the day by which agreed terms are to be paid: it outlives a case closed as settled.
+pub fn is_of_settlement(rule: &str) -> bool {
+    rule.starts_with(SETTLEMENT)
+}
+
+const SETTLEMENT: &str = "settlement:";
+
 /// How a document was served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -152,15 +169,28 @@ events! {
             warn_days: Vec<u16>,
         }
         /// What the deadline was for has been done in time.
-        DeadlineMet = "deadline_met", 1, Never => { case: CaseId, rule: String, last_day: Date }
+        DeadlineMet = "deadline_met", 1, Never => { case: CaseId, rule: String, last_day: Date } + optional {
+            /// Whose terms, where it is the day of agreed ones.
+            claim: ClaimId,
+        }
         /// A deadline comes near.
-        DeadlineWarned = "deadline_warned", 1, Never => { case: CaseId, rule: String, last_day: Date }
+        DeadlineWarned = "deadline_warned", 1, Never => { case: CaseId, rule: String, last_day: Date } + optional {
+            /// Whose terms, where it is the day of agreed ones.
+            claim: ClaimId,
+        }
         /// A deadline passed; this opens a right, it never closes a case.
-        DeadlineLapsed = "deadline_lapsed", 1, Never => { case: CaseId, rule: String, last_day: Date }
+        DeadlineLapsed = "deadline_lapsed", 1, Never => { case: CaseId, rule: String, last_day: Date } + optional {
+            /// Whose terms, where it is the day of agreed ones.
+            claim: ClaimId,
+            /// What of them was not paid by then.
+            unpaid: Fen,
+        }
         /// 调解 reached terms; each claimant's own consent and amount.
         Mediated = "mediated", 1, Never => {
             case: CaseId, claim: ClaimId, worker: WorkerId, employer: EmployerId, amount: Fen, pay_by: Date, paper: SettlementPaper,
             document: EvidenceDigest,
+            /// So many days before `pay_by` the officer is warned, the farthest first.
+            warn_days: Vec<u16>,
         } + optional {
             /// Why it is more than what was outstanding; absent where it is not.
             excess: Excess,
@@ -177,5 +207,13 @@ events! {
         Reopened = "reopened", 1, Never => { case: CaseId, reason: String, proposed_by: ActorId }
         /// An earlier entry was wrong; the text before stays readable.
         Corrected = "corrected", 1, Never => { case: CaseId, corrects: EventId, was: String, is: String, reason: String }
+    }
+}
+
+impl Mediated {
+    /// Whether payment is awaited from `recorded` on; what became of terms whose day had passed when they were told is
+    /// for people to see.
+    pub fn is_awaited(&self, recorded: Timestamp) -> bool {
+        recorded <= self.pay_by.end()
     }
 }

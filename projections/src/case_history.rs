@@ -54,7 +54,7 @@ fn step(of: EntityRef, position: Position) -> Key<Step> {
 
 impl View for CaseHistories {
     const NAME: &'static str = "case_history";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {

@@ -9,17 +9,17 @@ mod tests;
 use linggong_events::Event;
 use linggong_events::employer::EmployerEvent;
 use linggong_events::envelope::Meta;
-use linggong_events::id::{EmployerId, WageId};
+use linggong_events::id::{ClaimId, EmployerId, WageId};
 use linggong_events::measure::Fen;
 
 use crate::key::{Key, Table};
 use crate::view::{Rows, View};
 
-use fold::{learn, of_claim, of_wage};
+use fold::{learn, of_case, of_claim, of_wage};
 pub use questions::WageFilter;
 pub use rows::{
-    AgedWage, Ageing, Bucket, Contradiction, Demand, Determined, EmployerArrears, Payment, RegionArrears,
-    WageClaim, WageCorrection, WageRow, Warnings,
+    AgedWage, Ageing, Agreed, Bucket, Contradiction, Demand, Determined, EmployerArrears, Payment,
+    RegionArrears, WageClaim, WageCorrection, WageRow, Warnings,
 };
 
 /// Wages and what is claimed of them.
@@ -39,6 +39,8 @@ const RANKING: Table<()> = Table::new(6);
 const CLAIMS: Table<EmployerId> = Table::new(7);
 /// The wages that a claim is about.
 const CLAIMED: Table<Vec<WageId>> = Table::new(8);
+/// The claims that a case took on.
+const TAKEN_ON: Table<Vec<ClaimId>> = Table::new(9);
 
 fn wage(id: WageId) -> Key<WageRow> {
     WAGES.key().id(id.0)
@@ -67,12 +69,13 @@ fn plus(one: Fen, other: Fen) -> Fen {
 
 impl View for WageProtectionBoard {
     const NAME: &'static str = "wage_protection_board";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
             Event::Wage(event) => of_wage(rows, meta, event),
             Event::Claim(event) => of_claim(rows, meta, event),
+            Event::Case(event) => of_case(rows, meta, event),
             Event::Employer(EmployerEvent::Registered(it)) => learn(rows, it.employer, &it.details),
             Event::Employer(EmployerEvent::Changed(it)) => learn(rows, it.employer, &it.details),
             Event::Employer(EmployerEvent::Restricted(_) | EmployerEvent::RestrictionLifted(_))
@@ -86,7 +89,6 @@ impl View for WageProtectionBoard {
             | Event::Hire(_)
             | Event::Attendance(_)
             | Event::Insurance(_)
-            | Event::Case(_)
             | Event::Rules(_) => {}
         }
     }

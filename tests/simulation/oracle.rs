@@ -146,11 +146,19 @@ pub(crate) struct Case {
     deadlines: BTreeMap<(String, String), Runs>,
     /// Those of them that may lapse: somebody has read the row.
     vouched: BTreeSet<(String, String)>,
+    /// Closed as settled: agreed terms are awaited further.
+    is_settled: bool,
+}
+
+/// Whether a deadline is the day of agreed terms, which a case closed on them outlives.
+fn is_of_terms(rule: &str) -> bool {
+    rule.starts_with("settlement:")
 }
 
 impl Case {
     pub(crate) fn running_rule(&self) -> Option<String> {
-        let running = self.deadlines.iter().find(|(_, it)| **it == Runs::Running);
+        let running =
+            self.deadlines.iter().find(|((rule, _), it)| **it == Runs::Running && !is_of_terms(rule));
         running.map(|((rule, _), _)| rule.clone())
     }
 }
@@ -396,11 +404,12 @@ impl Oracle {
                 return Err(format!("11: the wage {id} was due on {} and is not overdue", wage.due_on));
             }
         }
-        for (id, case) in self.cases.iter().filter(|(_, it)| it.is_open) {
+        for (id, case) in &self.cases {
             let running = case
                 .deadlines
                 .iter()
-                .filter(|(key, it)| **it == Runs::Running && case.vouched.contains(*key));
+                .filter(|(key, it)| **it == Runs::Running && case.vouched.contains(*key))
+                .filter(|((rule, _), _)| case.is_open || case.is_settled && is_of_terms(rule));
             for ((rule, day), _) in running {
                 if end_of(day)? < now {
                     return Err(format!("11: the deadline {rule} of {day} of the case {id} never lapsed"));
@@ -567,6 +576,16 @@ impl Oracle {
     /// Invariant 11: A deadline runs until it is met or lapses, never both; what was missed is never met.
     fn i11_a_deadline_ends_one_way(&mut self, fact: &Fact<'_>) -> Holds {
         let Some(case) = self.cases.get_mut(&fact.id("case")?) else { return Ok(()) };
+        if fact.name == "case.mediated" {
+            let rule = format!("settlement:{}", fact.id("claim")?);
+            case.deadlines.retain(|(known, _), _| *known != rule);
+            let key = (rule, fact.id("pay_by")?);
+            // What became of a day that had passed already is not awaited.
+            if fact.time <= end_of(&key.1)? {
+                case.vouched.insert(key.clone());
+                case.deadlines.insert(key, Runs::Running);
+            }
+        }
         let given = fact.data["deadlines"].as_array().into_iter().flatten().chain(fact.data.get("deadline"));
         for deadline in given {
             let (rule, day) = (text(deadline, "rule"), text(deadline, "last_day"));
@@ -620,6 +639,7 @@ impl Oracle {
                 last_event: event,
                 deadlines: BTreeMap::new(),
                 vouched: BTreeSet::new(),
+                is_settled: false,
             };
             self.cases.insert(id, case);
             return Ok(());
@@ -629,7 +649,9 @@ impl Oracle {
             fact.name,
             "case.corrected" | "case.reopen_proposed" | "case.reopened" | "case.payment_seen"
         );
-        if !case.is_open && !may_follow {
+        let of_terms = fact.name.starts_with("case.deadline_")
+            && text(fact.data, "rule").is_some_and(|rule| is_of_terms(&rule));
+        if !case.is_open && !may_follow && !(of_terms && case.is_settled) {
             return Err(format!("12: {} of {id}, which is closed", fact.name));
         }
         case.last_event = event;
@@ -647,9 +669,12 @@ impl Oracle {
                 if alone(&case.reopening_by) {
                     return Err(format!("12: {id} was reopened by one officer alone"));
                 }
-                (case.is_open, case.reopening_by) = (true, None);
+                (case.is_open, case.is_settled, case.reopening_by) = (true, false, None);
             }
-            "case.closed" => case.is_open = false,
+            "case.closed" => {
+                case.is_open = false;
+                case.is_settled = text(fact.data, "conclusion").as_deref() == Some("settled");
+            }
             _ => {}
         }
         Ok(())
@@ -919,6 +944,13 @@ impl Oracle {
                 self.claims.insert(id, claim);
             }
             "claim.closed" | "claim.withdrawn" => {
+                // Whoever withdrew asks for nothing any more; terms of a closed claim are awaited further.
+                if fact.name == "claim.withdrawn" {
+                    let rule = format!("settlement:{id}");
+                    for case in self.cases.values_mut() {
+                        case.deadlines.retain(|(known, _), it| *known != rule || *it != Runs::Running);
+                    }
+                }
                 if let Some(claim) = self.claims.get_mut(&id) {
                     claim.is_open = false;
                 }

@@ -963,9 +963,28 @@ fn of_disputes() -> Vec<Event> {
             warn_days: warn_days(),
         }
         .into(),
-        case::DeadlineMet { case, rule: "sup.accept".into(), last_day: day("2026-12-02") }.into(),
-        case::DeadlineWarned { case, rule: "sup.investigate".into(), last_day: day("2027-02-18") }.into(),
-        case::DeadlineLapsed { case, rule: "sup.investigate".into(), last_day: day("2027-02-18") }.into(),
+        case::DeadlineMet {
+            case,
+            rule: case::rule_of_settlement(a_claim(2)),
+            last_day: day("2026-12-31"),
+            claim: Some(a_claim(2)),
+        }
+        .into(),
+        case::DeadlineWarned {
+            case,
+            rule: case::rule_of_settlement(a_claim(2)),
+            last_day: day("2026-12-31"),
+            claim: Some(a_claim(2)),
+        }
+        .into(),
+        case::DeadlineLapsed {
+            case,
+            rule: case::rule_of_settlement(a_claim(2)),
+            last_day: day("2026-12-31"),
+            claim: Some(a_claim(2)),
+            unpaid: Some(Fen(2_500)),
+        }
+        .into(),
         case::Mediated {
             case,
             claim: a_claim(2),
@@ -975,6 +994,7 @@ fn of_disputes() -> Vec<Event> {
             pay_by: day("2026-12-31"),
             paper: SettlementPaper::MediationAgreement,
             document: evidence(),
+            warn_days: warn_days(),
             excess: Some(case::Excess::Compensation),
         }
         .into(),

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use linggong_events::case::{is_of_settlement, rule_of_settlement};
 use linggong_events::commit::Digest;
-use linggong_events::id::{ActorId, CommandId, EntityRef, Kind, new_id};
+use linggong_events::id::{ActorId, ClaimId, CommandId, EntityRef, Kind, new_id};
 use linggong_events::measure::Fen;
 use linggong_events::person::Age;
 use linggong_events::time::{DAY_MS, Date, Timestamp};
@@ -195,7 +196,7 @@ impl Form {
                     (Some(kind), Ok(id)) => names.name_of(EntityRef { kind, id }),
                     (Some(_), Err(_)) | (None, _) => quote(text),
                 },
-                None => quote(text),
+                None => names.show_text(text),
             },
             Value::Array(items) => {
                 let item = typed.get("items").unwrap_or(&Value::Null);
@@ -495,8 +496,22 @@ impl Names {
         format!("{}:{event}#{nth}", self.name_of(subject))
     }
 
-    /// A text; `sha256(words)` is the digest of the words, `pack(name)` that of a pack.
+    /// A text; of the rule of agreed terms, by the name of the claim.
+    fn show_text(&mut self, text: &str) -> String {
+        let claim = is_of_settlement(text).then(|| text.rsplit_once(':')).flatten();
+        match claim.and_then(|(rule, id)| Some((rule, Uuid::try_parse(id).ok()?))) {
+            Some((rule, id)) => format!("{rule}:{}", self.name_of(EntityRef { kind: Kind::Claim, id })),
+            None => quote(text),
+        }
+    }
+
+    /// A text; `sha256(words)` is the digest of the words, `pack(name)` that of a pack, and what follows the rule of
+    /// agreed terms the name of a claim.
     fn text(&self, text: &str) -> Result<String, String> {
+        if let Some((_, name)) = text.split_once(':').filter(|_| is_of_settlement(text)) {
+            let claim = self.get(name).ok_or_else(|| format!("`{name}` is no claim of this scenario"))?;
+            return Ok(rule_of_settlement(ClaimId(claim.id)));
+        }
         let within = |open: &str| text.strip_prefix(open).and_then(|it| it.strip_suffix(')'));
         if let Some(words) = within("sha256(") {
             return Ok(Digest::of(words.as_bytes()).to_string());

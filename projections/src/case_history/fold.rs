@@ -1,6 +1,6 @@
 //! How claims and cases become what their events say.
 
-use linggong_events::case::{CaseEvent, rule_of_document};
+use linggong_events::case::{CaseEvent, Conclusion, is_of_settlement, rule_of_document, rule_of_settlement};
 use linggong_events::claim::ClaimEvent;
 use linggong_events::envelope::Meta;
 use linggong_events::id::{CaseId, ClaimId, EntityRef, EventId, Kind, OfficeId};
@@ -110,6 +110,9 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         }
         ClaimEvent::Withdrawn(it) => {
             change_claim(rows, meta, it.claim, |row| row.state = ClaimState::Withdrawn);
+            if let Some(case) = rows.get(&claim(it.claim)).and_then(|row| row.case) {
+                change_case(rows, meta, case, |row| row.supersede(meta, &rule_of_settlement(it.claim)));
+            }
         }
         ClaimEvent::Closed(it) => {
             change_claim(rows, meta, it.claim, |row| {
@@ -223,6 +226,11 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
         }),
         CaseEvent::Mediated(it) => change_case(rows, meta, it.case, |row| {
             row.state = CaseState::Mediated;
+            let rule = rule_of_settlement(it.claim);
+            row.supersede(meta, &rule);
+            if it.is_awaited(meta.time) {
+                row.set_officers_date(meta, rule, it.pay_by);
+            }
             row.settlements.push(Settlement {
                 claim: it.claim,
                 amount: it.amount,
@@ -249,7 +257,12 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
             row.reason = Some(it.reason.clone());
             row.outstanding = it.outstanding;
             row.closed_at = Some(meta.time);
-            row.turn_deadlines(DeadlineState::Running, DeadlineState::Discharged, Some(meta.position));
+            let outlives = |rule: &str| it.conclusion == Conclusion::Settled && is_of_settlement(rule);
+            for deadline in row.deadlines.iter_mut().filter(|it| it.state == DeadlineState::Running) {
+                if !outlives(&deadline.rule) {
+                    (deadline.state, deadline.ended_by) = (DeadlineState::Discharged, Some(meta.position));
+                }
+            }
         }),
         CaseEvent::ReopenProposed(it) => propose(rows, meta, it.case, Proposed::Reopening, &it.reason),
         CaseEvent::Reopened(it) => change_case(rows, meta, it.case, |row| {

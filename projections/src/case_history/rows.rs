@@ -221,6 +221,8 @@ pub enum DeadlineState {
     Met,
     /// A later one stands in its place.
     Extended,
+    /// Another stands in its place, or nobody asks for what it was for.
+    Superseded,
     /// It passed; this opens a right and closes nothing.
     Lapsed,
     /// The case was closed before it passed.
@@ -230,7 +232,8 @@ pub enum DeadlineState {
 /// A deadline of a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadlineRow {
-    /// The row of the rule pack; `supplement` and `document:<number>` for dates that an officer set.
+    /// The row of the rule pack; `supplement` and `document:<number>` for dates that an officer set,
+    /// `settlement:<claim>` for the day by which agreed terms are to be paid.
     pub rule: String,
     /// The last day.
     pub last_day: Date,
@@ -240,7 +243,7 @@ pub struct DeadlineRow {
     pub state: DeadlineState,
     /// Whether somebody was warned.
     pub warned: bool,
-    /// How it was computed; absent for dates that an officer set.
+    /// How it was computed; absent for dates that an officer set or the parties agreed on.
     pub trace: Option<DeadlineTrace>,
     /// The event that set it.
     pub set_by: Position,
@@ -473,6 +476,14 @@ impl CaseRow {
         let deadline = self.deadline(meta, rule, last_day);
         deadline.state = state;
         deadline.ended_by = Some(meta.position);
+    }
+
+    /// Nobody waits for the running deadline of `rule` any more.
+    pub(super) fn supersede(&mut self, meta: &Meta, rule: &str) {
+        let running = |it: &&mut DeadlineRow| it.state == DeadlineState::Running && it.rule == rule;
+        for deadline in self.deadlines.iter_mut().filter(running) {
+            (deadline.state, deadline.ended_by) = (DeadlineState::Superseded, Some(meta.position));
+        }
     }
 
     pub(super) fn turn_deadlines(

@@ -117,10 +117,10 @@ fn deadlines_run_are_met_are_extended_and_lapse() {
     use DeadlineState::{Extended as Longer, Lapsed, Met, Running};
     let case = testing::case(1);
     let mut ledger = one_case();
-    let met = |rule: &str, day| DeadlineMet { case, rule: rule.into(), last_day: date(day) };
+    let met = |rule: &str, day| DeadlineMet { case, rule: rule.into(), last_day: date(day), claim: None };
     ledger.record(met("sup.accept", "2026-12-01"));
     let (rule, last_day) = (String::from("sup.investigate"), date("2027-02-20"));
-    ledger.record(DeadlineWarned { case, rule, last_day });
+    ledger.record(DeadlineWarned { case, rule, last_day, claim: None });
     ledger.record(Extended {
         case,
         deadline: deadline("sup.investigate", "2027-04-05"),
@@ -141,7 +141,7 @@ fn deadlines_run_are_met_are_extended_and_lapse() {
     assert_eq!(history_now.case.deadlines[2].approved_by, Some(testing::actor(9)));
 
     let (rule, last_day) = (String::from("sup.investigate"), date("2027-04-05"));
-    ledger.record(DeadlineLapsed { case, rule, last_day });
+    ledger.record(DeadlineLapsed { case, rule, last_day, claim: None, unpaid: None });
     assert_eq!(states(&history(&ledger))[2].2, Lapsed);
     assert_eq!(history(&ledger).case.state, CaseState::Accepted, "lapsing closes nothing");
 }
@@ -181,6 +181,7 @@ fn payment_seen_on_one_claim_leaves_the_other_in_the_sum() {
         pay_by: date("2026-12-10"),
         paper: SettlementPaper::MediationAgreement,
         document: testing::EVIDENCE,
+        warn_days: vec![3],
         excess: None,
     });
     let (amount, outstanding) = (Fen(28_000), Fen::ZERO);
@@ -189,6 +190,40 @@ fn payment_seen_on_one_claim_leaves_the_other_in_the_sum() {
     assert_eq!((history.case.total, history.case.outstanding), (Fen(84_000), Fen(56_000)));
     assert_eq!(history.case.settlements[0].amount, Fen(28_000));
     assert_eq!(history.claims[0].outstanding, Fen::ZERO);
+}
+
+#[test]
+fn agreed_terms_outlive_a_case_closed_as_settled_and_give_way_to_others() {
+    let (case, claim) = (testing::case(1), testing::claim(1));
+    let mut ledger = one_case();
+    let mediated = |pay_by| Mediated {
+        case,
+        claim,
+        worker: testing::worker(1),
+        employer: testing::employer(1),
+        amount: Fen(28_000),
+        pay_by: date(pay_by),
+        paper: SettlementPaper::MediationAgreement,
+        document: testing::EVIDENCE,
+        warn_days: vec![3],
+        excess: None,
+    };
+    ledger.record(mediated("2026-12-10"));
+    ledger.record(mediated("2026-12-20"));
+    let (conclusion, reason) = (Conclusion::Settled, String::from("按协议"));
+    ledger.record(Closed { case, conclusion, reason, outstanding: Fen(28_000) });
+    let terms = |ledger: &Ledger| {
+        let rows = history(ledger).case.deadlines.into_iter();
+        let terms = rows.filter(|it| it.rule.starts_with("settlement:"));
+        terms.map(|it| (it.last_day.to_string(), it.state)).collect::<Vec<_>>()
+    };
+    let replaced = ("2026-12-10".into(), DeadlineState::Superseded);
+    let open = [replaced.clone(), ("2026-12-20".into(), DeadlineState::Running)];
+    assert_eq!(terms(&ledger), open);
+    assert_eq!(history(&ledger).case.next_due(), Some(date("2026-12-20")));
+    let (rule, last_day) = (linggong_events::case::rule_of_settlement(claim), date("2026-12-20"));
+    ledger.record(DeadlineLapsed { case, rule, last_day, claim: Some(claim), unpaid: Some(Fen(1)) });
+    assert_eq!(terms(&ledger), [replaced, ("2026-12-20".into(), DeadlineState::Lapsed)]);
 }
 
 #[test]

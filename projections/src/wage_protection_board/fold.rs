@@ -1,18 +1,21 @@
 //! How wages, and the totals of employers, become what events say.
 
+use linggong_events::case::{CaseEvent, Conclusion};
 use linggong_events::claim::ClaimEvent;
 use linggong_events::employer::EmployerDetails;
 use linggong_events::envelope::Meta;
-use linggong_events::id::{ClaimId, EmployerId, HireId, WageId, WorkerId};
+use linggong_events::id::{CaseId, ClaimId, EmployerId, HireId, WageId, WorkerId};
 use linggong_events::measure::Fen;
 use linggong_events::time::Date;
 use linggong_events::wage::{WageBasis, WageEvent};
 
+use crate::case_history::DeadlineState;
 use crate::view::Rows;
 
 use super::{
-    BY_EMPLOYER, BY_WORKER, CLAIMED, CLAIMS, Contradiction, Demand, Determined, EmployerArrears, Payment,
-    RANKING, WageClaim, WageCorrection, WageRow, Warnings, employer, is_open, is_owed, open, plus, wage,
+    Agreed, BY_EMPLOYER, BY_WORKER, CLAIMED, CLAIMS, Contradiction, Demand, Determined, EmployerArrears,
+    Payment, RANKING, TAKEN_ON, WageClaim, WageCorrection, WageRow, Warnings, employer, is_open, is_owed,
+    open, plus, wage,
 };
 
 pub(super) fn learn(rows: &mut Rows<'_>, id: EmployerId, details: &EmployerDetails) {
@@ -157,12 +160,15 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
                 change(rows, meta, id, |row| {
                     let known = row.claims.iter().any(|claim| claim.claim == it.claim);
                     if !known {
-                        row.claims.push(WageClaim { claim: it.claim, pending: true });
+                        row.claims.push(WageClaim { claim: it.claim, pending: true, agreed: None });
                     }
                 });
             }
         }
-        ClaimEvent::Withdrawn(it) => settle(rows, meta, it.claim),
+        ClaimEvent::Withdrawn(it) => {
+            settle(rows, meta, it.claim);
+            agreed(rows, meta, it.claim, |was| turn(was, DeadlineState::Running, DeadlineState::Superseded));
+        }
         ClaimEvent::Closed(it) => settle(rows, meta, it.claim),
         // What is left of a wage is told by the wage's own events.
         ClaimEvent::AmountChanged(_)
@@ -172,6 +178,82 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         | ClaimEvent::Referred(_)
         | ClaimEvent::Unanswered(_)
         | ClaimEvent::FollowedUp(_) => {}
+    }
+}
+
+/// What of a case is told of its wages: the terms that were agreed, and whether they were kept.
+pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
+    match event {
+        CaseEvent::Accepted(it) => rows.put(TAKEN_ON.key().id(it.case.0), &it.claims),
+        CaseEvent::Mediated(it) => {
+            let state =
+                if it.is_awaited(meta.time) { DeadlineState::Running } else { DeadlineState::Superseded };
+            let (case, amount, pay_by) = (it.case, it.amount, it.pay_by);
+            agreed(rows, meta, it.claim, |_| Some(Agreed { case, amount, pay_by, state, unpaid: None }));
+        }
+        CaseEvent::DeadlineMet(it) => {
+            let Some(claim) = it.claim else { return };
+            agreed(rows, meta, claim, |was| was.map(|was| Agreed { state: DeadlineState::Met, ..was }));
+        }
+        CaseEvent::DeadlineLapsed(it) => {
+            let Some(claim) = it.claim else { return };
+            let (state, unpaid) = (DeadlineState::Lapsed, it.unpaid);
+            agreed(rows, meta, claim, |was| was.map(|was| Agreed { state, unpaid, ..was }));
+        }
+        CaseEvent::Closed(it) if it.conclusion != Conclusion::Settled => {
+            for claim in claims_of(rows, it.case) {
+                let (from, to) = (DeadlineState::Running, DeadlineState::Discharged);
+                agreed(rows, meta, claim, |was| turn(was, from, to));
+            }
+        }
+        CaseEvent::Reopened(it) => {
+            for claim in claims_of(rows, it.case) {
+                let (from, to) = (DeadlineState::Discharged, DeadlineState::Running);
+                agreed(rows, meta, claim, |was| turn(was, from, to));
+            }
+        }
+        CaseEvent::Closed(_)
+        | CaseEvent::Refused(_)
+        | CaseEvent::SupplementAsked(_)
+        | CaseEvent::DirectedElsewhere(_)
+        | CaseEvent::FilingProposed(_)
+        | CaseEvent::Filed(_)
+        | CaseEvent::Assigned(_)
+        | CaseEvent::DocumentIssued(_)
+        | CaseEvent::Extended(_)
+        | CaseEvent::DeadlineWarned(_)
+        | CaseEvent::MediationFailed(_)
+        | CaseEvent::PaymentSeen(_)
+        | CaseEvent::ReopenProposed(_)
+        | CaseEvent::Corrected(_) => {}
+    }
+}
+
+fn claims_of(rows: &mut Rows<'_>, case: CaseId) -> Vec<ClaimId> {
+    rows.get(&TAKEN_ON.key().id(case.0)).unwrap_or_default()
+}
+
+fn turn(was: Option<Agreed>, from: DeadlineState, to: DeadlineState) -> Option<Agreed> {
+    was.map(|was| if was.state == from { Agreed { state: to, ..was } } else { was })
+}
+
+/// Changes what was agreed on a claim, wherever the claim stands with its wages.
+fn agreed(
+    rows: &mut Rows<'_>,
+    meta: &Meta,
+    claim: ClaimId,
+    becomes: impl Fn(Option<Agreed>) -> Option<Agreed>,
+) {
+    for id in rows.get(&CLAIMED.key().id(claim.0)).unwrap_or_default() {
+        let Some(row) = rows.get(&wage(id)) else { continue };
+        if row.claims.iter().all(|it| it.claim != claim || becomes(it.agreed) == it.agreed) {
+            continue;
+        }
+        change(rows, meta, id, |row| {
+            for it in row.claims.iter_mut().filter(|it| it.claim == claim) {
+                it.agreed = becomes(it.agreed);
+            }
+        });
     }
 }
 

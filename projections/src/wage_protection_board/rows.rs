@@ -2,7 +2,7 @@
 
 use linggong_events::employer::EmployerKind;
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::id::{ClaimId, EmployerId, EventId, HireId, OfficeId, WageId, WorkerId};
+use linggong_events::id::{CaseId, ClaimId, EmployerId, EventId, HireId, OfficeId, WageId, WorkerId};
 use linggong_events::measure::{Fen, Position};
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
@@ -10,6 +10,7 @@ use linggong_events::wage::{DemandMeans, PayMeans, WageBasis};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::case_history::DeadlineState;
 use crate::projection::Source;
 
 /// One wage.
@@ -135,6 +136,23 @@ pub struct WageClaim {
     pub claim: ClaimId,
     /// Whether it is neither closed nor withdrawn.
     pub pending: bool,
+    /// What was agreed on it last.
+    pub agreed: Option<Agreed>,
+}
+
+/// Terms that the parties agreed on for a claim, and whether they were kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Agreed {
+    /// The case that mediated.
+    pub case: CaseId,
+    /// How much is to be paid.
+    pub amount: Fen,
+    /// Up to and including this day.
+    pub pay_by: Date,
+    /// Whether payment is awaited, came, or did not come in time.
+    pub state: DeadlineState,
+    /// What had not been paid when the day passed.
+    pub unpaid: Option<Fen>,
 }
 
 /// A correction of an earlier entry.
@@ -152,7 +170,9 @@ impl WageRow {
     /// What a refold of this row needs.
     pub fn sources(&self) -> Vec<Source> {
         let own = [Source::Touching(self.wage.into()), Source::Own(self.employer.into())];
-        own.into_iter().chain(self.claims.iter().map(|it| Source::Own(it.claim.into()))).collect()
+        let claims = self.claims.iter().map(|it| Source::Own(it.claim.into()));
+        let cases = self.claims.iter().filter_map(|it| Some(Source::Own(it.agreed?.case.into())));
+        own.into_iter().chain(claims).chain(cases).collect()
     }
 
     /// How old the debt is on `today`.

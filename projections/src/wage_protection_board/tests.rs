@@ -260,7 +260,7 @@ fn a_claim_is_pending_on_its_wages_until_it_ends_once() {
     ledger.record(claimed(1, &[1]));
     let claimed = WageFilter { claimed: Some(true), ..WageFilter::default() };
     let rows = wages(&ledger, DUE, claimed);
-    let pending = WageClaim { claim: testing::claim(1), pending: true };
+    let pending = WageClaim { claim: testing::claim(1), pending: true, agreed: None };
     assert_eq!((rows.len(), rows[0].wage.claims.as_slice()), (1, [pending].as_slice()));
     assert_eq!((employer(&ledger, 1).claims, employer(&ledger, 1).pending_claims), (1, 1));
 
