@@ -215,6 +215,7 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
         CaseEvent::Closed(_)
         | CaseEvent::Refused(_)
         | CaseEvent::SupplementAsked(_)
+        | CaseEvent::Supplemented(_)
         | CaseEvent::DirectedElsewhere(_)
         | CaseEvent::FilingProposed(_)
         | CaseEvent::Filed(_)
