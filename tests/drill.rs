@@ -21,7 +21,7 @@ fn scenario() -> PathBuf {
 fn stricter() -> String {
     let shipped = fs::read_to_string(repository().join("config/rules/cn-national.toml"));
     let shipped = shipped.expect("the pack that is shipped");
-    let row = "id = \"sup.accept\"\ntrigger = \"ComplaintReceived\"\nlength = ";
+    let row = "id = \"sup.accept\"\ntrigger = \"ComplaintReceived|Supplemented\"\nlength = ";
     assert!(shipped.contains(&format!("{row}5\n")));
     shipped.replace(&format!("{row}5\n"), &format!("{row}3\n"))
 }

@@ -1,6 +1,12 @@
 //! What the vault does for people at desks and gates, over HTTP: cards, keys, corrections, loss.
 
-use linggong_tests::{Answer, Server, id_of};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output, Stdio};
+
+use linggong_events::time::HOUR_MS;
+use linggong_gateway::clock::Clock;
+use linggong_tests::{Answer, Server, binary, id_of};
 use serde_json::{Value, json};
 
 /// An early morning.
@@ -29,7 +35,11 @@ struct Dawn {
 
 impl Dawn {
     async fn breaks() -> Dawn {
-        let server = Server::start(DAWN).await;
+        Dawn::breaks_at(DAWN).await
+    }
+
+    async fn breaks_at(now: &str) -> Dawn {
+        let server = Server::start(now).await;
         let market = json!({ "name": "东站零工市场", "region": "370102", "market_kind": "public_benefit",
                              "place": { "lat_e6": 36_666_000, "lon_e6": 117_077_000 } });
         let market = id_of(&server.command("manager", "market.register", market).await.ok(), "market");
@@ -371,4 +381,83 @@ async fn what_the_ledger_decided_and_the_vault_was_never_told_is_made_good_at_th
     assert!(refused.to_string().contains(&dawn.workers[1].0), "{refused}");
     dawn.server.views_catch_up().await;
     open(&dawn.server, "clerk", &dawn.workers[2].1, "desk_service").await.refused(403, "opening_refused");
+}
+
+/// Runs the binary as `who`, who types `keys`.
+async fn typed(server: &Server, who: &str, args: &[&str], keys: &'static str) -> Output {
+    let mut verb = Command::new(binary());
+    verb.args(["--server", &format!("http://{}", server.running.address), "-o", "json"]).args(args);
+    verb.env("LINGGONG_TOKEN", server.token(who)).stdin(Stdio::piped());
+    let run = tokio::task::spawn_blocking(move || {
+        let mut verb = verb.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        verb.stdin.take().expect("a keyboard").write_all(keys.as_bytes()).expect("it reads");
+        verb.wait_with_output().expect("it ends")
+    });
+    run.await.expect("it ends")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cards_typed_by_a_scanner_strike_a_deal_on_the_spot() {
+    // The binary goes by its own clock.
+    let now = Clock::wall().now();
+    let dawn = Dawn::breaks_at(&now.to_string()).await;
+    let server = &dawn.server;
+    for (person, card) in
+        [(&dawn.household.1, "LX-0009"), (&dawn.workers[0].1, "LX-0001"), (&dawn.workers[1].1, "LX-0002")]
+    {
+        dawn.issue(person, card).await.ok();
+    }
+    let mut ready = dawn.deal("", &[]);
+    ready.as_object_mut().unwrap().remove("workers");
+    for taken_from_cards in ["employer", "headcount"] {
+        ready["terms"].as_object_mut().unwrap().remove(taken_from_cards);
+    }
+    let hour = now.plus_ms(-now.ms().rem_euclid(HOUR_MS));
+    let at = |hours: i64| hour.plus_ms(hours * HOUR_MS).to_string();
+    ready["terms"]["shifts"] = json!([{ "start": at(1), "end": at(4) }]);
+    let file = server.folder.path().join("terms.json");
+    std::fs::write(&file, ready.to_string()).unwrap();
+    let scan = ["hire", "scan", "--terms", file.to_str().unwrap()];
+
+    // One of two workers holds the card to the reader twice.
+    let run = typed(server, "dispatcher", &scan, "LX-0009\nlx-0001\nLX-0002\nLX-0002\n\n").await;
+    let told = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{told}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(!told.contains("LX-00"), "no card leaves the desk: {told}");
+    server.views_catch_up().await;
+    let hires = server.get("dispatcher", "/v1/hires").await.ok();
+    let hires = hires["items"].as_array().unwrap();
+    let mut hired: Vec<_> = hires.iter().map(|it| it["worker"].as_str().unwrap()).collect();
+    hired.sort_unstable();
+    let mut expected: Vec<_> = dawn.workers[..2].iter().map(|it| it.0.as_str()).collect();
+    expected.sort_unstable();
+    assert_eq!(hired, expected);
+    assert!(hires.iter().all(|it| it["employer"] == dawn.household.0.as_str()), "{hires:#?}");
+
+    let unknown = typed(server, "dispatcher", &scan, "LX-0009\nLX-7777\n").await;
+    let told = String::from_utf8_lossy(&unknown.stderr);
+    assert_eq!((unknown.status.code(), told.contains("(card_unknown)")), (Some(3), true), "{told}");
+    let nobody = typed(server, "dispatcher", &scan, "LX-0009\n\n").await;
+    assert_eq!(nobody.status.code(), Some(2), "{}", String::from_utf8_lossy(&nobody.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_department_goes_to_a_file_that_nobody_else_reads_and_never_over_another() {
+    let server = Server::start(&Clock::wall().now().to_string()).await;
+    let file = server.folder.path().join("si.key");
+    let issue = ["department", "issue-key", "si", "--out", file.to_str().unwrap()];
+    let refused = typed(&server, "clerk", &issue, "").await;
+    assert!(!refused.status.success() && !file.exists(), "nothing is left of what was refused");
+
+    let run = typed(&server, "keeper1", &issue, "").await;
+    let (told, noted) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{noted}");
+    let key = std::fs::read_to_string(&file).unwrap();
+    assert_eq!((key.len(), std::fs::metadata(&file).unwrap().permissions().mode() & 0o777), (43, 0o600));
+    assert!(!told.contains(&key) && !noted.contains(&key), "the key stands in the file alone");
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["department"], &told["version"]), (&json!("si"), &json!(1)));
+
+    assert!(!typed(&server, "keeper1", &issue, "").await.status.success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), key, "a file that is there stays as it is");
 }

@@ -44,8 +44,16 @@ fn parse_digest(text: &str) -> Result<Digest, Refusal> {
         .map_err(|error: linggong_events::commit::BadDigest| Refusal::bad_field("digest", error.to_string()))
 }
 
-pub(crate) fn decide(state: &State, command: &RulesCommand, _: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+pub(crate) fn decide(
+    state: &State,
+    command: &RulesCommand,
+    context: &Context<'_>,
+) -> Result<Vec<Event>, Refusal> {
     let RulesCommand::Adopt(it) = command;
+    // The rules of a log are those of all its counties: whoever changes them answers for every office.
+    for office in state.offices.values() {
+        context.actor.check_region(office.region)?;
+    }
     text::check("name", &it.name, 60)?;
     text::check("reason", &it.reason, text::LINE)?;
     if !it.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') {

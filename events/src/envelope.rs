@@ -355,7 +355,8 @@ impl Recorded {
             return Err(EnvelopeError::Contract("a line longer than an event may be"));
         }
         // Looked at once as a whole: cheaper than text by text.
-        let line = std::str::from_utf8(line).map_err(|_| EnvelopeError::Contract("a line that is no text"))?;
+        let line =
+            std::str::from_utf8(line).map_err(|_| EnvelopeError::Contract("a line that is no text"))?;
         let line: Line<'_> = serde_json::from_str(line)?;
         if line.specversion != SPEC_VERSION || line.datacontenttype != CONTENT_TYPE {
             return Err(EnvelopeError::Contract("specversion or datacontenttype is not ours"));

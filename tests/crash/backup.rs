@@ -7,10 +7,11 @@ use std::process::Command;
 use linggong_engine::snapshot::Replay;
 use linggong_events::log::LogReader as _;
 use linggong_events::log::embedded::EmbeddedLog;
+use linggong_tests::binary;
 use serde_json::{Value, json};
 
 use crate::history::{History, verified};
-use crate::server::{Server, binary};
+use crate::server::Server;
 
 /// What a verb of the binary writes.
 pub(crate) fn linggong(args: &[&str]) -> Value {

@@ -11,10 +11,11 @@ use std::time::Duration;
 use linggong_events::log::LogReader as _;
 use linggong_events::log::embedded::EmbeddedLog;
 use linggong_gateway::clock::Clock;
+use linggong_tests::binary;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::server::{Server, binary};
+use crate::server::Server;
 
 /// What became of a command, as far as its client knows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! What tests of the whole share: a real server on a free port, with a clock that the test drives.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use linggong_events::time::Timestamp;
 use linggong_gateway::clock::Clock;
@@ -9,6 +11,25 @@ use linggong_gateway::serve::{self, Founding, Running, ServeError};
 use linggong_projections::{StoreError, Views};
 use serde_json::Value;
 use uuid::Uuid;
+
+/// The binary beside the running test, built if it is older than its sources.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let own = std::env::current_exe().expect("the path of this test");
+        let folder = own.ancestors().nth(2).expect("target/<profile>/deps/<test>").to_owned();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "-p", "linggong-gateway", "--bin", "linggong"]);
+        build.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        build.arg("--target-dir").arg(folder.parent().expect("the target directory"));
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the binary cannot be built");
+        folder.join("linggong")
+    })
+}
 
 /// A demo server in a folder of its own, and the tokens of its staff.
 pub struct Server {

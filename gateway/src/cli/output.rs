@@ -457,7 +457,7 @@ fn gather<'a>(value: &'a Value, names: &mut Vec<String>, show: Show, found: &mut
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                names.push(name.clone());
+                names.push(label_of(name, value).to_owned());
                 gather(value, names, show_of(name, value, fields), found);
                 names.pop();
             }
@@ -475,6 +475,12 @@ fn gather<'a>(value: &'a Value, names: &mut Vec<String>, show: Show, found: &mut
             found.push(Leaf { names: names.clone(), show, value });
         }
     }
+}
+
+/// The word that a name stands for: the first of a receipt or a sheet is a position, of a dispute a side.
+fn label_of<'a>(name: &'a str, value: &Value) -> &'a str {
+    let is_position = value.as_str().is_some_and(|it| it.bytes().all(|b| b.is_ascii_digit()));
+    if name == "first" && is_position { "first_position" } else { name }
 }
 
 fn heading_of_path(names: &[String], show: Show, lang: Lang) -> String {
