@@ -1,7 +1,9 @@
 //! The long form of the simulation: many seeds, and bugs planted on purpose that it must find.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::tools;
 use crate::{Ci, Outcome, Verdict};
@@ -13,6 +15,8 @@ const PLANTED: &str = "tests/simulation/planted";
 
 /// How many seeds a planted bug may hide in.
 const SEEDS_PER_BUG: &str = "2000";
+/// How long building with one bug and looking for it may take: a bug after which nothing ends is no bug to plant.
+const SECONDS_PER_BUG: &str = "3600";
 
 /// Runs `SEEDS` seeds, optimised and with every assertion; the environment may say another number.
 pub(crate) fn seeds(ci: &Ci) -> Verdict {
@@ -38,20 +42,20 @@ pub(crate) fn planted(ci: &Ci) -> Verdict {
     let mut wrong = Vec::new();
     for patch in &patches {
         let name = patch.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let begun = Instant::now();
         copy_sources(ci, &copy)?;
-        if let Err(cause) = apply(ci, &copy, patch, &[]) {
+        if let Err(cause) = apply(ci, &copy, patch) {
             wrong.push(format!("`{name}` does not apply: {cause}"));
             continue;
         }
-        let found = hunt(ci, &copy);
-        // What a patch has added goes with it; the next copy brings back the rest.
-        apply(ci, &copy, patch, &["--reverse"])?;
-        match found? {
-            Hunt::Found(how) => println!("found `{name}`: {how}"),
+        match hunt(ci, &copy)? {
+            Hunt::Found(how) => println!("found `{name}` in {} s: {how}", begun.elapsed().as_secs()),
             Hunt::Unseen => wrong.push(format!("`{name}` is not found in {SEEDS_PER_BUG} seeds")),
             Hunt::Unbuilt(why) => wrong.push(format!("`{name}` does not build or run:\n{why}")),
         }
     }
+    // Whoever looks into the copy later finds the sources as they are.
+    copy_sources(ci, &copy)?;
     println!("{} of {} planted bugs found", patches.len() - wrong.len(), patches.len());
     if wrong.is_empty() { Ok(Outcome::Ok) } else { Err(wrong.join("\n")) }
 }
@@ -78,18 +82,20 @@ fn patches(ci: &Ci) -> Result<Vec<PathBuf>, String> {
     Ok(patches)
 }
 
-fn apply(ci: &Ci, copy: &Path, patch: &Path, options: &[&str]) -> Result<(), String> {
+fn apply(ci: &Ci, copy: &Path, patch: &Path) -> Result<(), String> {
     // Git looks no further up than the copy: else it would take the patch to be about the repository around it.
     let mut apply = ci.command("git");
     apply.current_dir(copy).env("GIT_CEILING_DIRECTORIES", ci.root.join("target/planted"));
-    tools::run(apply.arg("apply").args(options).arg(patch))
+    tools::output(apply.arg("apply").arg(patch)).map(|_| ())
 }
 
-/// Builds the copy, in one folder for all of them so that little is built again, and runs seeds until one breaks.
+/// Builds the copy, in one folder for all of them so that little is built again, and runs seeds until one breaks. Not in
+/// the folder of the tree: cargo knows our crates by where they stand below their workspace, and takes one for the other.
 fn hunt(ci: &Ci, copy: &Path) -> Result<Hunt, String> {
-    let mut command = ci.command("cargo");
+    let mut command = ci.command("timeout");
     command
         .current_dir(copy)
+        .args([SECONDS_PER_BUG, "cargo"])
         .args(["test", "--locked", "-p", "linggong-tests", "--test", "simulation", "every_invariant"])
         .env("CARGO_TARGET_DIR", ci.root.join("target/planted/target"))
         .env("CARGO_INCREMENTAL", "1")
@@ -98,17 +104,41 @@ fn hunt(ci: &Ci, copy: &Path) -> Result<Hunt, String> {
         .env("UNTIL_BROKEN", "1");
     let output = command.output().map_err(|cause| format!("cannot run cargo: {cause}"))?;
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    if let Some(how) = text.lines().find(|line| line.starts_with("seed ") && line.contains("invariant")) {
+    let tells = |line: &&str| {
+        line.starts_with("seed ") && line.contains("invariant") || line.contains(" reached no more: ")
+    };
+    if let Some(how) = text.lines().find(tells) {
         return Ok(Hunt::Found(how.to_owned()));
     }
     Ok(if output.status.success() { Hunt::Unseen } else { Hunt::Unbuilt(text.into_owned()) })
 }
 
-/// Brings the copy to the state of the sources; files that are the same stay, so that little is built again.
+/// Brings the copy to the state of the sources; files that are the same stay, so that little is built again, and what a
+/// patch has added goes.
 fn copy_sources(ci: &Ci, copy: &Path) -> Result<(), String> {
-    let listed =
-        tools::output(ci.command("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
-    for name in listed.lines() {
+    let listed = tools::output(ci.command("git").args([
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]))?;
+    // Between NULs, for names are Chinese too, which git would quote.
+    let names: BTreeSet<&str> = listed.split_terminator('\0').collect();
+    let mut folders = vec![copy.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let name = path.strip_prefix(copy).ok().and_then(Path::to_str);
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.is_none_or(|it| !names.contains(it)) {
+                fs::remove_file(&path)
+                    .map_err(|cause| format!("cannot remove `{}`: {cause}", path.display()))?;
+            }
+        }
+    }
+    for name in names {
         let (from, to) = (ci.root.join(name), copy.join(name));
         let Ok(bytes) = fs::read(&from) else { continue };
         if fs::read(&to).is_ok_and(|is| is == bytes) {
