@@ -422,7 +422,8 @@ impl World {
         };
         let mut engine =
             self.start(&site, Faults::NONE)?.ok_or("engine: a sound log does not take the epoch")?;
-        engine.partition.found(founding(number, library), self.now).map_err(broke("founding"))?;
+        let is_read = self.random.one_in_thousand(300);
+        engine.partition.found(founding(number, library, is_read), self.now).map_err(broke("founding"))?;
         site.engines.push(engine);
         Ok(site)
     }
@@ -1500,7 +1501,9 @@ fn is_sound(commits: Vec<Vec<u8>>, head: Head) -> bool {
 }
 
 /// One of each role at one office, and a second where two must act.
-fn founding(number: u16, library: &Library) -> Vec<Event> {
+///
+/// Some begin with the statutes that somebody has read further than those shipped: periods that pass take a week.
+fn founding(number: u16, library: &Library, is_read: bool) -> Vec<Event> {
     let office = OfficeId(Uuid::from_u128(0x0F00 + u128::from(number)));
     let region = COUNTY.parse().unwrap();
     let name = "历下区人社局".to_owned();
@@ -1551,6 +1554,8 @@ fn founding(number: u16, library: &Library) -> Vec<Event> {
         events.push(RoleGranted { office, grant, basis: "建库时设立".into() }.into());
     }
     for (name, pack_kind, digest) in &library.shipped {
+        let renewed = library.adoptable.iter().find(|it| it.0 == *name && it.1 == "statutes");
+        let digest = renewed.filter(|_| is_read).map_or(digest, |it| &it.2);
         let adopted = Adopted {
             rules: rules_id(*pack_kind, name),
             name: (*name).to_owned(),
