@@ -17,6 +17,7 @@ use linggong_events::region::Region;
 use linggong_gateway::clock::Clock;
 use linggong_gateway::packs::PackStore;
 use linggong_gateway::serve::{self, Founding, Running};
+use linggong_gateway::vault::{Vault, VaultSettings};
 use linggong_projections::PageRequest;
 use serde_json::Map;
 
@@ -35,8 +36,18 @@ pub(crate) fn make_log(dir: &Path, size: Size) -> Result<Vec<ClaimId>, Failed> {
         append::add_all(&clerk, &claims, size.writers).await?;
         drop(clerk);
         engine.stop().await?;
+        make_vault(dir)?;
         Ok(claims)
     })
+}
+
+/// A server starts on a log that names people only where their vault is; this one holds nobody, for the people of the
+/// workload are made up.
+fn make_vault(dir: &Path) -> Result<(), Failed> {
+    let config = w1::config(dir);
+    let (directory, master_key) = (config.data.join("vault"), config.vault_key_file());
+    Vault::open(&VaultSettings { directory, master_key, log: config.log, demo: true })?;
+    Ok(())
 }
 
 fn reader(dir: &Path) -> Result<EmbeddedReader, Failed> {
