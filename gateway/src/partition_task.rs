@@ -514,14 +514,15 @@ impl Decider {
     }
 }
 
-/// Whether a commit grants or revokes a role, told from the types of its lines: all that comes before the type is ids
-/// and the name of the log, which hold no quotes.
+/// Whether a commit grants or revokes a role, told from the types of its lines. The type is the fourth attribute: what
+/// comes before it is ids and the name of the log, which hold no quotes. A line of another form may be anything.
 fn grants_changed(commit: &Commit) -> bool {
-    const NAME: &[u8] = b"\"type\":\"";
+    const QUOTES_BEFORE: usize = 13;
     let changes = [&b"cn.linggong.office.role_granted."[..], b"cn.linggong.office.role_revoked."];
     commit.lines().any(|line| {
-        let at = line.windows(NAME.len()).position(|it| it == NAME);
-        at.is_some_and(|at| changes.iter().any(|it| line[at + NAME.len()..].starts_with(it)))
+        let mut between_quotes = line.split(|it| *it == b'"').skip(QUOTES_BEFORE);
+        between_quotes.next() != Some(b"type")
+            || between_quotes.nth(1).is_none_or(|it| changes.iter().any(|change| it.starts_with(change)))
     })
 }
 
@@ -537,6 +538,7 @@ mod tests {
 
     use linggong_engine::command::{About, Command};
     use linggong_engine::pack::DEFAULT_PACKS;
+    use linggong_events::log::Author;
     use linggong_events::log::embedded::{EmbeddedLog, EmbeddedReader};
     use linggong_events::office::Role;
     use serde_json::json;
@@ -600,6 +602,23 @@ mod tests {
         fn reader(&self) -> EmbeddedReader {
             self.log.reader()
         }
+    }
+
+    #[test]
+    fn a_commit_that_grants_or_revokes_is_told_from_any_other_by_the_types_of_its_lines() {
+        let changes = |types: &[&str]| {
+            let author = Author { log: "lg-37".into(), partition: 0, software: "0".into() };
+            let head = Head { commit: 1, epoch: 1, ..Head::EMPTY };
+            let line = |it: &&str| {
+                format!(
+                    r#"{{"specversion":"1.0","id":"1","source":"/l/0","type":"cn.linggong.{it}.v1","data":{{}}}}"#
+                )
+            };
+            let lines: Vec<Vec<u8>> = types.iter().map(|it| line(it).into_bytes()).collect();
+            grants_changed(&author.commit(&head, 0, &lines).unwrap())
+        };
+        assert!(changes(&["claim.closed", "office.role_granted"]) && changes(&["office.role_revoked"]));
+        assert!(!changes(&["office.registered", "claim.closed", "office.role_proposed"]) && !changes(&[]));
     }
 
     #[tokio::test(flavor = "multi_thread")]
