@@ -110,8 +110,9 @@ impl Clerk {
         self.handle.command(request).await?.map_err(|refusal| format!("{refusal:?}").into())
     }
 
-    /// Registers `count` claims of one worker against one employer.
+    /// Registers `count` claims of one new worker against one new employer.
     pub(crate) async fn claims(&self, count: u64) -> Result<Vec<ClaimId>, Failed> {
+        let [hirer, hired] = [(); 2].map(|()| PersonId(self.clock.new_key()));
         let ids = |receipt: Receipt, kind: Kind| new_id(receipt.command, kind.name(), 0);
         let employed = self.give(
             employer::Register {
@@ -119,7 +120,7 @@ impl Clerk {
                 region: Region::SHANDONG,
                 name: None,
                 code: None,
-                person: Some(person(2)),
+                person: Some(person(hirer)),
                 principal: None,
                 licence: None,
                 place: None,
@@ -127,7 +128,7 @@ impl Clerk {
             None,
         );
         let employer = EmployerId(ids(employed.await?, Kind::Employer));
-        let worked = self.give(worker::Register { person: person(1), profile: profile() }, None);
+        let worked = self.give(worker::Register { person: person(hired), profile: profile() }, None);
         let worker = WorkerId(ids(worked.await?, Kind::Worker));
         let day = self.clock.now().date();
         let mut claims = Vec::new();
@@ -146,7 +147,7 @@ impl Clerk {
                 clerk
                     .give_about(
                         claim::Register { worker, employer, items, statement: None, external: None },
-                        at_the_window(PersonId(Uuid::from_u128(1))),
+                        at_the_window(hired),
                     )
                     .await
             });
@@ -163,9 +164,8 @@ impl Clerk {
     }
 }
 
-fn person(n: u128) -> KnownPerson {
-    let person = PersonId(Uuid::from_u128(n));
-    let sealed = Sealed { person, key: KeyId(Uuid::from_u128(n)), boxed: "c2VhbGVk".into() };
+fn person(person: PersonId) -> KnownPerson {
+    let sealed = Sealed { person, key: KeyId(person.0), boxed: "c2VhbGVk".into() };
     KnownPerson {
         person,
         age: Some(Age { band: AgeBand::From18To59, changes_on: None }),
