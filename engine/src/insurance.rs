@@ -55,6 +55,8 @@ pub(crate) struct Insurance {
     insurer_code: Option<OrgCode>,
     product: String,
     cover: Cover,
+    /// Whether it was ended before its time, which happens once.
+    ended: bool,
 }
 
 /// Where a cover stands.
@@ -161,6 +163,7 @@ pub(crate) fn expect(state: &mut State, hire_id: HireId) {
             insurer_code: None,
             product: String::new(),
             cover: Cover::Looked(shift),
+            ended: false,
         };
         state.insurances.insert(look_id(hire_id, index), look);
     }
@@ -260,6 +263,9 @@ pub(crate) fn decide(
             let Cover::Confirmed { from, until } = known.cover else {
                 return Err(Refusal::not_possible(it.insurance, "not in force"));
             };
+            if known.ended {
+                return Err(Refusal::not_possible(it.insurance, "ended already"));
+            }
             if !(from..until).contains(&it.at) {
                 return Err(Refusal::bad_field("at", "is not within the time of the cover"));
             }
@@ -295,9 +301,9 @@ fn apply(state: &State, it: &Apply, context: &Context<'_>) -> Result<Vec<Event>,
     let ids = state.covers.get(&it.hire).into_iter().flat_map(|it| &it.ids);
     let mut known = ids.filter_map(|id| state.insurances.get(id));
     let stands = |cover: Cover| matches!(cover, Cover::Applied | Cover::Confirmed { .. });
-    if known
-        .any(|known| stands(known.cover) && (&known.insurer, &known.product) == (&it.insurer, &it.product))
-    {
+    if known.any(|known| {
+        stands(known.cover) && !known.ended && (&known.insurer, &known.product) == (&it.insurer, &it.product)
+    }) {
         return Ok(Vec::new());
     }
     let applied = Applied {
@@ -346,6 +352,7 @@ pub(crate) fn evolve(state: &mut State, event: &InsuranceEvent, meta: &Meta) {
                 insurer_code: it.insurer_code.clone(),
                 product: it.product.clone(),
                 cover: Cover::Applied,
+                ended: false,
             };
             state.insurances.insert(it.insurance, applied);
             state.covers.entry(it.hire).or_default().ids.insert(it.insurance);
@@ -365,6 +372,7 @@ pub(crate) fn evolve(state: &mut State, event: &InsuranceEvent, meta: &Meta) {
                 && let Cover::Confirmed { from, .. } = known.cover
             {
                 known.cover = Cover::Confirmed { from, until: it.at };
+                known.ended = true;
             }
             look_again(state, it.hire, meta.time);
         }

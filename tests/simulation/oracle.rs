@@ -651,7 +651,7 @@ impl Oracle {
         );
         let of_terms = fact.name.starts_with("case.deadline_")
             && text(fact.data, "rule").is_some_and(|rule| is_of_terms(&rule));
-        if !case.is_open && !may_follow && !(of_terms && case.is_settled) {
+        if !(case.is_open || may_follow || of_terms && case.is_settled) {
             return Err(format!("12: {} of {id}, which is closed", fact.name));
         }
         case.last_event = event;
