@@ -42,6 +42,12 @@ async fn the_morning_and_its_weeks_play_to_the_end_and_every_byte_verifies() {
     let again = serve::start(&config, clock, &founding).await.unwrap();
     let replayed = again.partition.ask(|partition, _| partition.state().digest()).await.unwrap();
     assert_eq!(replayed, live, "the log replayed is what was");
+
+    let weeks_later = morning.plus_days(90).at_minute(0);
+    demo::come_to(&again, weeks_later).await.unwrap();
+    assert!(!*again.partition.clock_held.borrow(), "weeks in which no demo ran put its clock in no doubt");
+    let seen = again.partition.ask(|partition, _| partition.last_trusted()).await.unwrap();
+    assert_eq!(seen, Some(weeks_later));
     again.stop().await.unwrap();
 }
 
