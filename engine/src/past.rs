@@ -15,7 +15,6 @@ use linggong_events::hire::HireEvent;
 use linggong_events::id::{AttendanceId, EntityRef, HireId, Kind, OfferId, PostingId};
 use linggong_events::measure::Fen;
 use linggong_events::offer::OfferEvent;
-use linggong_events::posting::PostingEvent;
 use linggong_events::time::{DAY_MS, Timestamp};
 
 use crate::attendance::attendance_id;
@@ -40,19 +39,10 @@ pub(crate) fn note(state: &mut State, event: &Event, subject: EntityRef, time: T
             | OfferEvent::Withdrawn(_) => Some(time),
             OfferEvent::Made(_) => None,
         },
-        Event::Posting(event) => match event {
-            PostingEvent::Published(_) | PostingEvent::ReviewRequested(_) | PostingEvent::Changed(_) => {
-                state.postings.get(&PostingId(subject.id)).map(|it| it.starts().1)
-            }
-            PostingEvent::PlaceTold(_)
-            | PostingEvent::Flagged(_)
-            | PostingEvent::Approved(_)
-            | PostingEvent::Rejected(_)
-            | PostingEvent::Filled(_)
-            | PostingEvent::Reopened(_)
-            | PostingEvent::Withdrawn(_)
-            | PostingEvent::Expired(_) => None,
-        },
+        Event::Posting(event) => {
+            let stated = event.terms().and_then(|(posting, _)| state.postings.get(&posting));
+            stated.map(|it| it.starts().1)
+        }
         Event::Hire(event) => match event {
             HireEvent::Agreed(_) | HireEvent::Changed(_) => {
                 let hire = state.hires.get(&HireId(subject.id));

@@ -220,3 +220,22 @@ events! {
         Expired = "expired", 1, Open => { posting: PostingId, unfilled: u16 }
     }
 }
+
+impl PostingEvent {
+    /// The posting whose terms the event states, and the terms, where it states any.
+    pub fn terms(&self) -> Option<(PostingId, &PostingTerms)> {
+        match self {
+            PostingEvent::Published(it) => Some((it.posting, &it.terms)),
+            PostingEvent::ReviewRequested(it) => Some((it.posting, &it.terms)),
+            PostingEvent::Changed(it) => Some((it.posting, &it.terms)),
+            PostingEvent::PlaceTold(_)
+            | PostingEvent::Flagged(_)
+            | PostingEvent::Approved(_)
+            | PostingEvent::Rejected(_)
+            | PostingEvent::Filled(_)
+            | PostingEvent::Reopened(_)
+            | PostingEvent::Withdrawn(_)
+            | PostingEvent::Expired(_) => None,
+        }
+    }
+}

@@ -360,23 +360,12 @@ fn name(rows: &mut Rows<'_>, employer: EmployerId, name: Option<&String>) {
 }
 
 fn of_posting(rows: &mut Rows<'_>, event: &PostingEvent) {
-    let (posting, terms) = match event {
-        PostingEvent::Published(it) => (it.posting, &it.terms),
-        PostingEvent::ReviewRequested(it) => (it.posting, &it.terms),
-        PostingEvent::Changed(it) => (it.posting, &it.terms),
-        PostingEvent::PlaceTold(it) => {
-            return rows.update(POSTINGS.key().id(it.posting.0), |posted| {
-                (posted.address, posted.place) = (it.address.clone(), it.place);
-            });
-        }
-        PostingEvent::Flagged(_)
-        | PostingEvent::Approved(_)
-        | PostingEvent::Rejected(_)
-        | PostingEvent::Filled(_)
-        | PostingEvent::Reopened(_)
-        | PostingEvent::Withdrawn(_)
-        | PostingEvent::Expired(_) => return,
-    };
+    if let PostingEvent::PlaceTold(it) = event {
+        return rows.update(POSTINGS.key().id(it.posting.0), |posted| {
+            (posted.address, posted.place) = (it.address.clone(), it.place);
+        });
+    }
+    let Some((posting, terms)) = event.terms() else { return };
     let (work, address) = (terms.text.clone(), terms.address.clone());
     let (place, headcount, market) = (terms.place, terms.headcount, terms.market);
     rows.put(POSTINGS.key().id(posting.0), &Posted { work, address, place, headcount, market });

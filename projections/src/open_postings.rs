@@ -43,6 +43,18 @@ pub enum PostingState {
     Expired,
 }
 
+impl PostingState {
+    /// Whether a posting is or was offered to everybody.
+    pub fn is_public(self) -> bool {
+        match self {
+            PostingState::Open | PostingState::Filled | PostingState::Withdrawn | PostingState::Expired => {
+                true
+            }
+            PostingState::UnderReview | PostingState::Rejected => false,
+        }
+    }
+}
+
 /// A posting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PostingRow {

@@ -21,7 +21,7 @@ use linggong_projections::directory::{self, Directory};
 use linggong_projections::hiring_ledger::{HireFilter, HiringLedger};
 use linggong_projections::insured::{Insured, InsuredFilter, InsuredRow};
 use linggong_projections::morning_board::MorningBoard;
-use linggong_projections::open_postings::{OpenPostings, PostingFilter, PostingRow, PostingState};
+use linggong_projections::open_postings::{OpenPostings, PostingFilter, PostingRow};
 use linggong_projections::staff::Staff;
 use linggong_projections::timeline::Timeline;
 use linggong_projections::wage_protection_board::{Ageing, Bucket, WageFilter, WageProtectionBoard};
@@ -610,7 +610,7 @@ one!(claim, ClaimId, Cases, case_history: CaseHistories, claim, |history| histor
 /// Whether the actor may see a posting: what is or was offered is public, what waits for review is not.
 fn may_show_posting(actor: &Actor, row: &PostingRow) -> Result<(), Problem> {
     let own = Own::of(actor) == Some(Own::Employer(row.terms.employer));
-    let resource = if is_public(row) { Resource::Postings } else { Resource::Review };
+    let resource = if row.state.is_public() { Resource::Postings } else { Resource::Review };
     if own { Ok(()) } else { may_show(actor, resource, row.terms.region, None, None) }
 }
 
@@ -645,7 +645,7 @@ fn told_posting(actor: &Actor, row: &PostingRow) -> Result<Value, Problem> {
     }
     let own = Own::of(actor) == Some(Own::Employer(row.terms.employer));
     let findings = ["findings", "review_pending", "reason"];
-    let hidden: &[&str] = match (own, is_public(row)) {
+    let hidden: &[&str] = match (own, row.state.is_public()) {
         (true, false) => &[],
         (true, true) => &findings,
         (false, _) => &["home", "findings", "review_pending", "reason"],
@@ -654,14 +654,6 @@ fn told_posting(actor: &Actor, row: &PostingRow) -> Result<Value, Problem> {
         take_out(&mut told, member);
     }
     Ok(told)
-}
-
-/// Whether a posting is or was offered to everybody.
-fn is_public(row: &PostingRow) -> bool {
-    match row.state {
-        PostingState::Open | PostingState::Filled | PostingState::Withdrawn | PostingState::Expired => true,
-        PostingState::UnderReview | PostingState::Rejected => false,
-    }
 }
 
 pub(super) async fn cover(
