@@ -409,6 +409,9 @@ fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Eve
     if it.at > context.now {
         return Err(Refusal::InTheFuture { at: it.at });
     }
+    if is_days_away(&known.shift, it.at) {
+        return Err(Refusal::bad_field("at", "is days away from the shift"));
+    }
     let said = known.said.get(&by).copied().unwrap_or_default();
     match (word, said.signed_out) {
         (Word::In, Some(out)) if it.at >= out.at => {
@@ -459,15 +462,24 @@ fn place<'a>(
 ) -> Result<(AttendanceId, &'a Attendance), Refusal> {
     let hire = state.hire(hire_id)?;
     relation::check(state, actor, &Sides::of_hire(&hire.terms))?;
-    let away = |shift: &Shift| (shift.start().ms() - at.ms()).max(at.ms() - shift.end().ms()).max(0);
-    let nearest = (0..).zip(&hire.terms.shifts).min_by_key(|(_, it)| away(it)).map(|(index, _)| index);
+    let nearest = (0..).zip(&hire.terms.shifts).min_by_key(|(_, it)| away(it, at)).map(|(index, _)| index);
     let none = || Refusal::bad_field("shift", "is none of this hire");
     let id = attendance_id(hire_id, shift.or(nearest).ok_or_else(none)?);
     let known = state.attendances.get(&id).ok_or_else(none)?;
-    if away(&known.shift) > Shift::MAX_MINUTES * MINUTE_MS {
+    if is_days_away(&known.shift, at) {
         return Err(Refusal::bad_field("occurred_at", "is days away from any shift of this hire"));
     }
     Ok((id, known))
+}
+
+/// How far an instant is from a shift, in milliseconds; nothing within it.
+fn away(shift: &Shift, at: Timestamp) -> i64 {
+    (shift.start().ms() - at.ms()).max(at.ms() - shift.end().ms()).max(0)
+}
+
+/// Whether nobody can have come or gone then for that shift, as first told or as corrected.
+fn is_days_away(shift: &Shift, at: Timestamp) -> bool {
+    away(shift, at) > Shift::MAX_MINUTES * MINUTE_MS
 }
 
 pub(crate) fn evolve(state: &mut State, event: &AttendanceEvent, meta: &Meta) {

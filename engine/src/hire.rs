@@ -164,12 +164,18 @@ fn own_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&
 }
 
 /// The hire, if it is neither void nor over.
-fn live_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&'a Hire, Refusal> {
-    let hire = own_hire(state, id, context)?;
+/// Whether a hire goes on or is still to begin: what is over takes no cover.
+pub(crate) fn check_live(hire: &Hire, id: HireId) -> Result<(), Refusal> {
     match hire.stage {
-        Stage::Agreed | Stage::Started { .. } => Ok(hire),
+        Stage::Agreed | Stage::Started { .. } => Ok(()),
         Stage::Void(_) | Stage::Ended { .. } => Err(Refusal::Ended { entity: id.into() }),
     }
+}
+
+fn live_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&'a Hire, Refusal> {
+    let hire = own_hire(state, id, context)?;
+    check_live(hire, id)?;
+    Ok(hire)
 }
 
 pub(crate) fn decide(

@@ -21,7 +21,7 @@ use crate::refusal::Refusal;
 use crate::relation::{self, Sides, check_mandate};
 use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
-use crate::text;
+use crate::{hire, text};
 
 commands! {
     /// What can be asked about covers.
@@ -250,8 +250,10 @@ pub(crate) fn decide(
             Rejected { insurance, hire, worker, reason: it.reason, insurer_code }.into()
         }
         InsuranceCommand::Refuse(it) => {
-            let terms = &state.hire(it.hire)?.terms;
+            let hired = state.hire(it.hire)?;
+            let terms = &hired.terms;
             relation::check(state, context.actor, &Sides::of_hire(terms))?;
+            hire::check_live(hired, it.hire)?;
             check_mandate(state, terms.worker, context)?;
             if state.covers.get(&it.hire).is_some_and(|it| it.refused) {
                 return Ok(Vec::new());
@@ -280,8 +282,10 @@ pub(crate) fn decide(
 /// Whoever asks for cover pays, or a subsidy does; the worker, only where the worker or somebody for them asks.
 /// An employer acts on behalf of no worker, whatever mandate is claimed.
 fn apply(state: &State, it: &Apply, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let terms = &state.hire(it.hire)?.terms;
+    let hired = state.hire(it.hire)?;
+    let terms = &hired.terms;
     relation::check(state, context.actor, &Sides::of_hire(terms))?;
+    hire::check_live(hired, it.hire)?;
     text::check("insurer", &it.insurer, 100)?;
     text::check("product", &it.product, 100)?;
     if !(0..=MAX_JSON_INTEGER).contains(&it.premium.0) {
