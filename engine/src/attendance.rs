@@ -13,7 +13,6 @@ use linggong_events::id::{AttendanceId, CommandId, EventId, HireId, Kind, Worker
 use linggong_events::measure::Fen;
 use linggong_events::posting::{PayKind, PayTerms};
 use linggong_events::time::{Date, MINUTE_MS, Shift, Timestamp};
-use linggong_events::wage::WageBasis;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Actor, Context, commands};
@@ -99,7 +98,13 @@ pub fn attendance_id(hire: HireId, shift: u32) -> AttendanceId {
 
 /// Whether anybody said that the worker was there.
 pub(crate) fn was_there(state: &State, hire: HireId) -> bool {
-    words_about(state, hire).any(|said| said.signed_in.is_some() || said.signed_out.is_some())
+    attendances(state, hire).any(Attendance::is_told)
+}
+
+/// The work date of the last shift to which anybody said that the worker came.
+pub(crate) fn last_there(state: &State, hire: HireId) -> Option<Date> {
+    let there = attendances(state, hire).filter(|it| it.is_told());
+    there.map(|it| it.shift.work_date()).max()
 }
 
 /// Whether anybody said that the worker left after working.
@@ -109,12 +114,21 @@ pub(crate) fn was_worked(state: &State, hire: HireId) -> bool {
 
 /// What anybody said about any shift of a hire.
 fn words_about(state: &State, hire: HireId) -> impl Iterator<Item = &Said> {
+    attendances(state, hire).flat_map(|it| it.said.values())
+}
+
+/// The attendance of each shift of a hire.
+fn attendances(state: &State, hire: HireId) -> impl Iterator<Item = &Attendance> {
     let shifts = state.hires.get(&hire).map_or(0, |it| it.terms.shifts.len());
-    let known = (0..).take(shifts).filter_map(move |n| state.attendances.get(&attendance_id(hire, n)));
-    known.flat_map(|it| it.said.values())
+    (0..).take(shifts).filter_map(move |n| state.attendances.get(&attendance_id(hire, n)))
 }
 
 impl Attendance {
+    /// Whether anybody said that the worker came or left.
+    fn is_told(&self) -> bool {
+        self.said.values().any(|said| said.signed_in.is_some() || said.signed_out.is_some())
+    }
+
     /// The stretch that `said` asserts, once it says when work ended; a missing sign-in is the shift's start.
     fn stretch(&self, said: &Said) -> Option<(Timestamp, Timestamp)> {
         let out = said.signed_out?;
@@ -150,10 +164,10 @@ impl Attendance {
         self.presumed_at.is_some()
     }
 
-    /// The civil date on which the shift was over: its own end, or a later sign-out of anybody but the employer.
+    /// The civil date on which the shift was over: its own end, or a later sign-out by anybody who does not owe.
     pub(crate) fn completed_on(&self) -> Date {
         // Whoever owes the wage does not put off by a word the day from which it is due.
-        let others = self.said.iter().filter(|(by, _)| **by != AssertedBy::Employer);
+        let others = self.said.iter().filter(|(by, _)| !by.may_owe());
         let outs = others.filter_map(|(_, it)| it.signed_out).map(|out| self.left_on(out));
         outs.max().map_or(end_date(self.shift), |date| date.max(end_date(self.shift)))
     }
@@ -281,8 +295,11 @@ fn is_untold(state: &State, id: HireId, hire: &Hire, (index, shift): (u32, Shift
     let unpaid = pays && !state.wages.contains_key(&wage::wage_id(id, pay_kind, index));
     match hire.stage {
         Stage::Agreed | Stage::Started { .. } => unpaid || last,
-        // Of a hire that ended early, shifts that would begin later are no longer expected.
-        Stage::Ended { on } => unpaid && shift.work_date() <= on,
+        // Of a hire that ended early, shifts that would begin later are no longer expected, unless somebody came.
+        Stage::Ended { on } => {
+            let came = || state.attendances.get(&attendance_id(id, index)).is_some_and(Attendance::is_told);
+            unpaid && (shift.work_date() <= on || came())
+        }
         Stage::Void(_) => unpaid && is_contested(state, id, hire, index),
     }
 }
@@ -489,6 +506,10 @@ pub(crate) fn evolve(state: &mut State, event: &AttendanceEvent, meta: &Meta) {
                 known.words.insert(meta.id, (it.asserted_by, Word::In));
                 known.said.entry(it.asserted_by).or_default().signed_in = Some(it.at);
             }
+            // Whoever comes after the end that another stated is to be asked about that day.
+            if state.hires.get(&it.hire).is_some_and(|hire| matches!(hire.stage, Stage::Ended { .. })) {
+                look_again(state, it.hire);
+            }
         }
         AttendanceEvent::SignedOut(it) => {
             if let Some(known) = state.attendances.get_mut(&it.attendance) {
@@ -545,9 +566,9 @@ pub(crate) fn follow_up(state: &State, event: &AttendanceEvent, _: &Meta, rules:
     events.extend(hire::begun(state, known.hire, said.signed_in.unwrap_or(known.shift.start()), by));
     events.extend(contradictions);
     events.extend(overlaps(state, known, id));
-    if let Some((amount, basis)) = determine(state, known, contradicted, rules) {
-        events.extend(wage::earned(state, known, amount, basis, rules));
-    }
+    events.extend(
+        determine(state, known, contradicted, rules).and_then(|it| wage::earned(state, known, it, rules)),
+    );
     // The end comes after the wage of its shift: whoever hears of the end finds the wage on the books.
     let out = said.signed_out.filter(|_| ends_hire(state, known));
     events.extend(
@@ -658,16 +679,12 @@ fn overlaps(state: &State, known: &Attendance, id: AttendanceId) -> Vec<Event> {
     others.into_iter().map(|other| OverlapFlagged { attendance: id, hire, other, worker }.into()).collect()
 }
 
-/// What the words come to: the best of what nobody contradicts; the terms of the hire where somebody does.
+/// What the words come to: the best of what nobody contradicts; the terms of the hire where somebody does, or where
+/// whoever owes the wage alone says that it is less.
 ///
 /// A machine finds no fact between two contradicting sides. What they agreed before is the one thing that both
 /// have said; an officer adjusts it. So the result does not depend on whose words came first.
-fn determine(
-    state: &State,
-    known: &Attendance,
-    contradicted: bool,
-    rules: &RuleBook,
-) -> Option<(Fen, WageBasis)> {
+fn determine(state: &State, known: &Attendance, contradicted: bool, rules: &RuleBook) -> Option<Finding> {
     let hire = state.hires.get(&known.hire)?;
     match hire.stage {
         Stage::Agreed | Stage::Started { .. } | Stage::Ended { .. } => {}
@@ -676,16 +693,36 @@ fn determine(
             words.find_map(|(by, said)| undone_against(state, known, *by, said, tolerated(rules)))?;
         }
     }
-    let asserted: Vec<Fen> = known.said.values().filter_map(|said| known.earned(hire, said)).collect();
-    let best = *asserted.iter().max()?;
-    if !contradicted {
-        return Some((best, WageBasis::Attendance));
+    let earned = |(by, said): (&AssertedBy, &Said)| known.earned(hire, said).map(|amount| (*by, amount));
+    let asserted: Vec<(AssertedBy, Fen)> = known.said.iter().filter_map(earned).collect();
+    let best = asserted.iter().map(|(_, amount)| *amount).max()?;
+    let agreed = wage::by_terms(known.pay(hire), known.shift);
+    if contradicted {
+        return Some(match agreed {
+            Some(agreed) => Finding::Contradicted(agreed),
+            // Piece-work whose usual day nobody stated: the count that no side denies.
+            None => Finding::Attendance(asserted.iter().map(|(_, amount)| *amount).min()?),
+        });
     }
-    match wage::by_terms(known.pay(hire), known.shift) {
-        Some(amount) => Some((amount, WageBasis::HireTerms)),
-        // Piece-work whose usual day nobody stated: the count that no side denies.
-        None => asserted.iter().min().map(|least| (*least, WageBasis::Attendance)),
+    if asserted.iter().all(|(by, _)| by.may_owe()) {
+        return match agreed {
+            Some(agreed) if best < agreed => Some(Finding::Admitted(agreed)),
+            Some(_) => Some(Finding::Attendance(best)),
+            // That nothing was done is not admitted; in time the worker is asked.
+            None => (best > Fen::ZERO).then_some(Finding::Attendance(best)),
+        };
     }
+    Some(Finding::Attendance(best))
+}
+
+/// What a machine finds that a shift earned, and why.
+pub(crate) enum Finding {
+    /// By the words about it, which agree.
+    Attendance(Fen),
+    /// By the terms of the hire, for the words contradict each other.
+    Contradicted(Fen),
+    /// By the terms of the hire, for only whoever owes the wage said that it is less.
+    Admitted(Fen),
 }
 
 /// A shift is presumed to be over: its wage is due, and after the last one the hire has ended.

@@ -261,8 +261,7 @@ pub(crate) fn decide(
                 return Err(Refusal::not_possible(it.hire, "signed out of: what was worked stays worked"));
             }
             // Whoever owes the wage does not undo by a word the day of somebody who is there.
-            let owes = matches!(context.actor.role, Role::Employer | Role::CrewLeader);
-            if owes && attendance::was_there(state, it.hire) {
+            if asserted_by(context.actor).may_owe() && attendance::was_there(state, it.hire) {
                 let way = "signed in to: sign the worker out, or let the worker or the desk say so";
                 return Err(Refusal::not_possible(it.hire, way));
             }
@@ -285,6 +284,12 @@ pub(crate) fn decide(
             }
             if it.date < hire.first_start().date() {
                 return Err(Refusal::bad_field("date", "lies before the first shift"));
+            }
+            // Whoever owes the wage does not drop by a date the day of somebody who came.
+            let last_there = attendance::last_there(state, it.hire);
+            if asserted_by(context.actor).may_owe() && last_there.is_some_and(|last| it.date < last) {
+                let problem = "lies before a shift that was signed in to: name that day, or let the worker or the desk say so";
+                return Err(Refusal::bad_field("date", problem));
             }
             let (revision, supersedes, terms) = hire.stated();
             let (hire, date, basis) = (it.hire, it.date, it.basis);
@@ -780,7 +785,7 @@ pub(crate) fn contest(state: &mut State, id: HireId) {
 fn make_void(state: &mut State, id: HireId, reason: VoidReason, said_by: Option<AssertedBy>, meta: &Meta) {
     set_stage(state, id, Stage::Void(reason));
     if let Some(hire) = state.hires.get_mut(&id) {
-        hire.undone_by = said_by.filter(|by| matches!(by, AssertedBy::Employer | AssertedBy::CrewLeader));
+        hire.undone_by = said_by.filter(|by| by.may_owe());
     }
     attendance::no_longer_expect(state, id);
     insurance::no_longer_expect(state, id);

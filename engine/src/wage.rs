@@ -21,7 +21,7 @@ use linggong_events::wage::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::attendance::{self, Attendance};
+use crate::attendance::{self, Attendance, Finding};
 use crate::command::{Context, commands};
 use crate::hire::Stage;
 use crate::refusal::Refusal;
@@ -198,37 +198,36 @@ fn due_on(pay: &PayTerms, completed: Date, rules: &RuleBook) -> (Date, DeadlineT
 }
 
 /// The wage that attendance comes to, or its adjustment where the machine had found another.
-pub(crate) fn earned(
-    state: &State,
-    known: &Attendance,
-    amount: Fen,
-    basis: WageBasis,
-    rules: &RuleBook,
-) -> Vec<Event> {
-    let Some(hire) = state.hires.get(&known.hire) else { return Vec::new() };
+pub(crate) fn earned(state: &State, known: &Attendance, finding: Finding, rules: &RuleBook) -> Option<Event> {
+    let hire = state.hires.get(&known.hire)?;
+    let (amount, basis, reason) = match finding {
+        Finding::Attendance(amount) => (amount, WageBasis::Attendance, "考勤已补报"),
+        Finding::Contradicted(amount) => {
+            (amount, WageBasis::HireTerms, "考勤说法不一: 先按用工约定计, 由工作人员核定")
+        }
+        Finding::Admitted(amount) => {
+            (amount, WageBasis::HireTerms, "只有用工方说少于约定: 先按用工约定计, 待零工或工作人员说明")
+        }
+    };
     let wage = wage_id(known.hire, hire.terms.pay.pay_kind, known.index);
     let (worker, employer) = (hire.terms.worker, hire.terms.employer);
     let Some(on_books) = state.wages.get(&wage) else {
         let (due_on, trace) = due_on(&hire.terms.pay, known.completed_on(), rules);
         let (hire, date, outstanding) = (known.hire, known.shift.work_date(), amount);
-        return vec![
-            WageDue { wage, hire, worker, employer, amount, outstanding, basis, date, due_on, trace }.into(),
-        ];
+        let due = WageDue { wage, hire, worker, employer, amount, outstanding, basis, date, due_on, trace };
+        return Some(due.into());
     };
     match on_books.basis {
         // People have settled the amount: words that come later are for them to weigh.
-        WageBasis::WageSheet | WageBasis::WorkerAssertion => return Vec::new(),
+        WageBasis::WageSheet | WageBasis::WorkerAssertion => return None,
         WageBasis::Attendance | WageBasis::HireTerms => {}
     }
     if (on_books.amount, on_books.basis) == (amount, basis) {
-        return Vec::new();
+        return None;
     }
     let (hire, outstanding) = (known.hire, left(amount, on_books.paid()));
-    let reason = match basis {
-        WageBasis::HireTerms => "考勤说法不一: 先按用工约定计, 由工作人员核定",
-        WageBasis::Attendance | WageBasis::WageSheet | WageBasis::WorkerAssertion => "考勤已补报",
-    };
-    vec![Adjusted { wage, hire, worker, employer, amount, outstanding, basis, reason: reason.into() }.into()]
+    let reason = reason.into();
+    Some(Adjusted { wage, hire, worker, employer, amount, outstanding, basis, reason }.into())
 }
 
 /// The wage of a shift that nobody signed out of, unless it is on the books by somebody's word.

@@ -92,6 +92,16 @@ pub enum AssertedBy {
     Presumed,
 }
 
+impl AssertedBy {
+    /// Whether who speaks pays the wage, or may: such a word can add to what a worker is owed, never take from it alone.
+    pub const fn may_owe(self) -> bool {
+        match self {
+            AssertedBy::Employer | AssertedBy::CrewLeader => true,
+            AssertedBy::Worker | AssertedBy::Gate | AssertedBy::Desk | AssertedBy::Presumed => false,
+        }
+    }
+}
+
 /// Why a hire that had not started will not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
