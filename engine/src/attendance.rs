@@ -744,6 +744,7 @@ mod tests {
     use linggong_events::hire::Ended;
     use linggong_events::hire::HireTerms;
     use linggong_events::office::Role;
+    use linggong_events::wage::WageBasis;
 
     use super::*;
     use crate::testing::*;

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_events::case::{
     Accepted, Assigned, CaseEvent, Closed, Conclusion, Corrected, Deadline as Period, DeadlineLapsed,
-    DeadlineMet, DeadlineWarned, DirectedElsewhere, DocumentIssued, Excess, Extended, Filed, FilingProposed,
-    Mediated, MediationFailed, Refused, ReopenProposed, Reopened, ServiceMode, SettlementPaper,
-    SupplementAsked, Supplemented, claim_of_settlement, is_of_document, is_of_settlement, rule_of_document,
-    rule_of_settlement,
+    DeadlineMet, DeadlineOf, DeadlineWarned, DirectedElsewhere, DocumentIssued, Excess, Extended, Filed,
+    FilingProposed, Mediated, MediationFailed, Refused, ReopenProposed, Reopened, ServiceMode,
+    SettlementPaper, SupplementAsked, Supplemented,
 };
 use linggong_events::claim::Track;
 use linggong_events::envelope::Meta;
@@ -28,9 +27,6 @@ use crate::rules::RuleBook;
 use crate::state::{Deadline, Due, State};
 use crate::wage::Wage;
 use crate::{deadline, text};
-
-/// The deadline by which a claimant is to supply what is missing.
-const SUPPLEMENT: &str = "supplement";
 
 commands! {
     /// What can be asked about cases.
@@ -59,9 +55,9 @@ commands! {
             due: Date,
         }
         /// Approves a longer period, as the rules allow it; for a document's own date, as the officer sets it.
-        Extend = "extend", [CaseLead] => { case: CaseId, rule: String, reason: String } + optional { last_day: Date }
+        Extend = "extend", [CaseLead] => { case: CaseId, rule: DeadlineOf, reason: String } + optional { last_day: Date }
         /// Says that what a deadline was for is done.
-        MeetDeadline = "meet_deadline", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, rule: String }
+        MeetDeadline = "meet_deadline", [CaseOfficer, CaseLead, Mediator] => { case: CaseId, rule: DeadlineOf }
         /// 调解 reached terms for one claim; the paper with the claimant's consent is in the vault.
         Mediate = "mediate", [CaseOfficer, CaseLead, Mediator] => {
             case: CaseId, claim: ClaimId, amount: Fen, pay_by: Date, paper: SettlementPaper, document: EvidenceDigest,
@@ -99,7 +95,7 @@ pub(crate) struct Case {
     pub(crate) officer: Option<ActorId>,
     filing_proposed: Option<ActorId>,
     reopening_proposed: Option<(ActorId, String)>,
-    deadlines: BTreeMap<String, Running>,
+    deadlines: BTreeMap<DeadlineOf, Running>,
     documents: BTreeSet<String>,
     /// Every entry, so that a correction points at one.
     entries: BTreeSet<EventId>,
@@ -445,7 +441,8 @@ fn ask_supplement(state: &State, it: &AskSupplement, context: &Context<'_>) -> R
 fn supplement(state: &State, it: &Supplement, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let (claim, known) = waiting(state, it.claim, context)?;
     text::check("supplied", &it.supplied, text::PARAGRAPH)?;
-    let asked = |case: &CaseId| state.cases.get(case).is_some_and(|it| it.deadlines.contains_key(SUPPLEMENT));
+    let of = DeadlineOf::Supplement(it.claim);
+    let asked = |case: &CaseId| state.cases.get(case).is_some_and(|it| it.deadlines.contains_key(&of));
     let case =
         known.filter(asked).ok_or_else(|| Refusal::not_possible(it.claim, "not to be supplemented"))?;
     let received = context.occurred_at().date();
@@ -554,7 +551,7 @@ fn issue_document(state: &State, it: &IssueDocument, context: &Context<'_>) -> R
 }
 
 /// A deadline of the case that has not lapsed.
-fn running<'a>(case: &'a Case, rule: &str, context: &Context<'_>) -> Result<&'a Running, Refusal> {
+fn running<'a>(case: &'a Case, rule: &DeadlineOf, context: &Context<'_>) -> Result<&'a Running, Refusal> {
     let running =
         case.deadlines.get(rule).ok_or_else(|| Refusal::bad_field("rule", "is no deadline of this case"))?;
     let end = running.last_day.end();
@@ -569,18 +566,19 @@ fn extend(state: &State, it: &Extend, context: &Context<'_>) -> Result<Vec<Event
         return Err(Refusal::SecondOfficerNeeded);
     }
     let known = running(case, &it.rule, context)?;
-    if is_of_settlement(&it.rule) {
+    if let DeadlineOf::Settlement(_) = it.rule {
         return Err(Refusal::not_possible(it.case, "agreed by the parties: other terms are mediated"));
     }
-    let of_document = it.rule == SUPPLEMENT || is_of_document(&it.rule);
-    let deadline = match it.last_day {
-        None if of_document => {
+    let deadline = match (&it.rule, it.last_day) {
+        (of, Some(last_day)) if of.is_of_officer() => {
+            set_by_officer(of, known.trigger, last_day, context.rules)
+        }
+        (of, None) if of.is_of_officer() => {
             return Err(Refusal::bad_field("last_day", "is needed for an officer's own date"));
         }
-        Some(last_day) if of_document => set_by_officer(&it.rule, known.trigger, last_day, context.rules),
-        Some(_) => return Err(Refusal::bad_field("last_day", "is set by the rules")),
-        None if known.extended => return Err(Refusal::not_possible(it.case, "extended already")),
-        None => prolonged(context.rules, &it.rule, known.trigger)?,
+        (_, Some(_)) => return Err(Refusal::bad_field("last_day", "is set by the rules")),
+        (_, None) if known.extended => return Err(Refusal::not_possible(it.case, "extended already")),
+        (of, None) => prolonged(context.rules, &of.to_string(), known.trigger)?,
     };
     if deadline.last_day <= known.last_day {
         return Err(Refusal::bad_field("last_day", "is not later than it was"));
@@ -596,9 +594,9 @@ fn extend(state: &State, it: &Extend, context: &Context<'_>) -> Result<Vec<Event
     Ok(vec![extended.into()])
 }
 
-fn set_by_officer(rule: &str, trigger: Date, last_day: Date, rules: &RuleBook) -> Period {
+fn set_by_officer(rule: &DeadlineOf, trigger: Date, last_day: Date, rules: &RuleBook) -> Period {
     let trace = DeadlineTrace {
-        rule: rule.to_owned(),
+        rule: rule.to_string(),
         citation: "承办机关指定期限".into(),
         packs: rules.names().to_vec(),
         trigger,
@@ -608,11 +606,11 @@ fn set_by_officer(rule: &str, trigger: Date, last_day: Date, rules: &RuleBook) -
         // It rests on the officer's own act, not on a row that somebody would have to read.
         verified: true,
     };
-    Period { rule: rule.to_owned(), last_day, safe_day: last_day, trace }
+    Period { rule: rule.clone(), last_day, safe_day: last_day, trace }
 }
 
 fn meet_deadline(state: &State, it: &MeetDeadline, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
-    let last_day = if is_of_settlement(&it.rule) {
+    let last_day = if let DeadlineOf::Settlement(_) = it.rule {
         // Terms are kept or not also after the case was closed on them.
         let case = state.case(it.case)?;
         check_officer(state, it.case, case, context.actor)?;
@@ -623,7 +621,7 @@ fn meet_deadline(state: &State, it: &MeetDeadline, context: &Context<'_>) -> Res
         let (case, ..) = state.open_case(it.case, context.actor)?;
         running(case, &it.rule, context)?.last_day
     };
-    let claim = claim_of_settlement(&it.rule);
+    let claim = it.rule.claim();
     Ok(vec![DeadlineMet { case: it.case, rule: it.rule.clone(), last_day, claim }.into()])
 }
 
@@ -764,7 +762,6 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                 let parties = (it.office, it.worker, it.employer);
                 answer(state, it.case, *claim, parties, Answer::Accepted);
             }
-            stop(state, it.case, SUPPLEMENT);
             change(state, it.case, |case| case.stage = Stage::Accepted { track: it.track, filed: false });
             state.take_number(it.office, SeriesKind::Acceptance, today.civil().year());
             for period in &it.deadlines {
@@ -773,22 +770,21 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
         }
         CaseEvent::Refused(it) => {
             answer(state, it.case, it.claim, (it.office, it.worker, it.employer), Answer::Refused);
-            stop(state, it.case, SUPPLEMENT);
             change(state, it.case, |case| case.stage = Stage::TurnedAway);
             state.take_number(it.office, SeriesKind::Refusal, today.civil().year());
         }
         CaseEvent::SupplementAsked(it) => {
             answer(state, it.case, it.claim, (it.office, it.worker, it.employer), Answer::Awaited);
-            run(state, it.case, SUPPLEMENT, (today, it.due, true), &it.warn_days, meta.time);
+            let of = DeadlineOf::Supplement(it.claim);
+            run(state, it.case, &of, (today, it.due, true), &it.warn_days, meta.time);
         }
         CaseEvent::Supplemented(it) => {
-            stop(state, it.case, SUPPLEMENT);
+            await_supplement_no_more(state, it.claim);
             claim::supplemented(state, it);
         }
         CaseEvent::DirectedElsewhere(it) => {
             let parties = (it.office, it.worker, it.employer);
             answer(state, it.case, it.claim, parties, Answer::DirectedElsewhere);
-            stop(state, it.case, SUPPLEMENT);
             change(state, it.case, |case| case.stage = Stage::TurnedAway);
         }
         CaseEvent::FilingProposed(it) => {
@@ -813,7 +809,14 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
             });
             if let Some(due) = it.due {
                 let dates = (it.served_at.date(), due, true);
-                run(state, it.case, &rule_of_document(&it.number), dates, &it.warn_days, meta.time);
+                run(
+                    state,
+                    it.case,
+                    &DeadlineOf::Document(it.number.clone()),
+                    dates,
+                    &it.warn_days,
+                    meta.time,
+                );
             }
         }
         CaseEvent::Extended(it) => {
@@ -827,9 +830,9 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
         }
         CaseEvent::DeadlineMet(it) => {
             stop(state, it.case, &it.rule);
-            change(state, it.case, |case| {
-                case.agreed.retain(|claim, _| rule_of_settlement(*claim) != it.rule)
-            });
+            if let DeadlineOf::Settlement(claim) = it.rule {
+                change(state, it.case, |case| _ = case.agreed.remove(&claim));
+            }
         }
         CaseEvent::DeadlineWarned(it) => {
             let warn_at =
@@ -853,7 +856,8 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                 case.filing_proposed = None;
             });
             // What closes a case as settled is a promise, which is kept or broken afterwards.
-            let outlives = |rule: &str| it.conclusion == Conclusion::Settled && is_of_settlement(rule);
+            let settled = it.conclusion == Conclusion::Settled;
+            let outlives = |rule: &DeadlineOf| settled && matches!(rule, DeadlineOf::Settlement(_));
             for rule in rules_of(state, it.case).into_iter().filter(|rule| !outlives(rule)) {
                 halt(state, it.case, &rule);
             }
@@ -896,6 +900,10 @@ fn answer(
     (office, worker, employer): (OfficeId, WorkerId, EmployerId),
     answer: Answer,
 ) {
+    await_supplement_no_more(state, claim);
+    if state.claims.get(&claim).is_some_and(|it| it.case != Some(id)) {
+        leave(state, claim);
+    }
     let case = state.cases.entry(id).or_insert_with(|| opened(office, worker, employer));
     case.claims.insert(claim);
     if let Some(known) = state.claims.get_mut(&claim) {
@@ -916,15 +924,32 @@ fn agree(state: &mut State, it: &Mediated, meta: &Meta) {
         case.agreed.insert(it.claim, Agreed { amount: it.amount, before });
     });
     let dates = (meta.time.date(), it.pay_by, true);
-    run(state, it.case, &rule_of_settlement(it.claim), dates, &it.warn_days, meta.time);
+    run(state, it.case, &DeadlineOf::Settlement(it.claim), dates, &it.warn_days, meta.time);
 }
 
 /// The terms of a claim are replaced, or the claimant asks for nothing any more.
 pub(crate) fn await_terms_no_more(state: &mut State, claim: ClaimId) {
     let Some(case) = state.claims.get(&claim).and_then(|it| it.case) else { return };
-    stop(state, case, &rule_of_settlement(claim));
+    stop(state, case, &DeadlineOf::Settlement(claim));
     change(state, case, |case| {
         case.agreed.remove(&claim);
+    });
+}
+
+/// What a claim lacked was supplied, or is asked for no more.
+fn await_supplement_no_more(state: &mut State, claim: ClaimId) {
+    let Some(case) = state.claims.get(&claim).and_then(|it| it.case) else { return };
+    stop(state, case, &DeadlineOf::Supplement(claim));
+}
+
+/// A claim goes on elsewhere, or not at all: a case that has not taken it on ends with it.
+pub(crate) fn leave(state: &mut State, claim: ClaimId) {
+    await_supplement_no_more(state, claim);
+    let Some(case) = state.claims.get(&claim).and_then(|it| it.case) else { return };
+    change(state, case, |case| {
+        if case.stage == Stage::Supplementing {
+            case.stage = Stage::TurnedAway;
+        }
     });
 }
 
@@ -947,7 +972,7 @@ pub(crate) fn terms_kept(state: &State, wage: WageId) -> Vec<Event> {
         let case_id = claim.case?;
         let case = state.cases.get(&case_id)?;
         let agreed = case.agreed.get(id)?;
-        let rule = rule_of_settlement(*id);
+        let rule = DeadlineOf::Settlement(*id);
         let awaited = case.deadlines.get(&rule).filter(|it| it.lapses_at.is_some())?;
         let is_paid = agreed.unpaid(state) == Fen::ZERO && claim.in_dispute(state) == Fen::ZERO;
         is_paid
@@ -962,11 +987,11 @@ fn change(state: &mut State, id: CaseId, change: impl FnOnce(&mut Case)) {
     }
 }
 
-fn running_mut<'a>(state: &'a mut State, id: CaseId, rule: &str) -> Option<&'a mut Running> {
+fn running_mut<'a>(state: &'a mut State, id: CaseId, rule: &DeadlineOf) -> Option<&'a mut Running> {
     state.cases.get_mut(&id)?.deadlines.get_mut(rule)
 }
 
-fn rules_of(state: &State, id: CaseId) -> Vec<String> {
+fn rules_of(state: &State, id: CaseId) -> Vec<DeadlineOf> {
     state.cases.get(&id).map(|case| case.deadlines.keys().cloned().collect()).unwrap_or_default()
 }
 
@@ -979,7 +1004,7 @@ fn dates_of(period: &Period) -> (Date, Date, bool) {
 fn run(
     state: &mut State,
     id: CaseId,
-    rule: &str,
+    rule: &DeadlineOf,
     (trigger, last_day, vouched): (Date, Date, bool),
     warn_days: &[u16],
     now: Timestamp,
@@ -996,12 +1021,12 @@ fn run(
         extended: false,
         lapsed: false,
     };
-    case.deadlines.insert(rule.to_owned(), running);
+    case.deadlines.insert(rule.clone(), running);
     go_on(state, id, rule, now);
 }
 
 /// A deadline that has not lapsed warns and lapses from now on.
-fn go_on(state: &mut State, id: CaseId, rule: &str, now: Timestamp) {
+fn go_on(state: &mut State, id: CaseId, rule: &DeadlineOf, now: Timestamp) {
     let Some(running) = running_mut(state, id, rule).filter(|running| !running.lapsed) else { return };
     let last_day = running.last_day;
     let lapses_at = running.vouched.then(|| last_day.end().plus_ms(1));
@@ -1010,27 +1035,27 @@ fn go_on(state: &mut State, id: CaseId, rule: &str, now: Timestamp) {
     let warn_at: BTreeSet<Timestamp> = warnings.filter(|at| *at > now).collect();
     (running.warn_at, running.lapses_at) = (warn_at.clone(), lapses_at);
     for at in warn_at {
-        state.expect_by(at, id, Due::CaseWarned(rule.to_owned()));
+        state.expect_by(at, id, Due::CaseWarned(rule.clone()));
     }
     if let Some(at) = lapses_at {
-        state.expect_by(at, id, Due::CaseLapsed(rule.to_owned()));
+        state.expect_by(at, id, Due::CaseLapsed(rule.clone()));
     }
 }
 
 /// A deadline neither warns nor lapses any more; what it was stays known.
-fn halt(state: &mut State, id: CaseId, rule: &str) {
+fn halt(state: &mut State, id: CaseId, rule: &DeadlineOf) {
     let Some(running) = running_mut(state, id, rule) else { return };
     let (warn_at, lapses_at) = (std::mem::take(&mut running.warn_at), running.lapses_at.take());
     for at in warn_at {
-        state.expect_not(at, id, Due::CaseWarned(rule.to_owned()));
+        state.expect_not(at, id, Due::CaseWarned(rule.clone()));
     }
     if let Some(at) = lapses_at {
-        state.expect_not(at, id, Due::CaseLapsed(rule.to_owned()));
+        state.expect_not(at, id, Due::CaseLapsed(rule.clone()));
     }
 }
 
 /// What the deadline was for is done.
-fn stop(state: &mut State, id: CaseId, rule: &str) {
+fn stop(state: &mut State, id: CaseId, rule: &DeadlineOf) {
     halt(state, id, rule);
     change(state, id, |case| {
         case.deadlines.remove(rule);
@@ -1039,23 +1064,16 @@ fn stop(state: &mut State, id: CaseId, rule: &str) {
 
 pub(crate) fn due(state: &State, deadline: &Deadline, _: &RuleBook) -> Vec<Event> {
     let case = CaseId(deadline.entity.id);
-    let last_day = |rule: &str| Some(state.cases.get(&case)?.deadlines.get(rule)?.last_day);
+    let last_day = |rule: &DeadlineOf| Some(state.cases.get(&case)?.deadlines.get(rule)?.last_day);
     let event = match &deadline.due {
         Due::CaseWarned(rule) => last_day(rule).map(|last_day| {
-            DeadlineWarned { case, rule: rule.clone(), last_day, claim: claim_of_settlement(rule) }.into()
+            DeadlineWarned { case, rule: rule.clone(), last_day, claim: rule.claim() }.into()
         }),
         Due::CaseLapsed(rule) => {
-            let terms = claim_of_settlement(rule).and_then(|it| state.cases.get(&case)?.agreed.get(&it));
+            let terms = rule.claim().and_then(|it| state.cases.get(&case)?.agreed.get(&it));
             let unpaid = terms.map(|it| it.unpaid(state));
             last_day(rule).map(|last_day| {
-                DeadlineLapsed {
-                    case,
-                    rule: rule.clone(),
-                    last_day,
-                    claim: claim_of_settlement(rule),
-                    unpaid,
-                }
-                .into()
+                DeadlineLapsed { case, rule: rule.clone(), last_day, claim: rule.claim(), unpaid }.into()
             })
         }
         Due::OfferExpires
@@ -1127,7 +1145,7 @@ mod tests {
         let then = given.by(officer()).when(accept(claim));
         let Event::Case(CaseEvent::Accepted(it)) = then.first().event else { panic!() };
         assert_eq!(it.number, "历下受〔2026〕第1号");
-        assert_eq!(it.deadlines.iter().map(|it| it.rule.as_str()).collect::<Vec<_>>(), ["sup.accept"]);
+        assert_eq!(it.deadlines.iter().map(|it| it.rule.to_string()).collect::<Vec<_>>(), ["sup.accept"]);
         let given = then.then(["case.accepted", "case.deadline_met"]);
         assert!(!expects(&given.state, it.case));
         assert!(given.state.next_number(OFFICE, SeriesKind::Acceptance, 2026).unwrap().contains("第2号"));
@@ -1224,7 +1242,7 @@ mod tests {
         let confirmed = given.by(lead()).when(ConfirmFiling { case });
         let Event::Case(CaseEvent::Filed(it)) = confirmed.first().event else { panic!() };
         assert_eq!(
-            (it.number.as_str(), it.deadlines[0].rule.as_str()),
+            (it.number.as_str(), it.deadlines[0].rule.to_string().as_str()),
             ("历下监〔2026〕第1号", "sup.investigate")
         );
         confirmed.given().when(ConfirmFiling { case }).then_refused("nothing_proposed");

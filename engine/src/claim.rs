@@ -469,6 +469,7 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
             }
         }
         ClaimEvent::Referred(it) => {
+            case::leave(state, it.claim);
             change(state, it.claim, |claim| {
                 (claim.office, claim.held_since) = (it.to, meta.time.date());
                 claim.answer_since = claim.held_since;
@@ -492,6 +493,7 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
 
 fn end(state: &mut State, id: ClaimId) {
     answered(state, id);
+    case::leave(state, id);
     change(state, id, |claim| claim.ended = true);
 }
 

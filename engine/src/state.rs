@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use linggong_events::case::DeadlineOf;
 use linggong_events::codec::digest_of_whole;
 use linggong_events::commit::Digest;
 use linggong_events::envelope::{Envelope, Meta};
@@ -125,9 +126,9 @@ pub enum Due {
     /// The office that holds a claim did not answer.
     ClaimUnanswered,
     /// A case's deadline comes near.
-    CaseWarned(String),
+    CaseWarned(DeadlineOf),
     /// A case's deadline passed.
-    CaseLapsed(String),
+    CaseLapsed(DeadlineOf),
 }
 
 impl Due {

@@ -1,5 +1,7 @@
 //! 案件: what an office does about claims, with its deadlines.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +17,8 @@ use crate::time::{Date, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deadline {
-    /// The row of the rule pack: `sup.investigate`.
-    pub rule: String,
+    /// What sets it: a row of the rule pack, such as `sup.investigate`.
+    pub rule: DeadlineOf,
     /// The last day.
     pub last_day: Date,
     /// The working day before it where the period is one of natural days: the date to be safe by.
@@ -25,34 +27,77 @@ pub struct Deadline {
     pub trace: DeadlineTrace,
 }
 
-/// The rule under which a case's deadlines name the date that a document sets.
-pub fn rule_of_document(number: &str) -> String {
-    format!("{DOCUMENT}{number}")
+/// What sets a deadline of a case; written as one word, such as `sup.investigate` or `settlement:<claim>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum DeadlineOf {
+    /// A row of the rule pack.
+    Row(String),
+    /// The date that a document sets, by its number.
+    Document(String),
+    /// The day by which the claimant is to supply what a claim lacks.
+    Supplement(ClaimId),
+    /// The day by which the terms agreed on for a claim are to be paid: it outlives a case closed as settled.
+    Settlement(ClaimId),
 }
 
-/// Whether a deadline is the date that a document sets.
-pub fn is_of_document(rule: &str) -> bool {
-    rule.starts_with(DOCUMENT)
+impl DeadlineOf {
+    const DOCUMENT: &str = "document:";
+    const SUPPLEMENT: &str = "supplement:";
+    const SETTLEMENT: &str = "settlement:";
+
+    /// The claim that it is about, where it is about one.
+    pub fn claim(&self) -> Option<ClaimId> {
+        match self {
+            DeadlineOf::Supplement(claim) | DeadlineOf::Settlement(claim) => Some(*claim),
+            DeadlineOf::Row(_) | DeadlineOf::Document(_) => None,
+        }
+    }
+
+    /// Whether an officer sets the day, as no rule and no party does.
+    pub fn is_of_officer(&self) -> bool {
+        match self {
+            DeadlineOf::Document(_) | DeadlineOf::Supplement(_) => true,
+            DeadlineOf::Row(_) | DeadlineOf::Settlement(_) => false,
+        }
+    }
 }
 
-const DOCUMENT: &str = "document:";
-
-/// The rule under which a case's deadlines name the day by which agreed terms are to be paid.
-pub fn rule_of_settlement(claim: ClaimId) -> String {
-    format!("{SETTLEMENT}{}", claim.0)
+impl fmt::Display for DeadlineOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeadlineOf::Row(row) => f.write_str(row),
+            DeadlineOf::Document(number) => write!(f, "{}{number}", Self::DOCUMENT),
+            DeadlineOf::Supplement(claim) => write!(f, "{}{}", Self::SUPPLEMENT, claim.0),
+            DeadlineOf::Settlement(claim) => write!(f, "{}{}", Self::SETTLEMENT, claim.0),
+        }
+    }
 }
 
-/// The claim whose agreed terms a deadline is the day of.
-pub fn claim_of_settlement(rule: &str) -> Option<ClaimId> {
-    uuid::Uuid::try_parse(rule.strip_prefix(SETTLEMENT)?).ok().map(ClaimId)
+impl From<String> for DeadlineOf {
+    /// What is written in no other way is a row, so that every text reads back as it was.
+    fn from(text: String) -> DeadlineOf {
+        let claim = |of: &str| uuid::Uuid::try_parse(text.strip_prefix(of)?).ok().map(ClaimId);
+        let settlement = || claim(Self::SETTLEMENT).map(DeadlineOf::Settlement);
+        let supplement = || claim(Self::SUPPLEMENT).map(DeadlineOf::Supplement);
+        let document = || text.strip_prefix(Self::DOCUMENT).map(|it| DeadlineOf::Document(it.to_owned()));
+        let found = settlement().or_else(supplement).or_else(document);
+        found.filter(|it| it.to_string() == text).unwrap_or(DeadlineOf::Row(text))
+    }
 }
 
-/// Whether a deadline is the day by which agreed terms are to be paid: it outlives a case closed as settled.
-pub fn is_of_settlement(rule: &str) -> bool {
-    rule.starts_with(SETTLEMENT)
+impl From<&str> for DeadlineOf {
+    fn from(text: &str) -> DeadlineOf {
+        text.to_owned().into()
+    }
 }
 
-const SETTLEMENT: &str = "settlement:";
+impl From<DeadlineOf> for String {
+    fn from(it: DeadlineOf) -> String {
+        it.to_string()
+    }
+}
 
 /// How a document was served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -169,17 +214,17 @@ events! {
             warn_days: Vec<u16>,
         }
         /// What the deadline was for has been done in time.
-        DeadlineMet = "deadline_met", 1, Never => { case: CaseId, rule: String, last_day: Date } + optional {
+        DeadlineMet = "deadline_met", 1, Never => { case: CaseId, rule: DeadlineOf, last_day: Date } + optional {
             /// Whose terms, where it is the day of agreed ones.
             claim: ClaimId,
         }
         /// A deadline comes near.
-        DeadlineWarned = "deadline_warned", 1, Never => { case: CaseId, rule: String, last_day: Date } + optional {
+        DeadlineWarned = "deadline_warned", 1, Never => { case: CaseId, rule: DeadlineOf, last_day: Date } + optional {
             /// Whose terms, where it is the day of agreed ones.
             claim: ClaimId,
         }
         /// A deadline passed; this opens a right, it never closes a case.
-        DeadlineLapsed = "deadline_lapsed", 1, Never => { case: CaseId, rule: String, last_day: Date } + optional {
+        DeadlineLapsed = "deadline_lapsed", 1, Never => { case: CaseId, rule: DeadlineOf, last_day: Date } + optional {
             /// Whose terms, where it is the day of agreed ones.
             claim: ClaimId,
             /// What of them was not paid by then.

@@ -206,7 +206,7 @@ impl ClaimReceipt {
                 None => format!("{}; {}", it.last_day, word("set_by_officer", lang)),
             };
             let state = code("screens", "DeadlineState", &it.state, lang).unwrap_or_default();
-            lines.push((it.rule.clone(), format!("{content}; {state}")));
+            lines.push((crate::glossary::deadline(&it.rule, lang), format!("{content}; {state}")));
         }
         lines
     }

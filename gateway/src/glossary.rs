@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use linggong_events::case::DeadlineOf;
+
 const SOURCE: &str = include_str!("../../docs/glossary.md");
 
 /// The language of a text for people.
@@ -40,6 +42,17 @@ pub fn label(section: &str, key: &str, lang: Lang) -> Option<&'static str> {
         Lang::Zh => row[0],
         Lang::En => row[1],
     })
+}
+
+/// What a deadline of a case is for: a row of the rule pack by its name, else in words.
+pub fn deadline(of: &DeadlineOf, lang: Lang) -> String {
+    let word = |key| label("screens", key, lang).unwrap_or(key);
+    match of {
+        DeadlineOf::Row(row) => row.clone(),
+        DeadlineOf::Document(number) => format!("{} {number}", word("DeadlineOf.document")),
+        DeadlineOf::Supplement(_) => word("DeadlineOf.supplement").to_owned(),
+        DeadlineOf::Settlement(_) => word("DeadlineOf.settlement").to_owned(),
+    }
 }
 
 /// The language that an `Accept-Language` asks for: English where it comes before Chinese, else Chinese.

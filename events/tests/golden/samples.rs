@@ -965,21 +965,21 @@ fn of_disputes() -> Vec<Event> {
         .into(),
         case::DeadlineMet {
             case,
-            rule: case::rule_of_settlement(a_claim(2)),
+            rule: case::DeadlineOf::Settlement(a_claim(2)),
             last_day: day("2026-12-31"),
             claim: Some(a_claim(2)),
         }
         .into(),
         case::DeadlineWarned {
             case,
-            rule: case::rule_of_settlement(a_claim(2)),
+            rule: case::DeadlineOf::Settlement(a_claim(2)),
             last_day: day("2026-12-31"),
             claim: Some(a_claim(2)),
         }
         .into(),
         case::DeadlineLapsed {
             case,
-            rule: case::rule_of_settlement(a_claim(2)),
+            rule: case::DeadlineOf::Settlement(a_claim(2)),
             last_day: day("2026-12-31"),
             claim: Some(a_claim(2)),
             unpaid: Some(Fen(2_500)),

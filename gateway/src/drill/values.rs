@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use linggong_events::case::{is_of_settlement, rule_of_settlement};
+use linggong_events::case::DeadlineOf;
 use linggong_events::commit::Digest;
 use linggong_events::id::{ActorId, ClaimId, CommandId, EntityRef, Kind, new_id};
 use linggong_events::measure::Fen;
@@ -192,11 +192,11 @@ impl Form {
                 Some("Timestamp") => text.parse().map_or_else(|_| quote(text), |at| names.show_time(at)),
                 Some("EventId") => names.show_event(text),
                 Some("ActorId") => names.show_actor(text),
+                Some("DeadlineOf") | None => names.show_text(text),
                 Some(type_name) => match (entity_kind(type_name), Uuid::try_parse(text)) {
                     (Some(kind), Ok(id)) => names.name_of(EntityRef { kind, id }),
                     (Some(_), Err(_)) | (None, _) => quote(text),
                 },
-                None => names.show_text(text),
             },
             Value::Array(items) => {
                 let item = typed.get("items").unwrap_or(&Value::Null);
@@ -496,21 +496,24 @@ impl Names {
         format!("{}:{event}#{nth}", self.name_of(subject))
     }
 
-    /// A text; of the rule of agreed terms, by the name of the claim.
+    /// A text; a deadline about a claim by the name of the claim.
     fn show_text(&mut self, text: &str) -> String {
-        let claim = is_of_settlement(text).then(|| text.rsplit_once(':')).flatten();
-        match claim.and_then(|(rule, id)| Some((rule, Uuid::try_parse(id).ok()?))) {
-            Some((rule, id)) => format!("{rule}:{}", self.name_of(EntityRef { kind: Kind::Claim, id })),
-            None => quote(text),
-        }
+        let Some(claim) = DeadlineOf::from(text).claim() else { return quote(text) };
+        let of = text.split_once(':').map_or(text, |(of, _)| of);
+        format!("{of}:{}", self.name_of(claim.into()))
     }
 
-    /// A text; `sha256(words)` is the digest of the words, `pack(name)` that of a pack, and what follows the rule of
-    /// agreed terms the name of a claim.
+    /// A text; `sha256(words)` is the digest of the words, `pack(name)` that of a pack, and a deadline about a claim
+    /// is followed by the name of the claim.
     fn text(&self, text: &str) -> Result<String, String> {
-        if let Some((_, name)) = text.split_once(':').filter(|_| is_of_settlement(text)) {
+        type Of = fn(ClaimId) -> DeadlineOf;
+        let about_claims: [(&str, Of); 2] =
+            [("settlement", DeadlineOf::Settlement), ("supplement", DeadlineOf::Supplement)];
+        if let Some((of, name)) = text.split_once(':')
+            && let Some((_, deadline)) = about_claims.into_iter().find(|(word, _)| *word == of)
+        {
             let claim = self.get(name).ok_or_else(|| format!("`{name}` is no claim of this scenario"))?;
-            return Ok(rule_of_settlement(ClaimId(claim.id)));
+            return Ok(deadline(ClaimId(claim.id)).to_string());
         }
         let within = |open: &str| text.strip_prefix(open).and_then(|it| it.strip_suffix(')'));
         if let Some(words) = within("sha256(") {

@@ -1,6 +1,6 @@
 //! How claims and cases become what their events say.
 
-use linggong_events::case::{CaseEvent, Conclusion, is_of_settlement, rule_of_document, rule_of_settlement};
+use linggong_events::case::{CaseEvent, Conclusion, DeadlineOf};
 use linggong_events::claim::ClaimEvent;
 use linggong_events::envelope::Meta;
 use linggong_events::id::{CaseId, ClaimId, EntityRef, EventId, Kind, OfficeId};
@@ -96,11 +96,15 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
                 recorded_at: meta.time,
             });
         }),
-        ClaimEvent::Referred(it) => change_claim(rows, meta, it.claim, |row| {
-            row.state = ClaimState::Referred;
-            (row.office, row.region) = (it.to, it.to_region);
-            (row.answer_by, row.unanswered) = (it.answer_by.as_ref().map(|it| it.last_day), false);
-        }),
+        ClaimEvent::Referred(it) => {
+            leave_case(rows, meta, it.claim, None);
+            change_claim(rows, meta, it.claim, |row| {
+                row.state = ClaimState::Referred;
+                (row.office, row.region) = (it.to, it.to_region);
+                (row.answer_by, row.unanswered) = (it.answer_by.as_ref().map(|it| it.last_day), false);
+                row.case = None;
+            });
+        }
         ClaimEvent::Unanswered(it) => change_claim(rows, meta, it.claim, |row| row.unanswered = true),
         ClaimEvent::AmountChanged(it) => {
             change_claim(rows, meta, it.claim, |row| {
@@ -109,12 +113,16 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
             sum_up(rows, meta, it.claim);
         }
         ClaimEvent::Withdrawn(it) => {
+            leave_case(rows, meta, it.claim, None);
             change_claim(rows, meta, it.claim, |row| row.state = ClaimState::Withdrawn);
             if let Some(case) = rows.get(&claim(it.claim)).and_then(|row| row.case) {
-                change_case(rows, meta, case, |row| row.supersede(meta, &rule_of_settlement(it.claim)));
+                change_case(rows, meta, case, |row| {
+                    row.end_running(meta, &DeadlineOf::Settlement(it.claim), DeadlineState::Superseded)
+                });
             }
         }
         ClaimEvent::Closed(it) => {
+            leave_case(rows, meta, it.claim, None);
             change_claim(rows, meta, it.claim, |row| {
                 row.state = ClaimState::Closed;
                 row.outcome = Some(it.outcome);
@@ -133,6 +141,7 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
     match event {
         CaseEvent::Accepted(it) => {
             for id in &it.claims {
+                leave_case(rows, meta, *id, Some(it.case));
                 change_claim(rows, meta, *id, |row| {
                     row.state = ClaimState::Accepted;
                     row.case = Some(it.case);
@@ -147,7 +156,9 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
                 row.track = Some(it.track);
                 row.claims.clone_from(&it.claims);
                 // What was to be supplied has been: the office took the case on.
-                row.turn_deadlines(DeadlineState::Running, DeadlineState::Met, Some(meta.position));
+                for claim in &it.claims {
+                    row.end_running(meta, &DeadlineOf::Supplement(*claim), DeadlineState::Met);
+                }
                 it.deadlines.iter().for_each(|deadline| row.set_deadline(meta, deadline, None));
             });
             if let Some(id) = it.claims.first() {
@@ -171,14 +182,16 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
             let (case, claim) = (CaseState::SupplementAsked, ClaimState::SupplementAsked);
             turn_down(rows, meta, (it.case, it.claim, it.office), case, claim, |row| {
                 row.reason = Some(it.missing.clone());
-                row.set_officers_date(meta, "supplement".to_owned(), it.due);
+                row.set_officers_date(meta, DeadlineOf::Supplement(it.claim), it.due);
             });
         }
         CaseEvent::Supplemented(it) => {
             let (case, claim) = (CaseState::Supplemented, ClaimState::Supplemented);
+            change_case(rows, meta, it.case, |row| {
+                row.end_running(meta, &DeadlineOf::Supplement(it.claim), DeadlineState::Met);
+            });
             turn_down(rows, meta, (it.case, it.claim, it.office), case, claim, |row| {
                 row.reason = Some(it.supplied.clone());
-                row.turn_deadlines(DeadlineState::Running, DeadlineState::Met, Some(meta.position));
             });
             change_claim(rows, meta, it.claim, |row| {
                 (row.answer_by, row.unanswered) = (it.answer_by.as_ref().map(|it| it.last_day), false);
@@ -200,7 +213,7 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
         CaseEvent::Assigned(it) => change_case(rows, meta, it.case, |row| row.officer = Some(it.officer)),
         CaseEvent::DocumentIssued(it) => change_case(rows, meta, it.case, |row| {
             if let Some(due) = it.due {
-                row.set_officers_date(meta, rule_of_document(&it.number), due);
+                row.set_officers_date(meta, DeadlineOf::Document(it.number.clone()), due);
             }
             row.documents.push(Document {
                 document: it.document.clone(),
@@ -226,8 +239,8 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
         }),
         CaseEvent::Mediated(it) => change_case(rows, meta, it.case, |row| {
             row.state = CaseState::Mediated;
-            let rule = rule_of_settlement(it.claim);
-            row.supersede(meta, &rule);
+            let rule = DeadlineOf::Settlement(it.claim);
+            row.end_running(meta, &rule, DeadlineState::Superseded);
             if it.is_awaited(meta.time) {
                 row.set_officers_date(meta, rule, it.pay_by);
             }
@@ -257,7 +270,8 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
             row.reason = Some(it.reason.clone());
             row.outstanding = it.outstanding;
             row.closed_at = Some(meta.time);
-            let outlives = |rule: &str| it.conclusion == Conclusion::Settled && is_of_settlement(rule);
+            let settled = it.conclusion == Conclusion::Settled;
+            let outlives = |rule: &DeadlineOf| settled && matches!(rule, DeadlineOf::Settlement(_));
             for deadline in row.deadlines.iter_mut().filter(|it| it.state == DeadlineState::Running) {
                 if !outlives(&deadline.rule) {
                     (deadline.state, deadline.ended_by) = (DeadlineState::Discharged, Some(meta.position));
@@ -320,9 +334,23 @@ fn turn_down(
         if !row.claims.contains(&claim_id) {
             row.claims.push(claim_id);
         }
+        // The office says something else now than what it asked for.
+        row.end_running(meta, &DeadlineOf::Supplement(claim_id), DeadlineState::Superseded);
         change(row);
     });
     sum_up(rows, meta, claim_id);
+}
+
+/// A claim goes on in the case `to`, elsewhere, or not at all: a case that has not taken it on ends with it.
+fn leave_case(rows: &mut Rows<'_>, meta: &Meta, id: ClaimId, to: Option<CaseId>) {
+    let left = rows.get(&claim(id)).and_then(|row| row.case);
+    let Some(left) = left.filter(|left| Some(*left) != to) else { return };
+    change_case(rows, meta, left, |row| {
+        row.end_running(meta, &DeadlineOf::Supplement(id), DeadlineState::Superseded);
+        if let CaseState::SupplementAsked | CaseState::Supplemented = row.state {
+            row.state = CaseState::Discontinued;
+        }
+    });
 }
 
 fn propose(rows: &mut Rows<'_>, meta: &Meta, id: CaseId, what: Proposed, reason: &str) {

@@ -1,6 +1,6 @@
 //! What the histories of claims and cases show.
 
-use linggong_events::case::{Conclusion, Deadline, ServiceMode, SettlementPaper};
+use linggong_events::case::{Conclusion, Deadline, DeadlineOf, ServiceMode, SettlementPaper};
 use linggong_events::claim::{ClaimItem, ClaimOutcome, ExternalRef, Track};
 use linggong_events::codec::as_written;
 use linggong_events::envelope::{Channel, Filed, Meta};
@@ -184,6 +184,8 @@ pub enum CaseState {
     Refused,
     /// 已告知他处.
     DirectedElsewhere,
+    /// 终止办理: before it was accepted, its claim was withdrawn, closed, referred or taken on in another case.
+    Discontinued,
     /// 已受理.
     Accepted,
     /// 已立案.
@@ -206,7 +208,10 @@ impl CaseState {
             | CaseState::Filed
             | CaseState::Mediated
             | CaseState::MediationFailed => true,
-            CaseState::Refused | CaseState::DirectedElsewhere | CaseState::Closed => false,
+            CaseState::Refused
+            | CaseState::DirectedElsewhere
+            | CaseState::Discontinued
+            | CaseState::Closed => false,
         }
     }
 }
@@ -234,7 +239,7 @@ pub enum DeadlineState {
 pub struct DeadlineRow {
     /// The row of the rule pack; `supplement` and `document:<number>` for dates that an officer set,
     /// `settlement:<claim>` for the day by which agreed terms are to be paid.
-    pub rule: String,
+    pub rule: DeadlineOf,
     /// The last day.
     pub last_day: Date,
     /// The date to be safe by.
@@ -448,7 +453,7 @@ impl CaseRow {
         });
     }
 
-    pub(super) fn set_officers_date(&mut self, meta: &Meta, rule: String, due: Date) {
+    pub(super) fn set_officers_date(&mut self, meta: &Meta, rule: DeadlineOf, due: Date) {
         self.deadlines.push(DeadlineRow {
             rule,
             last_day: due,
@@ -463,26 +468,32 @@ impl CaseRow {
     }
 
     /// The newest deadline of that rule and day; one that is told of first by its end is entered then.
-    pub(super) fn deadline(&mut self, meta: &Meta, rule: &str, last_day: Date) -> &mut DeadlineRow {
-        let known = self.deadlines.iter().rposition(|it| it.rule == rule && it.last_day == last_day);
+    pub(super) fn deadline(&mut self, meta: &Meta, rule: &DeadlineOf, last_day: Date) -> &mut DeadlineRow {
+        let known = self.deadlines.iter().rposition(|it| it.rule == *rule && it.last_day == last_day);
         let at = known.unwrap_or_else(|| {
-            self.set_officers_date(meta, rule.to_owned(), last_day);
+            self.set_officers_date(meta, rule.clone(), last_day);
             self.deadlines.len() - 1
         });
         &mut self.deadlines[at]
     }
 
-    pub(super) fn end_deadline(&mut self, meta: &Meta, rule: &str, last_day: Date, state: DeadlineState) {
+    pub(super) fn end_deadline(
+        &mut self,
+        meta: &Meta,
+        rule: &DeadlineOf,
+        last_day: Date,
+        state: DeadlineState,
+    ) {
         let deadline = self.deadline(meta, rule, last_day);
         deadline.state = state;
         deadline.ended_by = Some(meta.position);
     }
 
-    /// Nobody waits for the running deadline of `rule` any more.
-    pub(super) fn supersede(&mut self, meta: &Meta, rule: &str) {
-        let running = |it: &&mut DeadlineRow| it.state == DeadlineState::Running && it.rule == rule;
+    /// The running deadline of `rule`, if there is one, ends as `state`.
+    pub(super) fn end_running(&mut self, meta: &Meta, rule: &DeadlineOf, state: DeadlineState) {
+        let running = |it: &&mut DeadlineRow| it.state == DeadlineState::Running && it.rule == *rule;
         for deadline in self.deadlines.iter_mut().filter(running) {
-            (deadline.state, deadline.ended_by) = (DeadlineState::Superseded, Some(meta.position));
+            (deadline.state, deadline.ended_by) = (state, Some(meta.position));
         }
     }
 

@@ -1,7 +1,7 @@
 use linggong_events::case::{
-    Accepted, Closed, Conclusion, Corrected, Deadline, DeadlineLapsed, DeadlineMet, DeadlineWarned,
-    DocumentIssued, Extended, FilingProposed, Mediated, ReopenProposed, Reopened, ServiceMode,
-    SettlementPaper, SupplementAsked,
+    Accepted, Closed, Conclusion, Corrected, Deadline, DeadlineLapsed, DeadlineMet, DeadlineOf,
+    DeadlineWarned, DocumentIssued, Extended, FilingProposed, Mediated, ReopenProposed, Reopened,
+    ServiceMode, SettlementPaper, SupplementAsked,
 };
 use linggong_events::claim::{self, ClaimItem, Referred, Track};
 use linggong_events::envelope::Recorded;
@@ -81,9 +81,9 @@ fn history(ledger: &Ledger) -> CaseHistory {
     refold::<CaseHistories>(&ledger.events).case(testing::case(1)).unwrap().value.unwrap()
 }
 
-fn states(history: &CaseHistory) -> Vec<(&str, String, DeadlineState)> {
+fn states(history: &CaseHistory) -> Vec<(String, String, DeadlineState)> {
     let deadlines = history.case.deadlines.iter();
-    deadlines.map(|it| (it.rule.as_str(), it.last_day.to_string(), it.state)).collect()
+    deadlines.map(|it| (it.rule.to_string(), it.last_day.to_string(), it.state)).collect()
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn deadlines_run_are_met_are_extended_and_lapse() {
     let mut ledger = one_case();
     let met = |rule: &str, day| DeadlineMet { case, rule: rule.into(), last_day: date(day), claim: None };
     ledger.record(met("sup.accept", "2026-12-01"));
-    let (rule, last_day) = (String::from("sup.investigate"), date("2027-02-20"));
+    let (rule, last_day) = (DeadlineOf::from("sup.investigate"), date("2027-02-20"));
     ledger.record(DeadlineWarned { case, rule, last_day, claim: None });
     ledger.record(Extended {
         case,
@@ -131,16 +131,16 @@ fn deadlines_run_are_met_are_extended_and_lapse() {
     });
     let history_now = history(&ledger);
     let expected = [
-        ("sup.accept", "2026-12-01".into(), Met),
-        ("sup.investigate", "2027-02-20".into(), Longer),
-        ("sup.investigate", "2027-04-05".into(), Running),
+        ("sup.accept".into(), "2026-12-01".into(), Met),
+        ("sup.investigate".into(), "2027-02-20".into(), Longer),
+        ("sup.investigate".into(), "2027-04-05".into(), Running),
     ];
     assert_eq!(states(&history_now), expected);
     assert_eq!(history_now.case.next_due(), Some(date("2027-04-05")));
     assert!(history_now.case.deadlines[1].warned && !history_now.case.deadlines[2].warned);
     assert_eq!(history_now.case.deadlines[2].approved_by, Some(testing::actor(9)));
 
-    let (rule, last_day) = (String::from("sup.investigate"), date("2027-04-05"));
+    let (rule, last_day) = (DeadlineOf::from("sup.investigate"), date("2027-04-05"));
     ledger.record(DeadlineLapsed { case, rule, last_day, claim: None, unpaid: None });
     assert_eq!(states(&history(&ledger))[2].2, Lapsed);
     assert_eq!(history(&ledger).case.state, CaseState::Accepted, "lapsing closes nothing");
@@ -214,14 +214,14 @@ fn agreed_terms_outlive_a_case_closed_as_settled_and_give_way_to_others() {
     ledger.record(Closed { case, conclusion, reason, outstanding: Fen(28_000) });
     let terms = |ledger: &Ledger| {
         let rows = history(ledger).case.deadlines.into_iter();
-        let terms = rows.filter(|it| it.rule.starts_with("settlement:"));
+        let terms = rows.filter(|it| matches!(it.rule, DeadlineOf::Settlement(_)));
         terms.map(|it| (it.last_day.to_string(), it.state)).collect::<Vec<_>>()
     };
     let replaced = ("2026-12-10".into(), DeadlineState::Superseded);
     let open = [replaced.clone(), ("2026-12-20".into(), DeadlineState::Running)];
     assert_eq!(terms(&ledger), open);
     assert_eq!(history(&ledger).case.next_due(), Some(date("2026-12-20")));
-    let (rule, last_day) = (linggong_events::case::rule_of_settlement(claim), date("2026-12-20"));
+    let (rule, last_day) = (DeadlineOf::Settlement(claim), date("2026-12-20"));
     ledger.record(DeadlineLapsed { case, rule, last_day, claim: Some(claim), unpaid: Some(Fen(1)) });
     assert_eq!(terms(&ledger), [replaced, ("2026-12-20".into(), DeadlineState::Lapsed)]);
 }

@@ -1,6 +1,6 @@
 //! How wages, and the totals of employers, become what events say.
 
-use linggong_events::case::{CaseEvent, Conclusion};
+use linggong_events::case::{CaseEvent, Conclusion, DeadlineOf};
 use linggong_events::claim::ClaimEvent;
 use linggong_events::employer::EmployerDetails;
 use linggong_events::envelope::Meta;
@@ -192,11 +192,11 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
             agreed(rows, meta, it.claim, |_| Some(Agreed { case, amount, pay_by, state, unpaid: None }));
         }
         CaseEvent::DeadlineMet(it) => {
-            let Some(claim) = it.claim else { return };
+            let DeadlineOf::Settlement(claim) = it.rule else { return };
             agreed(rows, meta, claim, |was| was.map(|was| Agreed { state: DeadlineState::Met, ..was }));
         }
         CaseEvent::DeadlineLapsed(it) => {
-            let Some(claim) = it.claim else { return };
+            let DeadlineOf::Settlement(claim) = it.rule else { return };
             let (state, unpaid) = (DeadlineState::Lapsed, it.unpaid);
             agreed(rows, meta, claim, |was| was.map(|was| Agreed { state, unpaid, ..was }));
         }
