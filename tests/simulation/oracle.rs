@@ -863,6 +863,13 @@ impl Oracle {
                 }
                 self.employers.insert(id);
             }
+            "employer.changed" => {
+                let id = fact.id("employer")?;
+                match fact.data["details"]["employer_kind"].as_str() {
+                    Some("household") => _ = self.households.insert(id),
+                    _ => _ = self.households.remove(&id),
+                }
+            }
             "worker.registered" => {
                 let declines_ranking = fact.data["profile"]["declines_ranking"] == true;
                 let person = fact.id("person")?;
