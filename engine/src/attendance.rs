@@ -296,7 +296,7 @@ fn is_untold(state: &State, id: HireId, hire: &Hire, (index, shift): (u32, Shift
     match hire.stage {
         Stage::Agreed | Stage::Started { .. } => unpaid || last,
         // Of a hire that ended early, shifts that would begin later are no longer expected, unless somebody came.
-        Stage::Ended { on } => {
+        Stage::Ended { on, .. } => {
             let came = || state.attendances.get(&attendance_id(id, index)).is_some_and(Attendance::is_told);
             unpaid && (shift.work_date() <= on || came())
         }

@@ -115,7 +115,10 @@ pub(crate) fn decide(
             }
             // Who has no code is that person: whoever is owed by them does not lose them by a change.
             if employer.details.code.is_none() && it.details.person != employer.details.person {
-                return Err(Refusal::bad_field("details.person", "is who this employer is: register another"));
+                return Err(Refusal::bad_field(
+                    "details.person",
+                    "is who this employer is: register another",
+                ));
             }
             check_is_new(state, &it.details, Some(it.employer))?;
             Ok(vec![Changed { employer: it.employer, details: it.details.clone() }.into()])

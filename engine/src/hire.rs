@@ -94,8 +94,8 @@ pub(crate) enum Stage {
     Started { at: Timestamp },
     /// It will not take place, or not as agreed.
     Void(VoidReason),
-    /// Over since that date.
-    Ended { on: Date },
+    /// Over since that date; nothing was worked after that instant.
+    Ended { on: Date, until: Timestamp },
 }
 
 /// Why a hire is void.
@@ -137,11 +137,15 @@ impl Hire {
 
     /// Whether the worker's minutes are taken by it, or those in which they travel.
     pub(crate) fn occupies(&self, shift: Shift, travel_ms: i64) -> bool {
-        let live = match self.stage {
-            Stage::Agreed | Stage::Started { .. } => true,
-            Stage::Void(_) | Stage::Ended { .. } => false,
-        };
-        live && self.terms.shifts.iter().any(|it| near(*it, shift, travel_ms))
+        let mut shifts = self.terms.shifts.iter();
+        match self.stage {
+            Stage::Agreed | Stage::Started { .. } => shifts.any(|it| near(*it, shift, travel_ms)),
+            // What was worked until then is not worked again for somebody else.
+            Stage::Ended { until, .. } => {
+                shifts.any(|it| it.start() < shift.end() && shift.start() < it.end().min(until))
+            }
+            Stage::Void(_) => false,
+        }
     }
 }
 
@@ -274,7 +278,7 @@ pub(crate) fn decide(
             let hire = own_hire(state, it.hire, context)?;
             match hire.stage {
                 Stage::Agreed | Stage::Started { .. } => {}
-                Stage::Ended { on } if on == it.date => return Ok(Vec::new()),
+                Stage::Ended { on, .. } if on == it.date => return Ok(Vec::new()),
                 Stage::Ended { .. } | Stage::Void(_) => {
                     return Err(Refusal::Ended { entity: it.hire.into() });
                 }
@@ -751,7 +755,8 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent, meta: &Meta) {
         }
         HireEvent::Replaced(it) => make_void(state, it.hire, VoidReason::Replaced, None, meta),
         HireEvent::Ended(it) => {
-            set_stage(state, it.hire, Stage::Ended { on: it.date });
+            let until = meta.occurred_at.min(it.date.end());
+            set_stage(state, it.hire, Stage::Ended { on: it.date, until });
             insurance::no_longer_expect(state, it.hire);
             if let Some(worker) = state.workers.get_mut(&it.terms.worker) {
                 worker.kept += 1;

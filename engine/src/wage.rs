@@ -5,12 +5,13 @@ mod paid;
 use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::evidence::EvidenceDigest;
+use linggong_events::hire::HireTerms;
 use linggong_events::id::{
     AttendanceId, CaseId, CommandId, EmployerId, EventId, HireId, Kind, WageId, WorkerId, new_id,
 };
 use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::Role;
-use linggong_events::posting::{PayDue, PayKind, PayTerms};
+use linggong_events::posting::{PayDue, PayKind, PayTerms, RelationKind};
 use linggong_events::rules::DeadlineTrace;
 use linggong_events::time::{Date, Shift, Timestamp};
 use linggong_events::wage::{
@@ -169,8 +170,21 @@ impl State {
     }
 }
 
-/// Until when a wage is payable for work that was complete on `completed`.
-fn due_on(pay: &PayTerms, completed: Date, rules: &RuleBook) -> (Date, DeadlineTrace) {
+/// Until when a wage is payable for work that was complete on `completed`: as agreed, and no later than the law lets
+/// anybody agree.
+fn due_on(terms: &HireTerms, completed: Date, rules: &RuleBook) -> (Date, DeadlineTrace) {
+    let (date, trace) = agreed_due_on(&terms.pay, completed, rules);
+    if terms.relation != RelationKind::PartTime {
+        return (date, trace);
+    }
+    // 劳动合同法 72: part-time work is settled and paid within fifteen days.
+    match case::period(rules, "pay.hourly_settlement", completed) {
+        Ok(latest) if latest.trace.verified && latest.last_day < date => (latest.last_day, latest.trace),
+        Ok(_) | Err(_) => (date, trace),
+    }
+}
+
+fn agreed_due_on(pay: &PayTerms, completed: Date, rules: &RuleBook) -> (Date, DeadlineTrace) {
     let agreed = |last_day: Date, days: i64| DeadlineTrace {
         rule: "hire.terms".into(),
         citation: "用工约定".into(),
@@ -212,7 +226,7 @@ pub(crate) fn earned(state: &State, known: &Attendance, finding: Finding, rules:
     let wage = wage_id(known.hire, hire.terms.pay.pay_kind, known.index);
     let (worker, employer) = (hire.terms.worker, hire.terms.employer);
     let Some(on_books) = state.wages.get(&wage) else {
-        let (due_on, trace) = due_on(&hire.terms.pay, known.completed_on(), rules);
+        let (due_on, trace) = due_on(&hire.terms, known.completed_on(), rules);
         let (hire, date, outstanding) = (known.hire, known.shift.work_date(), amount);
         let due = WageDue { wage, hire, worker, employer, amount, outstanding, basis, date, due_on, trace };
         return Some(due.into());
@@ -244,7 +258,7 @@ pub(crate) fn presumed(
     }
     // Piece-work whose usual day nobody stated is presumed due all the same, so that somebody asks the worker.
     let amount = by_terms(&terms.pay, known.shift).unwrap_or_default();
-    let (due_on, trace) = due_on(&terms.pay, known.completed_on(), rules);
+    let (due_on, trace) = due_on(terms, known.completed_on(), rules);
     let presumed = PresumedDue {
         wage,
         attendance,
@@ -268,7 +282,7 @@ pub(crate) fn of_ended_hire(state: &State, hire_id: HireId, date: Date, rules: &
     if terms.pay.pay_kind != PayKind::Task || state.wages.contains_key(&wage) {
         return Vec::new();
     }
-    let (due_on, trace) = due_on(&terms.pay, date, rules);
+    let (due_on, trace) = due_on(terms, date, rules);
     let (hire, worker, employer, amount) = (hire_id, terms.worker, terms.employer, terms.pay.rate);
     let (outstanding, basis) = (amount, WageBasis::HireTerms);
     vec![WageDue { wage, hire, worker, employer, amount, outstanding, basis, date, due_on, trace }.into()]
@@ -335,11 +349,11 @@ fn state_due(state: &State, it: &StateDue, context: &Context<'_>) -> Result<Vec<
         return Err(Refusal::RoleNotAllowed);
     }
     let date = match (terms.pay.pay_kind, hire.stage) {
-        (PayKind::Task, Stage::Ended { on }) => on,
+        (PayKind::Task, Stage::Ended { on, .. }) => on,
         (PayKind::Task, Stage::Agreed | Stage::Started { .. } | Stage::Void(_)) => context.now.date(),
         (PayKind::Day | PayKind::Hour | PayKind::Piece, _) => known.shift.work_date(),
     };
-    let (due_on, trace) = due_on(&terms.pay, known.completed_on().max(date), context.rules);
+    let (due_on, trace) = due_on(terms, known.completed_on().max(date), context.rules);
     let (hire, worker, employer, amount, basis) =
         (it.hire, terms.worker, terms.employer, it.amount, it.basis);
     let outstanding = amount;
@@ -957,10 +971,10 @@ mod tests {
             ..pay(PayKind::Day, 1)
         };
         let completed: Date = "2026-11-22".parse().unwrap();
-        assert_eq!(due_on(&on("2026-11-30"), completed, &rules()).0.to_string(), "2026-11-30");
-        assert_eq!(due_on(&on("2026-11-20"), completed, &rules()).0, completed);
+        assert_eq!(agreed_due_on(&on("2026-11-30"), completed, &rules()).0.to_string(), "2026-11-30");
+        assert_eq!(agreed_due_on(&on("2026-11-20"), completed, &rules()).0, completed);
         let within = PayTerms { due: PayDue::WithinDays { days: 3 }, ..pay(PayKind::Day, 1) };
-        let (due, trace) = due_on(&within, completed, &RuleBook::default());
+        let (due, trace) = agreed_due_on(&within, completed, &RuleBook::default());
         assert_eq!((due.to_string().as_str(), trace.rule.as_str()), ("2026-11-25", "hire.terms"));
     }
 
@@ -968,7 +982,7 @@ mod tests {
     fn an_agreed_date_that_no_verified_calendar_moves_is_due_as_agreed() {
         let due = PayDue::OnDate { date: "2027-01-02".parse().unwrap() };
         let pay = PayTerms { due, ..pay(PayKind::Day, 1) };
-        let (due, trace) = due_on(&pay, "2026-12-30".parse().unwrap(), &RuleBook::shipped().unwrap());
+        let (due, trace) = agreed_due_on(&pay, "2026-12-30".parse().unwrap(), &RuleBook::shipped().unwrap());
         assert_eq!((due.to_string().as_str(), trace.rule.as_str()), ("2027-01-02", "hire.terms"));
     }
 }
