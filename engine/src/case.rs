@@ -369,8 +369,13 @@ fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event
         })
         .transpose()?;
     let mut deadlines: Vec<Period> = kept.iter().cloned().collect();
+    // What was stamped earlier and entered now was done when it was stamped.
+    let done = context.filed_at();
+    if done.date() < held_since {
+        return Err(Refusal::bad_field("about.filed", "lies before the claim came to this office"));
+    }
     // 自收到调解申请之日起: mediation is under way from the application on, not from its acceptance (调解仲裁法 14).
-    let from = if it.track == Track::Mediation { held_since } else { context.now.date() };
+    let from = if it.track == Track::Mediation { held_since } else { done.date() };
     for row in running {
         deadlines.push(period(context.rules, row, from)?);
     }
@@ -388,7 +393,7 @@ fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event
     check_new_case(state, &accepted, context.actor)?;
     let mut events = vec![accepted.into()];
     // An acceptance that comes too late does not undo the lapse: it is stated as soon as time is looked at.
-    if let Some(kept) = kept.filter(|kept| context.now <= kept.last_day.end()) {
+    if let Some(kept) = kept.filter(|kept| done <= kept.last_day.end()) {
         events.push(DeadlineMet { case, rule: kept.rule, last_day: kept.last_day, claim: None }.into());
     }
     Ok(events)
@@ -505,7 +510,7 @@ fn confirm_filing(state: &State, it: &ConfirmFiling, context: &Context<'_>) -> R
         return Err(Refusal::SecondOfficerNeeded);
     }
     let number = state.next_number(case.office, SeriesKind::Filing, year(context))?;
-    let deadlines = vec![period(context.rules, "sup.investigate", context.now.date())?];
+    let deadlines = vec![period(context.rules, "sup.investigate", context.filed_at().date())?];
     let warn_days = warn_days(context.rules);
     Ok(vec![Filed { case: it.case, number, deadlines, proposed_by, warn_days }.into()])
 }
@@ -550,12 +555,17 @@ fn issue_document(state: &State, it: &IssueDocument, context: &Context<'_>) -> R
     Ok(vec![issued.into()])
 }
 
-/// A deadline of the case that has not lapsed.
+/// A deadline of the case that is not over when the act is done: what is entered late was done when it was stamped, so
+/// that a lapse on record is answered by an act that came in time.
 fn running<'a>(case: &'a Case, rule: &DeadlineOf, context: &Context<'_>) -> Result<&'a Running, Refusal> {
     let running =
         case.deadlines.get(rule).ok_or_else(|| Refusal::bad_field("rule", "is no deadline of this case"))?;
-    let end = running.last_day.end();
-    if running.lapsed || context.now > end { Err(Refusal::TooLate { at: end }) } else { Ok(running) }
+    let (done, end) = (context.filed_at(), running.last_day.end());
+    if done.date() < running.trigger {
+        return Err(Refusal::bad_field("about.filed", "lies before the period began"));
+    }
+    let is_over = done > end || (running.lapsed && context.about.filed.is_none());
+    if is_over { Err(Refusal::TooLate { at: end }) } else { Ok(running) }
 }
 
 fn extend(state: &State, it: &Extend, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
@@ -615,7 +625,9 @@ fn meet_deadline(state: &State, it: &MeetDeadline, context: &Context<'_>) -> Res
         let case = state.case(it.case)?;
         check_officer(state, it.case, case, context.actor)?;
         let awaited = running(case, &it.rule, context)?;
-        awaited.lapses_at.ok_or(Refusal::Ended { entity: it.case.into() })?;
+        if awaited.lapses_at.is_none() && !awaited.lapsed {
+            return Err(Refusal::Ended { entity: it.case.into() });
+        }
         awaited.last_day
     } else {
         let (case, ..) = state.open_case(it.case, context.actor)?;

@@ -193,7 +193,9 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
         }
         CaseEvent::DeadlineMet(it) => {
             let DeadlineOf::Settlement(claim) = it.rule else { return };
-            agreed(rows, meta, claim, |was| was.map(|was| Agreed { state: DeadlineState::Met, ..was }));
+            agreed(rows, meta, claim, |was| {
+                was.map(|was| Agreed { state: DeadlineState::Met, unpaid: None, ..was })
+            });
         }
         CaseEvent::DeadlineLapsed(it) => {
             let DeadlineOf::Settlement(claim) = it.rule else { return };
