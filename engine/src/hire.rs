@@ -142,7 +142,7 @@ impl Hire {
             Stage::Agreed | Stage::Started { .. } => shifts.any(|it| near(*it, shift, travel_ms)),
             // What was worked until then is not worked again for somebody else.
             Stage::Ended { until, .. } => {
-                shifts.any(|it| it.start() < shift.end() && shift.start() < it.end().min(until))
+                shifts.any(|it| it.start().max(shift.start()) < it.end().min(shift.end()).min(until))
             }
             Stage::Void(_) => false,
         }

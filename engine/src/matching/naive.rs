@@ -161,12 +161,25 @@ impl Naive<'_> {
         self.terms().shifts.iter().any(|shift| barred_on(shift.start().date()))
     }
 
-    /// A minute of the work, or of the way from one to the other, in which the worker works or may be asked to.
+    /// A minute of the work in which the worker has worked already; of the work, or of the way from one to the other, in
+    /// which the worker works or may be asked to.
     fn is_busy(&self, id: WorkerId) -> bool {
         let mut taken: Vec<Shift> = Vec::new();
         for hire in self.state.hires.values().filter(|it| it.terms.worker == id) {
             if matches!(hire.stage, Stage::Agreed | Stage::Started { .. }) {
                 taken.extend(&hire.terms.shifts);
+            }
+            let worked_until = match hire.stage {
+                Stage::Ended { until, .. } => until.ms(),
+                Stage::Agreed | Stage::Started { .. } | Stage::Void(_) => i64::MIN,
+            };
+            for (own, it) in
+                self.terms().shifts.iter().flat_map(|own| hire.terms.shifts.iter().map(move |it| (own, it)))
+            {
+                let both = own.start().ms().max(it.start().ms())..own.end().ms().min(it.end().ms());
+                if !both.is_empty() && both.start < worked_until {
+                    return true;
+                }
             }
         }
         for offer in self.state.offers.values().filter(|it| it.worker == id && it.open) {
