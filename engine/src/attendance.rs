@@ -700,8 +700,11 @@ fn determine(state: &State, known: &Attendance, contradicted: bool, rules: &Rule
     if contradicted {
         return Some(match agreed {
             Some(agreed) => Finding::Contradicted(agreed),
-            // Piece-work whose usual day nobody stated: the count that no side denies.
-            None => Finding::Attendance(asserted.iter().map(|(_, amount)| *amount).min()?),
+            // Piece-work whose usual day nobody stated: what nobody but whoever owes it denies.
+            None => {
+                let by_others = asserted.iter().filter(|(by, _)| !by.may_owe()).map(|(_, amount)| *amount);
+                by_others.min().map_or(Finding::Attendance(best), Finding::Denied)
+            }
         });
     }
     if asserted.iter().all(|(by, _)| by.may_owe()) {
@@ -721,6 +724,8 @@ pub(crate) enum Finding {
     Attendance(Fen),
     /// By the terms of the hire, for the words contradict each other.
     Contradicted(Fen),
+    /// By the least that anybody but whoever owes the wage says, for the words contradict each other and no terms tell.
+    Denied(Fen),
     /// By the terms of the hire, for only whoever owes the wage said that it is less.
     Admitted(Fen),
 }

@@ -208,6 +208,18 @@ fn is_party(state: &State, worker: WorkerId, employer: EmployerId, actor: &Actor
         || actor.employer == Some(employer)
 }
 
+fn cases_about(state: &State, wage: WageId) -> impl Iterator<Item = CaseId> {
+    let claims = state.claimed.get(&wage.into()).into_iter().flatten();
+    claims.filter_map(|claim| state.claims.get(claim)?.case)
+}
+
+/// The accepted case that is about a wage, if there is one.
+pub(crate) fn accepted_about(state: &State, wage: WageId) -> Option<CaseId> {
+    let is_accepted =
+        |case: &CaseId| state.cases.get(case).is_some_and(|it| matches!(it.stage, Stage::Accepted { .. }));
+    cases_about(state, wage).find(is_accepted)
+}
+
 /// Refuses a finding about a wage by a party of it and, where a case about it is accepted, outside that case.
 pub(crate) fn check_finder(
     state: &State,
@@ -219,19 +231,18 @@ pub(crate) fn check_finder(
     if is_party(state, wage.worker, wage.employer, actor) {
         return Err(Refusal::ConflictOfInterest { entity: id.into() });
     }
-    let claims = state.claimed.get(&id.into()).into_iter().flatten();
-    let about: BTreeSet<CaseId> = claims.filter_map(|claim| state.claims.get(claim)?.case).collect();
     let Some(case) = case else {
-        let is_accepted = |case: &CaseId| {
-            state.cases.get(case).is_some_and(|it| matches!(it.stage, Stage::Accepted { .. }))
-        };
-        return match about.into_iter().find(is_accepted) {
+        return match accepted_about(state, id) {
             Some(_) => Err(Refusal::bad_field("case", "is needed: one about this wage is accepted")),
             None => Ok(()),
         };
     };
     state.open_case(case, actor)?;
-    if about.contains(&case) { Ok(()) } else { Err(Refusal::bad_field("case", "is not about this wage")) }
+    if cases_about(state, id).any(|about| about == case) {
+        Ok(())
+    } else {
+        Err(Refusal::bad_field("case", "is not about this wage"))
+    }
 }
 
 pub(crate) fn decide(
@@ -352,10 +363,13 @@ fn accept(state: &State, it: &Accept, context: &Context<'_>) -> Result<Vec<Event
         return Err(Refusal::bad_field("claims", "name one claim twice"));
     }
     let (kept_by_now, running) = rows_of(it.track)?;
-    if it.track == Track::Supervision && !state.employer(employer)?.details.employer_kind.is_supervised() {
+    // 劳动合同法 2, 调解仲裁法 2: between a household and whoever works there is no labour relation.
+    if matches!(it.track, Track::Supervision | Track::Arbitration)
+        && !state.employer(employer)?.details.employer_kind.is_supervised()
+    {
         return Err(Refusal::not_possible(
             employer,
-            "a household, which is not supervised: mediate or direct elsewhere",
+            "a household, which is neither supervised nor arbitrated with: mediate or direct elsewhere",
         ));
     }
     for id in &it.claims {
@@ -646,6 +660,10 @@ fn mediate(state: &State, it: &Mediate, context: &Context<'_>) -> Result<Vec<Eve
     if !(1..=MAX_JSON_INTEGER).contains(&it.amount.0) {
         return Err(Refusal::BadAmount { amount: it.amount });
     }
+    if it.pay_by < context.filed_at().date() {
+        let problem = "lies before the agreement: `about.filed` says when that was made";
+        return Err(Refusal::bad_field("pay_by", problem));
+    }
     if it.paper == SettlementPaper::ArbitrationMediation && track != Track::Arbitration {
         return Err(Refusal::bad_field("paper", "is made in arbitration only"));
     }
@@ -927,15 +945,13 @@ fn answer(
 /// Payment of new terms is awaited, and of earlier ones for the same claim no longer.
 fn agree(state: &mut State, it: &Mediated, meta: &Meta) {
     await_terms_no_more(state, it.claim);
-    if !it.is_awaited(meta.time) {
-        return;
-    }
     let wages = state.claims.get(&it.claim).into_iter().flat_map(Claim::wages);
     let before = wages.filter_map(|id| Some((id, state.wages.get(&id)?.paid()))).collect();
     change(state, it.case, |case| {
         case.agreed.insert(it.claim, Agreed { amount: it.amount, before });
     });
-    let dates = (meta.time.date(), it.pay_by, true);
+    let agreed_on = meta.filed.map_or(meta.time, |filed| filed.at).date();
+    let dates = (agreed_on, it.pay_by, true);
     run(state, it.case, &DeadlineOf::Settlement(it.claim), dates, &it.warn_days, meta.time);
 }
 

@@ -113,13 +113,7 @@ pub(crate) fn decide(
             if let Some(person) = it.details.person.filter(|it| !state.persons.contains_key(it)) {
                 return Err(Refusal::unknown(person));
             }
-            // Who has no code is that person: whoever is owed by them does not lose them by a change.
-            if employer.details.code.is_none() && it.details.person != employer.details.person {
-                return Err(Refusal::bad_field(
-                    "details.person",
-                    "is who this employer is: register another",
-                ));
-            }
+            check_stays(&employer.details, &it.details)?;
             check_is_new(state, &it.details, Some(it.employer))?;
             Ok(vec![Changed { employer: it.employer, details: it.details.clone() }.into()])
         }
@@ -163,6 +157,16 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Vec<E
     let employer = EmployerId(context.new_id(Kind::Employer, 0));
     events.push(Registered { employer, details }.into());
     Ok(events)
+}
+
+/// An employer is its code, or the person where it has none: whoever is owed by them does not lose them by a change.
+fn check_stays(was: &EmployerDetails, is: &EmployerDetails) -> Result<(), Refusal> {
+    let another = |field: &str| Refusal::bad_field(field, "is who this employer is: register another");
+    match &was.code {
+        Some(_) if is.code != was.code => Err(another("details.code")),
+        None if is.person != was.person => Err(another("details.person")),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// No employer but `itself` has the credit code. A natural person is an employer of one kind once: the vault

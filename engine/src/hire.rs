@@ -167,7 +167,6 @@ fn own_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&
     Ok(hire)
 }
 
-/// The hire, if it is neither void nor over.
 /// Whether a hire goes on or is still to begin: what is over takes no cover.
 pub(crate) fn check_live(hire: &Hire, id: HireId) -> Result<(), Refusal> {
     match hire.stage {
@@ -176,6 +175,7 @@ pub(crate) fn check_live(hire: &Hire, id: HireId) -> Result<(), Refusal> {
     }
 }
 
+/// The hire, if it is neither void nor over.
 fn live_hire<'a>(state: &'a State, id: HireId, context: &Context<'_>) -> Result<&'a Hire, Refusal> {
     let hire = own_hire(state, id, context)?;
     check_live(hire, id)?;
@@ -566,8 +566,9 @@ fn check_overlap(
     except: Option<HireId>,
     rules: &RuleBook,
 ) -> Result<(), Refusal> {
-    let hires = state.worker(worker)?.hires.iter().filter(|id| Some(**id) != except);
-    for id in hires {
+    state.worker(worker)?;
+    let hires = state.same_human(worker).flat_map(|it| &it.hires);
+    for id in hires.filter(|id| Some(**id) != except) {
         let Some(hire) = state.hires.get(id) else { continue };
         if shifts.iter().any(|shift| hire.occupies(*shift, rules.travel_ms())) {
             return Err(Refusal::Overlaps { entity: (*id).into() });
@@ -586,6 +587,11 @@ fn change(state: &State, it: &Change, context: &Context<'_>) -> Result<Vec<Event
         return Ok(Vec::new());
     }
     attendance::check_kept(state, it.hire, hire, &shifts, pay.pay_kind)?;
+    // What both had agreed is not made worse for the worker by the word of a desk alone.
+    let is_as_good = pay.pay_kind == was.pay.pay_kind && pay.rate >= was.pay.rate && pay.due == was.pay.due;
+    if !is_as_good {
+        relation::check_mandate(state, was.worker, context)?;
+    }
     let posted = as_posted(was, state.posting(was.posting)?);
     let asked = PostingTerms { shifts, pay, region: it.region, ..posted.clone() };
     if asked.shifts != was.shifts {

@@ -359,7 +359,11 @@ pub(crate) fn evolve(state: &mut State, event: &InsuranceEvent, meta: &Meta) {
                 ended: false,
             };
             state.insurances.insert(it.insurance, applied);
-            state.covers.entry(it.hire).or_default().ids.insert(it.insurance);
+            let covers = state.covers.entry(it.hire).or_default();
+            covers.ids.insert(it.insurance);
+            // Whoever is to be insured after all is looked after again.
+            covers.refused = false;
+            look_again(state, it.hire, meta.time);
         }
         InsuranceEvent::Confirmed(it) => {
             let cover = Cover::Confirmed { from: it.effective_from, until: it.effective_until };
@@ -404,7 +408,7 @@ fn shift_of(state: &State, look: InsuranceId) -> Option<Shift> {
     }
 }
 
-/// Sets when each shift is looked at: only those that lack cover, have not begun and were not alarmed before.
+/// Sets when each shift is looked at: only those that lack cover, are not over and were not alarmed before.
 fn look_again(state: &mut State, hire: HireId, now: Timestamp) {
     no_longer_expect(state, hire);
     let count =
@@ -415,7 +419,7 @@ fn look_again(state: &mut State, hire: HireId, now: Timestamp) {
     for id in (0..count).map(|index| look_id(hire, index)) {
         let Some(shift) = shift_of(state, id) else { continue };
         let gap = !covers.alarmed.contains(&shift) && !state.covers_shift(hire, shift);
-        if gap && now <= shift.start() {
+        if gap && now < shift.end() {
             // Nothing that became known later can have been alarming before.
             looks.insert(id, shift.start().plus_ms(-lead_ms).max(now));
         }

@@ -2,7 +2,7 @@
 
 use linggong_events::envelope::Channel;
 use linggong_events::hire::HireTerms;
-use linggong_events::id::{ActorId, EmployerId, EntityRef, InsuranceId, OfficeId, WorkerId};
+use linggong_events::id::{ActorId, EmployerId, EntityRef, InsuranceId, OfficeId, PersonId, WorkerId};
 use linggong_events::identity::OrgCode;
 use linggong_events::mandate::Mandate;
 use linggong_events::office::Role;
@@ -12,7 +12,7 @@ use crate::command::{Actor, Context};
 use crate::refusal::Refusal;
 use crate::state::State;
 
-/// What an actor has to do with something. The last three allow nothing.
+/// What an actor has to do with something. The last four allow nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
     /// They are its worker, or act for its employer.
@@ -27,6 +27,8 @@ pub(crate) enum Relation {
     Assigned,
     /// It lies where their desk, office or device acts.
     Region,
+    /// 回避: they sit at a desk and are a side of it, or answer for one.
+    Party(EntityRef),
     /// It is somebody else's, and this is what of it is.
     SomebodyElses(EntityRef),
     /// Its worker is in no crew of theirs.
@@ -107,6 +109,21 @@ impl Sides {
     }
 }
 
+impl Sides {
+    /// The side that the actor is, or that their own person is or answers for.
+    fn party(&self, state: &State, actor: &Actor) -> Option<EntityRef> {
+        let is_their_person = |person: Option<PersonId>| person.is_some() && person == actor.person;
+        let worker = self.worker.filter(|id| {
+            actor.worker == Some(*id) || is_their_person(state.workers.get(id).map(|it| it.person))
+        });
+        let employer = self.employer.filter(|id| {
+            let person = state.employers.get(id).and_then(|it| it.details.person);
+            actor.employer == Some(*id) || is_their_person(person)
+        });
+        worker.map(EntityRef::from).or(employer.map(EntityRef::from))
+    }
+}
+
 impl Actor {
     /// Whether a cover asked of `insurer` was asked of the insurer that they act for; what names no code was asked of
     /// none. Reads ask this too.
@@ -153,9 +170,10 @@ pub(crate) fn relation(state: &State, actor: &Actor, sides: &Sides) -> Relation 
         | Role::Auditor
         | Role::PrivacyOfficer
         | Role::Keeper
-        | Role::Subscriber => match sides.held {
-            Some(held) => at_office(state, actor, held),
-            None => here(Relation::Region),
+        | Role::Subscriber => match (sides.party(state, actor), sides.held) {
+            (Some(entity), _) => Relation::Party(entity),
+            (None, Some(held)) => at_office(state, actor, held),
+            (None, None) => here(Relation::Region),
         },
     }
 }
@@ -184,6 +202,7 @@ pub(crate) fn check(state: &State, actor: &Actor, sides: &Sides) -> Result<(), R
         | Relation::Holds
         | Relation::Assigned
         | Relation::Region => Ok(()),
+        Relation::Party(entity) => Err(Refusal::ConflictOfInterest { entity }),
         Relation::SomebodyElses(entity) => Err(Refusal::NotYours { entity }),
         Relation::OtherCrew(worker) => Err(Refusal::NotTheirCrew { entity: worker.into() }),
         Relation::Elsewhere => Err(Refusal::OutsideRegion),

@@ -219,6 +219,9 @@ pub(crate) fn earned(state: &State, known: &Attendance, finding: Finding, rules:
         Finding::Contradicted(amount) => {
             (amount, WageBasis::HireTerms, "考勤说法不一: 先按用工约定计, 由工作人员核定")
         }
+        Finding::Denied(amount) => {
+            (amount, WageBasis::Attendance, "计件说法不一: 先不按用工方所说减少, 由工作人员核定")
+        }
         Finding::Admitted(amount) => {
             (amount, WageBasis::HireTerms, "只有用工方说少于约定: 先按用工约定计, 待零工或工作人员说明")
         }
@@ -314,6 +317,15 @@ fn own<'a>(state: &'a State, id: WageId, context: &Context<'_>) -> Result<&'a Wa
     Ok(wage)
 }
 
+/// What an accepted case is about is found to be less by an officer of that case alone.
+fn check_may_lower(state: &State, id: WageId, known: &Wage, context: &Context<'_>) -> Result<(), Refusal> {
+    match case::accepted_about(state, id) {
+        Some(case) if context.actor.role != Role::CaseOfficer => Err(Refusal::OnHold { entity: case.into() }),
+        Some(case) => case::check_finder(state, id, known, Some(case), context.actor),
+        None => Ok(()),
+    }
+}
+
 fn check_positive(amount: Fen) -> Result<(), Refusal> {
     if (1..=MAX_JSON_INTEGER).contains(&amount.0) { Ok(()) } else { Err(Refusal::BadAmount { amount }) }
 }
@@ -373,6 +385,9 @@ fn adjust(state: &State, it: &Adjust, context: &Context<'_>) -> Result<Vec<Event
     }
     if (known.amount, known.basis) == (it.amount, it.basis) {
         return Ok(Vec::new());
+    }
+    if it.amount < known.amount {
+        check_may_lower(state, it.wage, known, context)?;
     }
     let adjusted = Adjusted {
         wage: it.wage,
@@ -571,6 +586,9 @@ fn correct(state: &State, it: &Correct, context: &Context<'_>) -> Result<Vec<Eve
         .ok_or_else(|| Refusal::bad_field("corrects", "is no sum in force of this wage"))?;
     if was == it.amount {
         return Ok(Vec::new());
+    }
+    if it.corrects == known.amount_set_by && it.amount < was {
+        check_may_lower(state, it.wage, known, context)?;
     }
     let mut after = known.clone();
     after.put_right(it.corrects, it.amount);

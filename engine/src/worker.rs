@@ -115,6 +115,18 @@ impl State {
         Sides::of_worker(id).at_any(self.regions_of_worker(worker))
     }
 
+    /// The worker, and every other worker whom an officer found to be the same human: nobody is in two places.
+    pub(crate) fn same_human(&self, id: WorkerId) -> impl Iterator<Item = &Worker> {
+        let worker = self.workers.get(&id);
+        let linked = worker.and_then(|it| self.persons.get(&it.person)).map(|it| &it.linked);
+        // Hardly anybody is linked, so that the others are looked through for those alone.
+        let linked = linked.filter(|it| !it.is_empty());
+        let others = linked.into_iter().flat_map(move |linked| {
+            self.workers.values().filter(move |other| linked.contains(&other.person))
+        });
+        worker.into_iter().chain(others)
+    }
+
     /// Who leads the crew of the worker.
     pub(crate) fn leader_of(&self, worker: WorkerId) -> Option<ActorId> {
         self.workers.get(&worker).and_then(|it| it.crew)

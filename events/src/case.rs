@@ -254,11 +254,3 @@ events! {
         Corrected = "corrected", 1, Never => { case: CaseId, corrects: EventId, was: String, is: String, reason: String }
     }
 }
-
-impl Mediated {
-    /// Whether payment is awaited from `recorded` on; what became of terms whose day had passed when they were told is
-    /// for people to see.
-    pub fn is_awaited(&self, recorded: Timestamp) -> bool {
-        recorded <= self.pay_by.end()
-    }
-}

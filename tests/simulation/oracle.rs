@@ -573,18 +573,15 @@ impl Oracle {
         Ok(())
     }
 
-    /// Invariant 11: A deadline runs until it is met or lapses, never both; what was missed is never met.
+    /// Invariant 11: A deadline runs until it is met or lapses, never both; what was missed is met by what was filed in time.
     fn i11_a_deadline_ends_one_way(&mut self, fact: &Fact<'_>) -> Holds {
         let Some(case) = self.cases.get_mut(&fact.id("case")?) else { return Ok(()) };
         if fact.name == "case.mediated" {
             let rule = format!("settlement:{}", fact.id("claim")?);
             case.deadlines.retain(|(known, _), _| *known != rule);
             let key = (rule, fact.id("pay_by")?);
-            // What became of a day that had passed already is not awaited.
-            if fact.time <= end_of(&key.1)? {
-                case.vouched.insert(key.clone());
-                case.deadlines.insert(key, Runs::Running);
-            }
+            case.vouched.insert(key.clone());
+            case.deadlines.insert(key, Runs::Running);
         }
         let given = fact.data["deadlines"].as_array().into_iter().flatten().chain(fact.data.get("deadline"));
         for deadline in given {
@@ -608,7 +605,11 @@ impl Oracle {
             "case.deadline_lapsed" => Runs::Lapsed,
             _ => Runs::Running,
         };
-        if *state != Runs::Running {
+        // What was stamped in time and entered late answers a lapse on record.
+        let filed = text(fact.line, "filedat").and_then(|it| it.parse::<Timestamp>().ok());
+        let end = end_of(&day)?;
+        let answers = (*state, next) == (Runs::Lapsed, Runs::Met) && filed.is_some_and(|filed| filed <= end);
+        if *state != Runs::Running && !answers {
             return Err(format!("11: the deadline {rule} of {day} was {state:?} and is {next:?}"));
         }
         if next == Runs::Lapsed && fact.time < end_of(&day)? {

@@ -165,7 +165,7 @@ impl Naive<'_> {
     /// which the worker works or may be asked to.
     fn is_busy(&self, id: WorkerId) -> bool {
         let mut taken: Vec<Shift> = Vec::new();
-        for hire in self.state.hires.values().filter(|it| it.terms.worker == id) {
+        for hire in self.state.hires.values().filter(|it| self.is_one_human(it.terms.worker, id)) {
             if matches!(hire.stage, Stage::Agreed | Stage::Started { .. }) {
                 taken.extend(&hire.terms.shifts);
             }
@@ -191,6 +191,13 @@ impl Naive<'_> {
         let share_a_minute = |a: Range<i64>, b: Range<i64>| a.start.max(b.start) < a.end.min(b.end);
         let work = &self.terms().shifts;
         taken.iter().any(|it| work.iter().any(|own| share_a_minute(with_way_back(it), with_way_back(own))))
+    }
+
+    fn is_one_human(&self, one: WorkerId, other: WorkerId) -> bool {
+        let person = |id: WorkerId| self.state.workers[&id].person;
+        let linked =
+            self.state.persons.get(&person(one)).is_some_and(|it| it.linked.contains(&person(other)));
+        one == other || linked
     }
 
     /// Somebody whom no reason speaks against.

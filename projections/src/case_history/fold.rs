@@ -241,9 +241,7 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
             row.state = CaseState::Mediated;
             let rule = DeadlineOf::Settlement(it.claim);
             row.end_running(meta, &rule, DeadlineState::Superseded);
-            if it.is_awaited(meta.time) {
-                row.set_officers_date(meta, rule, it.pay_by);
-            }
+            row.set_officers_date(meta, rule, it.pay_by);
             row.settlements.push(Settlement {
                 claim: it.claim,
                 amount: it.amount,

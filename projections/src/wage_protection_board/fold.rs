@@ -186,8 +186,7 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
     match event {
         CaseEvent::Accepted(it) => rows.put(TAKEN_ON.key().id(it.case.0), &it.claims),
         CaseEvent::Mediated(it) => {
-            let state =
-                if it.is_awaited(meta.time) { DeadlineState::Running } else { DeadlineState::Superseded };
+            let state = DeadlineState::Running;
             let (case, amount, pay_by) = (it.case, it.amount, it.pay_by);
             agreed(rows, meta, it.claim, |_| Some(Agreed { case, amount, pay_by, state, unpaid: None }));
         }
