@@ -210,6 +210,8 @@ pub(crate) struct Oracle {
     pub(crate) covers: BTreeMap<String, Cover>,
     pub(crate) claims: BTreeMap<String, Claim>,
     pub(crate) cases: BTreeMap<String, Case>,
+    /// By claim, the case that waits for a supplement to it, and until when.
+    supplements: BTreeMap<String, (String, String)>,
     pub(crate) series: BTreeSet<String>,
     /// Every paper that an event names.
     pub(crate) evidence: BTreeSet<String>,
@@ -274,8 +276,12 @@ impl Oracle {
             "attendance" => self.learn_attendance(fact),
             "wage" => self.i10_every_fen_is_accounted_for(fact),
             "insurance" => self.i13_cover_is_taken_out_once(fact),
-            "claim" => self.learn_claim(fact),
+            "claim" => {
+                self.i11_a_supplement_is_awaited_while_its_claim_waits(fact)?;
+                self.learn_claim(fact)
+            }
             "case" => {
+                self.i11_a_supplement_is_awaited_while_its_claim_waits(fact)?;
                 self.i12_a_closed_case_stays_closed(fact)?;
                 self.i11_a_deadline_ends_one_way(fact)
             }
@@ -402,6 +408,11 @@ impl Oracle {
                 wage.owed_again.map_or(end_of(&wage.due_on), |it| Ok(it.max(end_of(&wage.due_on)?)))?;
             if is_late && since < now {
                 return Err(format!("11: the wage {id} was due on {} and is not overdue", wage.due_on));
+            }
+        }
+        for (claim, (case, due)) in &self.supplements {
+            if end_of(due)? < now {
+                return Err(format!("11: the supplement to {claim} due {due} in {case} never lapsed"));
             }
         }
         for (id, case) in &self.cases {
@@ -570,6 +581,41 @@ impl Oracle {
         }
         // It is overdue once, until nothing is left; where something is left again, once more.
         wage.is_overdue &= now > 0;
+        Ok(())
+    }
+
+    /// Invariant 11: A supplement is awaited until the claim is answered or leaves the case that asked, and no longer.
+    fn i11_a_supplement_is_awaited_while_its_claim_waits(&mut self, fact: &Fact<'_>) -> Holds {
+        match fact.name {
+            "case.supplement_asked" => {
+                self.supplements.insert(fact.id("claim")?, (fact.id("case")?, fact.id("due")?));
+            }
+            "case.accepted" => {
+                for claim in fact.data["claims"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                    self.supplements.remove(claim);
+                }
+            }
+            "case.supplemented"
+            | "case.refused"
+            | "case.directed_elsewhere"
+            | "claim.withdrawn"
+            | "claim.referred"
+            | "claim.closed" => {
+                self.supplements.remove(&fact.id("claim")?);
+            }
+            "case.deadline_warned" | "case.deadline_lapsed" => {
+                let rule = fact.id("rule")?;
+                let Some(claim) = rule.strip_prefix("supplement:") else { return Ok(()) };
+                let told = (fact.id("case")?, fact.id("last_day")?);
+                if self.supplements.get(claim) != Some(&told) {
+                    return Err(format!("11: {} of {claim}, for which nobody waits: {told:?}", fact.name));
+                }
+                if fact.name == "case.deadline_lapsed" {
+                    self.supplements.remove(claim);
+                }
+            }
+            _ => {}
+        }
         Ok(())
     }
 

@@ -117,7 +117,7 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
             change_claim(rows, meta, it.claim, |row| row.state = ClaimState::Withdrawn);
             if let Some(case) = rows.get(&claim(it.claim)).and_then(|row| row.case) {
                 change_case(rows, meta, case, |row| {
-                    row.end_running(meta, &DeadlineOf::Settlement(it.claim), DeadlineState::Superseded)
+                    row.ask_no_more(meta, &DeadlineOf::Settlement(it.claim));
                 });
             }
         }

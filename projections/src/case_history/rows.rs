@@ -497,6 +497,15 @@ impl CaseRow {
         }
     }
 
+    /// Nobody asks any more for what it was for, nor would where a closed case is taken up again.
+    pub(super) fn ask_no_more(&mut self, meta: &Meta, rule: &DeadlineOf) {
+        self.end_running(meta, rule, DeadlineState::Superseded);
+        let discharged = |it: &&mut DeadlineRow| it.state == DeadlineState::Discharged && it.rule == *rule;
+        for deadline in self.deadlines.iter_mut().filter(discharged) {
+            (deadline.state, deadline.ended_by) = (DeadlineState::Superseded, Some(meta.position));
+        }
+    }
+
     pub(super) fn turn_deadlines(
         &mut self,
         from: DeadlineState,

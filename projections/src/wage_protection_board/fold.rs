@@ -167,7 +167,10 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         }
         ClaimEvent::Withdrawn(it) => {
             settle(rows, meta, it.claim);
-            agreed(rows, meta, it.claim, |was| turn(was, DeadlineState::Running, DeadlineState::Superseded));
+            // Not in a case that is closed and taken up again either.
+            for from in [DeadlineState::Running, DeadlineState::Discharged] {
+                agreed(rows, meta, it.claim, |was| turn(was, from, DeadlineState::Superseded));
+            }
         }
         ClaimEvent::Closed(it) => settle(rows, meta, it.claim),
         // What is left of a wage is told by the wage's own events.
