@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_events::case::{
     Accepted, Assigned, CaseEvent, Closed, Conclusion, Corrected, Deadline as Period, DeadlineLapsed,
-    DeadlineMet, DeadlineOf, DeadlineWarned, DirectedElsewhere, DocumentIssued, Excess, Extended, Filed,
-    FilingProposed, Mediated, MediationFailed, Refused, ReopenProposed, Reopened, ServiceMode,
-    SettlementPaper, SupplementAsked, Supplemented,
+    DeadlineMet, DeadlineOf, DeadlineRecounted, DeadlineWarned, DirectedElsewhere, DocumentIssued, Excess,
+    Extended, Filed, FilingProposed, Mediated, MediationFailed, Refused, ReopenProposed, Reopened,
+    ServiceMode, SettlementPaper, SupplementAsked, Supplemented,
 };
 use linggong_events::claim::Track;
 use linggong_events::envelope::Meta;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::{self, Answer, Claim, DISPUTED};
 use crate::command::{Actor, Context, commands};
+use crate::recount::{Counted, Recount, Recounted};
 use crate::refusal::Refusal;
 use crate::relation::{self, Sides};
 use crate::rules::RuleBook;
@@ -129,6 +130,9 @@ struct Running {
     vouched: bool,
     extended: bool,
     lapsed: bool,
+    /// The packs by which a row of the rules was counted; empty for a day that somebody set or approved, which no
+    /// calendar moves.
+    counted_by: Vec<String>,
 }
 
 /// Terms that the parties agreed on.
@@ -323,7 +327,7 @@ fn prolonged(rules: &RuleBook, row: &str, trigger: Date) -> Result<Period, Refus
     Ok(written(row, computed))
 }
 
-fn written(row: &str, computed: deadline::Deadline) -> Period {
+pub(crate) fn written(row: &str, computed: deadline::Deadline) -> Period {
     Period {
         rule: row.into(),
         last_day: computed.last_day(),
@@ -795,7 +799,7 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
             change(state, it.case, |case| case.stage = Stage::Accepted { track: it.track, filed: false });
             state.take_number(it.office, SeriesKind::Acceptance, today.civil().year());
             for period in &it.deadlines {
-                run(state, it.case, &period.rule, dates_of(period), &it.warn_days, meta.time);
+                run_counted(state, it.case, period, &it.warn_days, meta.time);
             }
         }
         CaseEvent::Refused(it) => {
@@ -829,7 +833,7 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                 state.take_number(office, SeriesKind::Filing, today.civil().year());
             }
             for period in &it.deadlines {
-                run(state, it.case, &period.rule, dates_of(period), &it.warn_days, meta.time);
+                run_counted(state, it.case, period, &it.warn_days, meta.time);
             }
         }
         CaseEvent::Assigned(it) => change(state, it.case, |case| case.officer = Some(it.officer)),
@@ -857,6 +861,9 @@ pub(crate) fn evolve(state: &mut State, event: &CaseEvent, meta: &Meta) {
                     running.extended = true;
                 }
             });
+        }
+        CaseEvent::DeadlineRecounted(it) => {
+            run_counted(state, it.case, &it.deadline, &it.warn_days, meta.time);
         }
         CaseEvent::DeadlineMet(it) => {
             stop(state, it.case, &it.rule);
@@ -1048,9 +1055,32 @@ fn run(
         vouched,
         extended: false,
         lapsed: false,
+        counted_by: Vec::new(),
     };
     case.deadlines.insert(rule.clone(), running);
     go_on(state, id, rule, now);
+}
+
+/// The period of a row runs as it was counted.
+fn run_counted(state: &mut State, id: CaseId, period: &Period, warn_days: &[u16], now: Timestamp) {
+    run(state, id, &period.rule, dates_of(period), warn_days, now);
+    if let Some(running) = running_mut(state, id, &period.rule) {
+        running.counted_by.clone_from(&period.trace.packs);
+    }
+}
+
+/// The periods of a case at work that were counted by another calendar than is in force, as they are by that one.
+pub(crate) fn recounted(state: &State, id: CaseId, recount: &Recount<'_>) -> Vec<Event> {
+    let at_work = |it: &&Case| matches!(it.stage, Stage::Accepted { .. });
+    let Some(case) = state.cases.get(&id).filter(at_work) else { return Vec::new() };
+    let again = |(of, known): (&DeadlineOf, &Running)| {
+        let DeadlineOf::Row(row) = of else { return None };
+        let counted = Counted { trigger: known.trigger, last_day: known.last_day, by: &known.counted_by };
+        let Recounted { deadline, had_passed } = recount.again(row, &counted).filter(|_| !known.lapsed)?;
+        let (supersedes, warn_days) = (known.last_day, known.warn_days.clone());
+        Some(DeadlineRecounted { case: id, deadline, supersedes, warn_days, had_passed }.into())
+    };
+    case.deadlines.iter().filter_map(again).collect()
 }
 
 /// A deadline that has not lapsed warns and lapses from now on.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use linggong_events::case::{Deadline as Period, PaymentSeen, Supplemented};
 use linggong_events::claim::{
-    AmountChanged, ClaimEvent, ClaimItem, ClaimOutcome, Closed, DuplicateSuspected, EvidenceAdded,
-    ExternalRef, FollowedUp, Linked, Referred, Registered, Track, Unanswered, Withdrawn,
+    AmountChanged, AnswerRecounted, ClaimEvent, ClaimItem, ClaimOutcome, Closed, DuplicateSuspected,
+    EvidenceAdded, ExternalRef, FollowedUp, Linked, Referred, Registered, Track, Unanswered, Withdrawn,
 };
 use linggong_events::codec::as_written;
 use linggong_events::employer::EmployerKind;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::case::Stage;
 use crate::command::{Context, commands};
+use crate::recount::{Counted, Recount, Recounted};
 use crate::refusal::Refusal;
 use crate::relation::{self, Sides, check_mandate};
 use crate::rules::RuleBook;
@@ -90,6 +91,16 @@ pub(crate) struct Claim {
     ended: bool,
     /// Until when the office is to answer, while it has not; absent where nobody vouched for the row.
     answer_by: Option<Date>,
+    /// The same as it was counted, also where nobody vouched for the row.
+    answer_counted: Option<AnswerCounted>,
+}
+
+/// How the day of an answer was counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct AnswerCounted {
+    trigger: Date,
+    last_day: Date,
+    by: Vec<String>,
 }
 
 /// What an office answered.
@@ -451,6 +462,7 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
                 linked: BTreeSet::new(),
                 ended: false,
                 answer_by: None,
+                answer_counted: None,
             };
             for entity in claim.about() {
                 state.claimed.entry(entity).or_default().insert(it.claim);
@@ -479,6 +491,7 @@ pub(crate) fn evolve(state: &mut State, event: &ClaimEvent, meta: &Meta) {
             await_answer(state, it.claim, it.answer_by.as_ref());
         }
         ClaimEvent::Unanswered(it) => answered(state, it.claim),
+        ClaimEvent::AnswerRecounted(it) => await_answer(state, it.claim, Some(&it.answer_by)),
         ClaimEvent::AmountChanged(it) => change(state, it.claim, |claim| {
             (claim.outstanding, claim.disputed) = (it.outstanding, it.disputed);
         }),
@@ -500,6 +513,13 @@ fn end(state: &mut State, id: ClaimId) {
 /// The office that holds it is to answer by then; a row that nobody vouched for is shown and never lapses.
 fn await_answer(state: &mut State, id: ClaimId, period: Option<&Period>) {
     answered(state, id);
+    change(state, id, |claim| {
+        claim.answer_counted = period.map(|it| AnswerCounted {
+            trigger: it.trace.trigger,
+            last_day: it.last_day,
+            by: it.trace.packs.clone(),
+        });
+    });
     let Some(last_day) = period.filter(|it| it.trace.verified).map(|it| it.last_day) else { return };
     change(state, id, |claim| claim.answer_by = Some(last_day));
     state.expect_by(last_day.end().plus_ms(1), id, Due::ClaimUnanswered);
@@ -513,6 +533,7 @@ pub(crate) fn supplemented(state: &mut State, it: &Supplemented) {
 
 /// No answer is awaited any more: there is one, the claim has ended, or that there was none is on record.
 pub(crate) fn answered(state: &mut State, id: ClaimId) {
+    change(state, id, |claim| claim.answer_counted = None);
     let Some(last_day) = state.claims.get_mut(&id).and_then(|it| it.answer_by.take()) else { return };
     state.expect_not(last_day.end().plus_ms(1), id, Due::ClaimUnanswered);
 }
@@ -529,6 +550,14 @@ pub(crate) fn due(state: &State, deadline: &Deadline) -> Vec<Event> {
         last_day,
     });
     stated.map(Event::from).into_iter().collect()
+}
+
+/// The day of an awaited answer, where it was counted by another calendar than is in force, as it is by that one.
+pub(crate) fn recounted(state: &State, claim: ClaimId, recount: &Recount<'_>) -> Option<Event> {
+    let known = state.claims.get(&claim)?.answer_counted.as_ref()?;
+    let counted = Counted { trigger: known.trigger, last_day: known.last_day, by: &known.by };
+    let Recounted { deadline: answer_by, had_passed } = recount.again(ANSWER, &counted)?;
+    Some(AnswerRecounted { claim, answer_by, supersedes: known.last_day, had_passed }.into())
 }
 
 fn change(state: &mut State, id: ClaimId, change: impl FnOnce(&mut Claim)) {
@@ -548,6 +577,7 @@ pub(crate) fn follow_up(state: &State, event: &ClaimEvent, _: &Meta, _: &RuleBoo
         | ClaimEvent::EvidenceAdded(_)
         | ClaimEvent::Referred(_)
         | ClaimEvent::Unanswered(_)
+        | ClaimEvent::AnswerRecounted(_)
         | ClaimEvent::AmountChanged(_)
         | ClaimEvent::Withdrawn(_)
         | ClaimEvent::Closed(_)

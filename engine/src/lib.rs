@@ -21,6 +21,7 @@ pub mod past;
 pub mod person;
 pub mod posting;
 pub mod posting_check;
+mod recount;
 pub mod refusal;
 mod relation;
 pub mod rules;

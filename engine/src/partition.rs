@@ -26,7 +26,7 @@ use crate::refusal::{Class, Refusal};
 use crate::rules::{Pack, RuleBook};
 use crate::snapshot::{self, Replay};
 use crate::state::{KEY_WINDOW_MS, MAX_KEY_AHEAD_MS, State};
-use crate::{matching, office};
+use crate::{matching, office, recount};
 
 /// Room for the header line within [`MAX_COMMIT_BYTES`].
 const HEADER_ROOM: usize = 1024;
@@ -161,6 +161,8 @@ pub struct Partition {
     unchanged_since: VecDeque<CommandId>,
     /// The last instant at which something came in, a tick too: a quiet log is no pause.
     last_seen: Option<Timestamp>,
+    /// Whether there may be periods that another calendar than is in force has counted.
+    may_recount: bool,
 }
 
 /// A command of which everything was so already.
@@ -262,6 +264,7 @@ impl Partition {
             unchanged: BTreeMap::new(),
             unchanged_since: VecDeque::new(),
             last_seen: None,
+            may_recount: true,
         }
     }
 
@@ -402,12 +405,15 @@ impl Partition {
             }
             Input::Tick => {
                 self.state_due_facts(now)?;
+                self.state_recounts(now)?;
                 self.state_owed_offers(now)?;
             }
             Input::Command(ticket, request) => {
                 self.state_due_facts(now)?;
+                self.state_recounts(now)?;
                 self.state_owed_offers(now)?;
                 self.decide(ticket, &request, now)?;
+                self.state_recounts(now)?;
                 self.state_owed_offers(now)?;
             }
         }
@@ -724,6 +730,27 @@ impl Partition {
         Ok(())
     }
 
+    /// Counts again what another calendar than is in force has counted, each case and each claim for itself: no
+    /// adoption is too large to be recorded, and a restart goes on where it broke off. Whether a day has passed is not
+    /// known while the clock is in doubt.
+    fn state_recounts(&mut self, now: Timestamp) -> Result<(), Fault> {
+        if !self.may_recount || self.clock_is_held() {
+            return Ok(());
+        }
+        let time = self.recording_time(now);
+        for (cause, events) in recount::recounts(&self.state, &self.rules, &self.packs, time.date()) {
+            let engine = Itself::new();
+            let seed = new_id(CommandId(cause.0), &format!("recounts:{}", self.state.last()), 0);
+            let basis = engine.states(CommandId(seed), time, time);
+            let mut group = Group::default();
+            let events = events.into_iter().map(|it| (it, Some(cause))).collect();
+            self.write(&mut group, events, None, &basis)?;
+            self.decided.push_back(group);
+        }
+        self.may_recount = false;
+        Ok(())
+    }
+
     fn envelope(&self, event: Event, causation: Option<EventId>, n: u32, basis: &Basis<'_>) -> Envelope {
         let touches = event.touches();
         let subject = event.subject_among(&touches);
@@ -763,6 +790,7 @@ impl Partition {
         if let Event::Rules(_) = &envelope.event {
             self.rules = self.rule_book()?;
         }
+        self.may_recount |= recount::may_follow(&envelope.event);
         Ok(())
     }
 

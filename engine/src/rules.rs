@@ -1,6 +1,7 @@
 //! 规则: which packs are in force, adopted by events.
 
 use linggong_events::commit::Digest;
+use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::id::RulesId;
 use linggong_events::rules::{Adopted, PackKind, RulesEvent};
@@ -16,7 +17,8 @@ pub use crate::pack::{Pack, RuleBook};
 commands! {
     /// What can be asked of the rules.
     RulesCommand: Rules {
-        /// Puts a stored pack in force for new triggers; running deadlines keep theirs.
+        /// Puts a stored pack in force for new triggers. Running deadlines keep the law they were counted by; by a
+        /// calendar, they are counted again.
         Adopt = "adopt", [Keeper, CaseLead] => { name: String, pack_kind: PackKind, digest: String, reason: String }
     }
 }
@@ -74,9 +76,12 @@ pub(crate) fn decide(
     Ok(vec![event.into()])
 }
 
-pub(crate) fn evolve(state: &mut State, event: &RulesEvent) {
+pub(crate) fn evolve(state: &mut State, event: &RulesEvent, meta: &Meta) {
     let RulesEvent::Adopted(it) = event;
     let Ok(digest) = it.digest.parse() else { return };
+    if it.pack_kind == PackKind::Calendar {
+        state.calendars.insert(digest, (meta.position, meta.id));
+    }
     put(&mut state.packs, AdoptedPack { pack_kind: it.pack_kind, name: it.name.clone(), digest });
 }
 

@@ -50,6 +50,8 @@ pub struct State {
     pub(crate) cases: BTreeMap<CaseId, case::Case>,
     /// The packs in force, in the order in which their names were first adopted.
     pub(crate) packs: Vec<AdoptedPack>,
+    /// The calendars that were adopted, each with the event that did so last.
+    pub(crate) calendars: BTreeMap<Digest, (Position, EventId)>,
     pub(crate) deadlines: BTreeSet<Deadline>,
     /// Why the clock is not trusted; nothing falls due until somebody vouches for it.
     pub(crate) clock_doubt: Option<ClockDoubt>,
@@ -174,7 +176,7 @@ impl State {
             Event::Insurance(event) => insurance::evolve(self, event, meta),
             Event::Claim(event) => claim::evolve(self, event, meta),
             Event::Case(event) => case::evolve(self, event, meta),
-            Event::Rules(event) => rules::evolve(self, event),
+            Event::Rules(event) => rules::evolve(self, event, meta),
         }
         past::note(self, &envelope.event, meta.subject, meta.time);
         past::let_go(self, meta.time);

@@ -213,6 +213,18 @@ events! {
             /// So many days before a last day the officer is warned, the farthest first.
             warn_days: Vec<u16>,
         }
+        /// A calendar was adopted after the period was counted: what it comes to by that one, and by the same row.
+        DeadlineRecounted = "deadline_recounted", 1, Never => {
+            case: CaseId,
+            /// The period as it is from now on, under the row of the one it replaces.
+            deadline: Deadline,
+            supersedes: Date,
+            /// So many days before a last day the officer is warned, the farthest first.
+            warn_days: Vec<u16>,
+        } + optional {
+            /// What the count came to, where that day had passed already: the day that was told stays.
+            had_passed: Date,
+        }
         /// What the deadline was for has been done in time.
         DeadlineMet = "deadline_met", 1, Never => { case: CaseId, rule: DeadlineOf, last_day: Date } + optional {
             /// Whose terms, where it is the day of agreed ones.

@@ -115,6 +115,16 @@ events! {
             /// By when the next office is to answer.
             answer_by: Deadline,
         }
+        /// A calendar was adopted after the day of the answer was counted: what it comes to by that one.
+        AnswerRecounted = "answer_recounted", 1, Never => {
+            claim: ClaimId,
+            /// Until when the office is to answer from now on.
+            answer_by: Deadline,
+            supersedes: Date,
+        } + optional {
+            /// What the count came to, where that day had passed already: the day that was told stays.
+            had_passed: Date,
+        }
         /// 逾期未答复: the office that holds it neither accepted nor refused it in time; the way to a court may be open.
         Unanswered = "unanswered", 1, Never => {
             claim: ClaimId, worker: WorkerId, employer: EmployerId, office: OfficeId, rule: String, last_day: Date,

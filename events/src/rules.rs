@@ -90,7 +90,8 @@ impl<'de> Deserialize<'de> for PackNames {
 events! {
     /// What happens to rules.
     RulesEvent: Rules {
-        /// New triggers go by this pack from now on; running deadlines keep theirs.
+        /// New triggers go by this pack from now on. Running deadlines keep the law they were counted by; of a calendar,
+        /// they are counted again.
         Adopted = "adopted", 1, Open => { rules: RulesId, name: String, pack_kind: PackKind, digest: String, reason: String }
     }
 }

@@ -223,6 +223,7 @@ const OF_THE_FILE: &[&str] = &[
     "claim.evidence_added",
     "claim.referred",
     "claim.unanswered",
+    "claim.answer_recounted",
     "claim.amount_changed",
     "claim.withdrawn",
     "claim.closed",

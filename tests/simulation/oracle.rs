@@ -634,14 +634,16 @@ impl Oracle {
             let (rule, day) = (text(deadline, "rule"), text(deadline, "last_day"));
             let key = (rule.unwrap_or_default(), day.unwrap_or_default());
             if let Some(superseded) = text(fact.data, "supersedes") {
-                case.deadlines.remove(&(key.0.clone(), superseded));
+                let superseded = (key.0.clone(), superseded);
+                case.deadlines.remove(&superseded);
+                case.vouched.remove(&superseded);
             }
             if deadline["trace"]["verified"] == true {
                 case.vouched.insert(key.clone());
             }
             case.deadlines.insert(key, Runs::Running);
         }
-        if !fact.name.starts_with("case.deadline_") {
+        if !fact.name.starts_with("case.deadline_") || fact.name == "case.deadline_recounted" {
             return Ok(());
         }
         let (rule, day) = (fact.id("rule")?, fact.id("last_day")?);

@@ -858,6 +858,13 @@ fn of_disputes() -> Vec<Event> {
             answer_by: Some(deadline()),
         }
         .into(),
+        claim::AnswerRecounted {
+            claim,
+            answer_by: deadline(),
+            supersedes: day("2027-02-18"),
+            had_passed: Some(day("2026-11-20")),
+        }
+        .into(),
         claim::Unanswered {
             claim,
             worker,
@@ -961,6 +968,14 @@ fn of_disputes() -> Vec<Event> {
             reason: reason(),
             approved_by: an_actor(3),
             warn_days: warn_days(),
+        }
+        .into(),
+        case::DeadlineRecounted {
+            case,
+            deadline: deadline(),
+            supersedes: day("2027-02-18"),
+            warn_days: warn_days(),
+            had_passed: Some(day("2026-11-20")),
         }
         .into(),
         case::DeadlineMet {

@@ -105,6 +105,9 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
                 row.case = None;
             });
         }
+        ClaimEvent::AnswerRecounted(it) => {
+            change_claim(rows, meta, it.claim, |row| row.answer_by = Some(it.answer_by.last_day));
+        }
         ClaimEvent::Unanswered(it) => change_claim(rows, meta, it.claim, |row| row.unanswered = true),
         ClaimEvent::AmountChanged(it) => {
             change_claim(rows, meta, it.claim, |row| {
@@ -223,6 +226,10 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
                 served_at: it.served_at,
                 due: it.due,
             });
+        }),
+        CaseEvent::DeadlineRecounted(it) => change_case(rows, meta, it.case, |row| {
+            row.end_deadline(meta, &it.deadline.rule, it.supersedes, DeadlineState::Superseded);
+            row.set_deadline(meta, &it.deadline, None);
         }),
         CaseEvent::Extended(it) => change_case(rows, meta, it.case, |row| {
             row.end_deadline(meta, &it.deadline.rule, it.supersedes, DeadlineState::Extended);

@@ -180,6 +180,7 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
         | ClaimEvent::EvidenceAdded(_)
         | ClaimEvent::Referred(_)
         | ClaimEvent::Unanswered(_)
+        | ClaimEvent::AnswerRecounted(_)
         | ClaimEvent::FollowedUp(_) => {}
     }
 }
@@ -226,6 +227,7 @@ pub(super) fn of_case(rows: &mut Rows<'_>, meta: &Meta, event: &CaseEvent) {
         | CaseEvent::Assigned(_)
         | CaseEvent::DocumentIssued(_)
         | CaseEvent::Extended(_)
+        | CaseEvent::DeadlineRecounted(_)
         | CaseEvent::DeadlineWarned(_)
         | CaseEvent::MediationFailed(_)
         | CaseEvent::PaymentSeen(_)
