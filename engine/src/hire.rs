@@ -225,6 +225,7 @@ pub(crate) fn decide(
         HireCommand::Cancel(it) => {
             let hire = live_hire(state, it.hire, context)?;
             check_reason(it.reason, context)?;
+            check_note(state, hire, it.note.as_ref())?;
             if let Stage::Started { at } = hire.stage {
                 return Err(Refusal::TooLate { at });
             }
@@ -302,6 +303,7 @@ pub(crate) fn decide(
         }
         HireCommand::FollowUp(it) => {
             let hire = own_hire(state, it.hire, context)?;
+            check_note(state, hire, it.note.as_ref())?;
             let (worker, employer, note) = (hire.terms.worker, hire.terms.employer, it.note.clone());
             let event =
                 FollowedUp { hire: it.hire, worker, employer, worked: it.worked, paid: it.paid, note };
@@ -310,6 +312,7 @@ pub(crate) fn decide(
         HireCommand::ReportInjury(it) => {
             let hire = own_hire(state, it.hire, context)?;
             check_time(hire, it.at, hire.last_end().plus_ms(DAY_MS), context)?;
+            check_note(state, hire, it.note.as_ref())?;
             if matches!(hire.stage, Stage::Void(_)) && hire.undone_by.is_none() {
                 return Err(Refusal::Ended { entity: it.hire.into() });
             }
@@ -327,6 +330,16 @@ pub(crate) fn decide(
             Ok(vec![event.into()])
         }
     }
+}
+
+/// What is said of a worker, an injury above all, is sealed under the worker's own key: departments that read the event
+/// cannot open it, and shredding that key takes it along.
+fn check_note(state: &State, hire: &Hire, note: Option<&SealedText>) -> Result<(), Refusal> {
+    let person = state.workers.get(&hire.terms.worker).map(|it| it.person);
+    if note.is_some_and(|note| Some(note.person) != person) {
+        return Err(Refusal::bad_field("note", "is not sealed under the worker's key"));
+    }
+    Ok(())
 }
 
 /// Nobody gives the other side's reason: whoever is said to have given up does not get the place again.
@@ -855,7 +868,8 @@ fn place_free(state: &State, id: PostingId, meta: &Meta) -> Vec<Event> {
 
 #[cfg(test)]
 mod tests {
-    use linggong_events::id::CommandId;
+    use linggong_events::employer::EmployerKind;
+    use linggong_events::id::{CommandId, KeyId, PersonId};
     use linggong_events::posting::Requirements;
     use linggong_events::time::MINUTE_MS;
     use linggong_events::worker::SkillLevel;
@@ -863,6 +877,20 @@ mod tests {
     use super::*;
     use crate::command::About;
     use crate::testing::*;
+
+    #[test]
+    fn a_note_about_a_worker_is_sealed_under_no_other_key() {
+        let sealed =
+            |person| SealedText { person, key: KeyId(uuid::Uuid::from_u128(5)), boxed: "xc20p:AAAA".into() };
+        let report = |note| ReportInjury { hire: HIRE, at: at("2026-11-22 09:00"), note: Some(sealed(note)) };
+        let somebody = PersonId(uuid::Uuid::from_u128(0xbad));
+        let given = hired(EmployerKind::Enterprise).at("2026-11-22 10:00").by(clerk());
+        let given = given.when(report(somebody)).then_refused("bad_field");
+        let note = Some(sealed(somebody));
+        let called = FollowUp { hire: HIRE, worked: true, paid: false, note };
+        let given = given.when(called).then_refused("bad_field");
+        given.when(report(PERSON)).then(["hire.injury_reported"]);
+    }
 
     #[test]
     fn travel_counts_between_two_shifts_also_beside_the_longest() {

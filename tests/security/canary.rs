@@ -24,6 +24,7 @@ const ADDRESS: &str = "獅子張莊街四百二十七弄己單元";
 const EMERGENCY: &str = "鸝鷯氏 15066117739";
 const STATEMENT: &str = "老闆欠我工錢還罵人, 鸝鷯親筆";
 const NOTE: &str = "回訪時本人哭訴鸝鷯甚苦";
+const INJURY: &str = "鸝鷯左腕骨折兩處送市立醫院";
 const EVIDENCE: &str = "欠條: 今欠鸝鷯工錢貳佰捌拾圓";
 const CARD: &str = "LX-5590-3171-8826";
 const SERIAL: u32 = 773;
@@ -37,6 +38,7 @@ fn canaries() -> Vec<(&'static str, String)> {
         ("emergency contact", EMERGENCY),
         ("statement", STATEMENT),
         ("note", NOTE),
+        ("injury", INJURY),
         ("evidence", EVIDENCE),
         ("market card", CARD),
     ];
@@ -235,6 +237,10 @@ async fn personal_data_is_nowhere_but_in_the_answer_that_opens_it() {
     hear(stored).refused(422, "evidence_refused");
     let note = json!({ "hire": a.hire, "worked": true, "paid": false, "note": { "person": a.person, "text": NOTE } });
     hear(server.command("clerk", "hire.follow_up", note).await).ok();
+    let injury = |person: &str| json!({ "hire": a.hire, "at": "2026-11-23T09:00:00+08:00", "note": { "person": person, "text": INJURY } });
+    hear(server.command("clerk", "hire.report_injury", injury(&cast.b.person)).await)
+        .refused(422, "bad_field");
+    hear(server.command("clerk", "hire.report_injury", injury(&a.person)).await).ok();
     let digest = evidence(&cast).await;
     let add = json!({ "claim": a.claim, "digest": digest, "media_type": "text/plain", "bytes": EVIDENCE.len(),
                       "label": "欠条" });
