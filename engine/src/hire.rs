@@ -919,7 +919,7 @@ mod tests {
             market: None,
         };
         let posting = Posting::new(&terms, hire.relation, &hire.relation_basis);
-        let state = registered(linggong_events::employer::EmployerKind::Unlicensed).state;
+        let state = registered(EmployerKind::Unlicensed).state;
         let (actor, about) = (clerk(), About::default());
         let under = |rules: &RuleBook| {
             let (now, command) = (at("2026-11-22 05:00"), CommandId(HIRE.0));
