@@ -11,10 +11,11 @@ use linggong_events::audience::RecordedAudience;
 use linggong_events::commit::{
     Commit, CommitError, Digest, FORMAT, Head, Header, MAX_COMMIT_BYTES, MAX_COMMIT_EVENTS,
 };
-use linggong_events::envelope::{Channel, Envelope, EnvelopeError, Meta, Recorded};
+use linggong_events::envelope::{Channel, Envelope, EnvelopeError, Meta, Recorded, WriteError};
 use linggong_events::event::Event;
 use linggong_events::id::{ActorId, CommandId, EntityRef, EventId, command_id, deadline_id, new_id};
 use linggong_events::measure::Position;
+use linggong_events::newer::Beyond;
 use linggong_events::office::{ClockDoubt, ClockHeld};
 use linggong_events::region::Region;
 use linggong_events::time::{DAY_MS, Timestamp};
@@ -100,15 +101,22 @@ pub enum Output {
 pub enum Fault {
     /// An event could not be written down.
     #[error("an event cannot be written down")]
-    Envelope(#[from] EnvelopeError),
+    Write(#[from] WriteError),
+    /// A line of the log could not be read as an event.
+    #[error("the log holds a line that cannot be read as an event")]
+    Line(#[from] EnvelopeError),
     /// A commit could not be built.
     #[error("a commit cannot be built")]
     Commit(#[from] CommitError),
-    /// The log holds a type that this software does not know: it must not decide past it.
-    #[error("the log holds the unknown event type `{type_name}` at position {position}")]
+    /// The log holds an event of a newer software: this one must not decide past it.
+    #[error(
+        "the event `{type_name}` at position {position} is of a newer software: {beyond} is not known here"
+    )]
     UnknownEvent {
         /// The type.
         type_name: String,
+        /// What of it is not known.
+        beyond: Beyond,
         /// Where.
         position: Position,
     },
@@ -281,9 +289,11 @@ impl Partition {
                     self.apply(&envelope)?;
                 }
                 Recorded::Unknown(raw) => {
+                    let position = raw.outline().position;
                     return Err(Fault::UnknownEvent {
                         type_name: raw.type_name,
-                        position: raw.meta.position,
+                        beyond: raw.beyond,
+                        position,
                     });
                 }
             }
@@ -625,7 +635,7 @@ impl Partition {
                     bytes += line.len() + 1;
                     first.get_or_insert(Written { envelope, line });
                 }
-                Err(EnvelopeError::TooLong { .. }) => return Err(Refusal::TooLarge),
+                Err(WriteError::TooLong { .. }) => return Err(Refusal::TooLarge),
                 Err(error) => return Err(Refusal::bad_field("fields", error.to_string())),
             }
         }

@@ -46,9 +46,11 @@ impl Replay {
             match recorded? {
                 Recorded::Known(envelope) => self.state.evolve(&envelope),
                 Recorded::Unknown(raw) => {
+                    let position = raw.outline().position;
                     return Err(Fault::UnknownEvent {
                         type_name: raw.type_name,
-                        position: raw.meta.position,
+                        beyond: raw.beyond,
+                        position,
                     });
                 }
             }

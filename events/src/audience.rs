@@ -61,8 +61,10 @@ impl FromStr for Department {
     }
 }
 
-const OPEN: &str = "open";
-const NEVER: &str = "never";
+pub(crate) const OPEN: &str = "open";
+pub(crate) const NEVER: &str = "never";
+/// What the names of departments stand behind.
+pub(crate) const DEPARTMENTS: &str = "dept:";
 
 /// Who may read an event on the feed, in exports and on the event pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +94,7 @@ impl fmt::Display for Audience {
             Audience::Open => f.write_str(OPEN),
             Audience::Never => f.write_str(NEVER),
             Audience::Departments(list) => {
-                f.write_str("dept:")?;
+                f.write_str(DEPARTMENTS)?;
                 for (n, department) in list.iter().enumerate() {
                     write!(f, "{}{}", if n == 0 { "" } else { "," }, department.name())?;
                 }
@@ -100,6 +102,19 @@ impl fmt::Display for Audience {
             }
         }
     }
+}
+
+/// Whether an audience as it was written, of whichever software, admits a reader of `department`.
+pub fn admits(written: &str, department: Option<Department>) -> bool {
+    match written.strip_prefix(DEPARTMENTS) {
+        Some(list) => department.is_some_and(|it| list.split(',').any(|name| name == it.name())),
+        None => is_open(written),
+    }
+}
+
+/// Whether an audience as it was written is anybody with a credential.
+pub fn is_open(written: &str) -> bool {
+    written == OPEN
 }
 
 /// An audience as recorded in an event: kept as it was written, whatever the type declares today.
@@ -118,10 +133,7 @@ impl RecordedAudience {
 
     /// Whether a reader of `department` may see the event.
     pub fn admits(&self, department: Option<Department>) -> bool {
-        match self.0.strip_prefix("dept:") {
-            Some(list) => department.is_some_and(|it| list.split(',').any(|name| name == it.name())),
-            None => self.0 == OPEN,
-        }
+        admits(&self.0, department)
     }
 
     /// As written in the envelope.
@@ -143,7 +155,7 @@ impl FromStr for RecordedAudience {
         match text {
             OPEN => Ok(RecordedAudience(OPEN.into())),
             NEVER => Ok(RecordedAudience(NEVER.into())),
-            _ if text.strip_prefix("dept:").is_some_and(|list| list.split(',').all(department)) => {
+            _ if text.strip_prefix(DEPARTMENTS).is_some_and(|list| list.split(',').all(department)) => {
                 Ok(RecordedAudience(text.to_owned().into()))
             }
             _ => Err(BadAudience),

@@ -278,7 +278,7 @@ impl Commit {
     pub fn events(&self) -> impl Iterator<Item = Result<Recorded, EnvelopeError>> {
         self.lines().zip(self.header.first..).map(|(line, position)| {
             let recorded = Recorded::from_line(line)?;
-            if recorded.meta().position != Position(position) {
+            if recorded.outline().position != Position(position) {
                 return Err(EnvelopeError::Contract("position is not the one its place in the commit gives"));
             }
             Ok(recorded)

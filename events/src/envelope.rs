@@ -17,6 +17,7 @@ use crate::event::{DecodeError, Event, TYPE_PREFIX};
 use crate::id::{ActorId, CommandId, EntityRef, EventId, OfficeId, PersonId};
 use crate::mandate::{Mandate, OnBehalfOf};
 use crate::measure::{MAX_JSON_INTEGER, Position, Version};
+use crate::newer::{Beyond, RawEnvelope};
 use crate::office::Role;
 use crate::region::Region;
 use crate::rules::PackNames;
@@ -138,33 +139,95 @@ pub struct Envelope {
     pub event: Event,
 }
 
-/// An event whose type this software does not know: carried and shown raw, never skipped.
-#[derive(Clone, Debug)]
-pub struct RawEnvelope {
-    /// Everything but the data.
-    pub meta: Meta,
-    /// The CloudEvents `type`.
-    pub type_name: String,
-    /// The data as written.
-    pub data: Box<RawValue>,
-}
-
 /// One line read back.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "nearly every line is known")]
 pub enum Recorded {
     /// An event of a known type.
     Known(Envelope),
-    /// One of a type or version that is not known here.
+    /// One of a newer software.
     Unknown(RawEnvelope),
 }
 
-impl Recorded {
-    /// Everything but the data.
-    pub fn meta(&self) -> &Meta {
+/// Whose history an event belongs to first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// An entity.
+    Known(EntityRef),
+    /// One of a kind that this software does not know, as it was written.
+    Beyond(&'a str),
+}
+
+impl Subject<'_> {
+    /// The entity, where its kind is known.
+    pub fn known(self) -> Option<EntityRef> {
         match self {
-            Recorded::Known(envelope) => &envelope.meta,
-            Recorded::Unknown(raw) => &raw.meta,
+            Subject::Known(entity) => Some(entity),
+            Subject::Beyond(_) => None,
+        }
+    }
+}
+
+/// What every event tells of itself, of whichever software; words that are not known here are absent.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "each field is that of the same name in `Meta`")]
+pub struct Outline<'a> {
+    pub id: EventId,
+    pub source: &'a str,
+    pub subject: Subject<'a>,
+    pub time: Timestamp,
+    pub position: Position,
+    pub version: Version,
+    pub occurred_at: Timestamp,
+    pub received_at: Option<Timestamp>,
+    pub filed: Option<Filed>,
+    pub region: Region,
+    pub actor: ActorId,
+    pub role: Option<Role>,
+    pub office: Option<OfficeId>,
+    pub channel: Option<Channel>,
+    pub source_doc: Option<&'a str>,
+    pub command: Option<CommandId>,
+    pub causation: Option<EventId>,
+    /// Those of a kind that is known.
+    pub touches: &'a [EntityRef],
+    /// As written: see [`crate::audience::admits`].
+    pub audience: &'a str,
+}
+
+impl Meta {
+    /// What it has in common with every event.
+    pub fn outline(&self) -> Outline<'_> {
+        Outline {
+            id: self.id,
+            source: &self.source,
+            subject: Subject::Known(self.subject),
+            time: self.time,
+            position: self.position,
+            version: self.version,
+            occurred_at: self.occurred_at,
+            received_at: self.received_at,
+            filed: self.filed,
+            region: self.region,
+            actor: self.actor,
+            role: Some(self.role),
+            office: self.office,
+            channel: Some(self.channel),
+            source_doc: self.source_doc.as_deref(),
+            command: self.command.as_ref().map(|(id, _)| *id),
+            causation: self.causation,
+            touches: &self.touches,
+            audience: self.audience.as_str(),
+        }
+    }
+}
+
+impl Recorded {
+    /// What can be told of it, whether it is known or not.
+    pub fn outline(&self) -> Outline<'_> {
+        match self {
+            Recorded::Known(envelope) => envelope.meta.outline(),
+            Recorded::Unknown(raw) => raw.outline(),
         }
     }
 }
@@ -226,23 +289,40 @@ struct Line<'a> {
     data: &'a RawValue,
 }
 
-/// Why an envelope could not be written or read.
+/// Why an event cannot be written down.
 #[derive(Debug, Error)]
-pub enum EnvelopeError {
+pub enum WriteError {
     /// The line would exceed [`MAX_EVENT_BYTES`].
-    #[error("the event `{type_name}` is {bytes} bytes long, more than {MAX_EVENT_BYTES}")]
+    #[error("the event `{type_name}` would be {bytes} bytes long, more than {MAX_EVENT_BYTES}")]
     TooLong {
         /// Its type.
         type_name: String,
         /// Its length.
         bytes: usize,
     },
+    /// Something in it has no JSON.
+    #[error("something in the event cannot be written as JSON")]
+    Form(#[from] serde_json::Error),
+    /// A number in its data would be another one to some readers.
+    #[error("the data of the event `{type_name}` holds a number that not every reader keeps exactly")]
+    Inexact {
+        /// Its type.
+        type_name: String,
+    },
+}
+
+/// Why a line cannot be read as an event.
+#[derive(Debug, Error)]
+pub enum EnvelopeError {
     /// The line is no envelope of ours.
     #[error("the line is not an event envelope")]
     Form(#[from] serde_json::Error),
     /// The line is an envelope, but something in it contradicts the contract.
     #[error("the envelope breaks the contract: {0}")]
     Contract(&'static str),
+    /// The list of what it touches names something that is no entity.
+    #[error("the envelope's `touches` is not a list of entities")]
+    Entities,
     /// The data of a known type is not of its form.
     #[error(transparent)]
     Data(DecodeError),
@@ -250,7 +330,7 @@ pub enum EnvelopeError {
 
 impl Envelope {
     /// The line of this event, without its line feed.
-    pub fn to_line(&self) -> Result<Vec<u8>, EnvelopeError> {
+    pub fn to_line(&self) -> Result<Vec<u8>, WriteError> {
         let Envelope { meta, event } = self;
         let event_type = event.event_type();
         let mut line = Members::begin();
@@ -288,11 +368,11 @@ impl Envelope {
         let data_begins = line.0.len();
         event.write_data(&mut line.0)?;
         if !numbers_are_exact(&line.0[data_begins..]) {
-            return Err(INEXACT);
+            return Err(WriteError::Inexact { type_name: event_type.short_name() });
         }
         line.0.push(b'}');
         if line.0.len() > MAX_EVENT_BYTES {
-            return Err(EnvelopeError::TooLong { type_name: event_type.short_name(), bytes: line.0.len() });
+            return Err(WriteError::TooLong { type_name: event_type.short_name(), bytes: line.0.len() });
         }
         Ok(line.0)
     }
@@ -357,10 +437,26 @@ impl Recorded {
         // Looked at once as a whole: cheaper than text by text.
         let line =
             std::str::from_utf8(line).map_err(|_| EnvelopeError::Contract("a line that is no text"))?;
-        let line: Line<'_> = serde_json::from_str(line)?;
-        if line.specversion != SPEC_VERSION || line.datacontenttype != CONTENT_TYPE {
-            return Err(EnvelopeError::Contract("specversion or datacontenttype is not ours"));
+        match Recorded::from_known(line) {
+            Err(EnvelopeError::Data(DecodeError::Unknown { .. })) => {
+                let raw = RawEnvelope::read(line, Some(Beyond::Type))?;
+                raw.map(Recorded::Unknown).ok_or(EnvelopeError::Contract("an event of no type"))
+            }
+            // A newer software may have another kind, role or attribute: only what has none of them is damaged.
+            Err(error @ (EnvelopeError::Form(_) | EnvelopeError::Entities)) => {
+                match RawEnvelope::read(line, None) {
+                    Ok(Some(raw)) => Ok(Recorded::Unknown(raw)),
+                    Ok(None) | Err(_) => Err(error),
+                }
+            }
+            known => known.map(Recorded::Known),
         }
+    }
+
+    /// Reads a line in which every word is one of ours.
+    fn from_known(text: &str) -> Result<Envelope, EnvelopeError> {
+        let line: Line<'_> = serde_json::from_str(text)?;
+        check_format(&line.specversion, &line.datacontenttype)?;
         let filed = match (line.filedat, line.filedbasis) {
             (Some(at), Some(basis)) => Some(Filed { at, basis }),
             (None, None) => None,
@@ -382,14 +478,9 @@ impl Recorded {
                 return Err(EnvelopeError::Contract("commandid without commanddigest"));
             }
         };
-        let schema = line.type_name.strip_prefix(TYPE_PREFIX).unwrap_or(&line.type_name);
-        if line.dataschema.strip_prefix(SCHEMA_PREFIX) != Some(schema) {
-            return Err(EnvelopeError::Contract("dataschema is not that of the type"));
-        }
+        check_schema(&line.type_name, &line.dataschema)?;
         let touches: Result<Vec<EntityRef>, _> = line.touches.split(' ').map(str::parse).collect();
-        if !numbers_are_exact(line.data.get().as_bytes()) {
-            return Err(INEXACT);
-        }
+        check_numbers(line.data)?;
         let meta = Meta {
             id: line.id,
             source: line.source.into_owned(),
@@ -411,24 +502,36 @@ impl Recorded {
             command,
             causation: line.causation,
             correlation: line.correlation,
-            touches: touches.map_err(|_| EnvelopeError::Contract("touches is not a list of entities"))?,
+            touches: touches.map_err(|_| EnvelopeError::Entities)?,
             audience: line.audience,
             rules: line.rules,
         };
-        match Event::decode(&line.type_name, line.data) {
-            Ok(event) => Ok(Recorded::Known(Envelope { meta, event })),
-            Err(DecodeError::Unknown { .. }) => {
-                let (type_name, data) = (line.type_name.into_owned(), line.data.to_owned());
-                Ok(Recorded::Unknown(RawEnvelope { meta, type_name, data }))
-            }
-            Err(error @ DecodeError::Data { .. }) => Err(EnvelopeError::Data(error)),
-        }
+        let event = Event::decode(&line.type_name, line.data).map_err(EnvelopeError::Data)?;
+        Ok(Envelope { meta, event })
     }
 }
 
-/// What holds for the data of every line, written or read, beyond the types of its parts.
-const INEXACT: EnvelopeError =
-    EnvelopeError::Contract("data holds a number that not every reader keeps exactly");
+pub(crate) fn check_format(specversion: &str, datacontenttype: &str) -> Result<(), EnvelopeError> {
+    if specversion == SPEC_VERSION && datacontenttype == CONTENT_TYPE {
+        return Ok(());
+    }
+    Err(EnvelopeError::Contract("specversion or datacontenttype is not ours"))
+}
+
+pub(crate) fn check_schema(type_name: &str, dataschema: &str) -> Result<(), EnvelopeError> {
+    let schema = type_name.strip_prefix(TYPE_PREFIX).unwrap_or(type_name);
+    if dataschema.strip_prefix(SCHEMA_PREFIX) == Some(schema) {
+        return Ok(());
+    }
+    Err(EnvelopeError::Contract("dataschema is not that of the type"))
+}
+
+pub(crate) fn check_numbers(data: &RawValue) -> Result<(), EnvelopeError> {
+    if numbers_are_exact(data.get().as_bytes()) {
+        return Ok(());
+    }
+    Err(EnvelopeError::Contract("data holds a number that not every reader keeps exactly"))
+}
 
 /// Whether every number in `json`, which is well-formed, is written as an integer of at most 2^53 − 1.
 fn numbers_are_exact(json: &[u8]) -> bool {

@@ -25,6 +25,7 @@ pub mod market;
 pub mod matching;
 pub mod measure;
 pub mod merkle;
+pub mod newer;
 pub mod occupation;
 pub mod offer;
 pub mod office;

@@ -30,7 +30,7 @@ impl Day {
     pub fn commit(&mut self, commit: &Commit, audit: &Audit) {
         let mut begun = false;
         for event in commit.events().flatten() {
-            let (date, position) = (event.meta().time.date(), event.meta().position);
+            let (date, position) = (event.outline().time.date(), event.outline().position);
             begun |= date <= self.date;
             if date <= self.date {
                 self.last = position;

@@ -1,8 +1,9 @@
 //! Who may read what: role × view, and role × event. What is not named here is denied.
 
 use linggong_engine::command::Actor;
+use linggong_events::audience;
 use linggong_events::claim::ClaimEvent;
-use linggong_events::envelope::{Meta, Recorded};
+use linggong_events::envelope::{Outline, Recorded, Subject};
 use linggong_events::event::Event;
 use linggong_events::id::{EmployerId, EntityRef, Kind, MarketId, WorkerId};
 use linggong_events::insurance::InsuranceEvent;
@@ -376,16 +377,18 @@ pub fn reach(role: Role, resource: Resource) -> Reach {
 /// Whether `actor` may see an event of the type `name`, such as `hire.agreed`: its audience admits their
 /// department, or their role works with its kind.
 pub fn may_see(actor: &Actor, recorded: &Recorded, name: &str) -> bool {
-    let meta = recorded.meta();
-    if meta.audience.as_str() == "open" {
+    let outline = recorded.outline();
+    if audience::is_open(outline.audience) {
         return true;
     }
-    let in_regions = covers(actor, meta.region) || left(recorded).is_some_and(|it| covers(actor, it));
+    let in_regions = covers(actor, outline.region) || left(recorded).is_some_and(|it| covers(actor, it));
+    // Of a kind that is not known here nobody can say whose work it is: it is for those alone who see everything.
+    let kind = outline.subject.known().map(|it| it.kind);
     match actor.role {
         Role::Auditor => in_regions,
-        Role::Subscriber => in_regions && meta.audience.admits(actor.department),
-        Role::Worker => is_own(actor, meta) && !is_inner(meta.subject.kind),
-        Role::Employer => is_own(actor, meta) && is_between_sides(meta.subject.kind) && !is_confided(name),
+        Role::Subscriber => in_regions && audience::admits(outline.audience, actor.department),
+        Role::Worker => is_own(actor, &outline) && kind.is_some_and(|it| !is_inner(it)),
+        Role::Employer => is_own(actor, &outline) && kind.is_some_and(is_between_sides) && !is_confided(name),
         Role::Insurer => in_regions && insures(actor, recorded),
         Role::Engine
         | Role::CrewLeader
@@ -398,7 +401,7 @@ pub fn may_see(actor: &Actor, recorded: &Recorded, name: &str) -> bool {
         | Role::CaseLead
         | Role::Mediator
         | Role::PrivacyOfficer
-        | Role::Keeper => in_regions && works_with(actor.role, meta.subject.kind),
+        | Role::Keeper => in_regions && kind.is_some_and(|it| works_with(actor.role, it)),
     }
 }
 
@@ -443,8 +446,9 @@ fn left(recorded: &Recorded) -> Option<Region> {
     }
 }
 
-fn is_own(actor: &Actor, meta: &Meta) -> bool {
-    Own::of(actor).is_some_and(|own| meta.touches.contains(&own.entity()) || meta.subject == own.entity())
+fn is_own(actor: &Actor, outline: &Outline<'_>) -> bool {
+    let is_of = |own: EntityRef| outline.touches.contains(&own) || outline.subject == Subject::Known(own);
+    Own::of(actor).is_some_and(|own| is_of(own.entity()))
 }
 
 /// What a worker told the office when it called back: never for the employer, who would know who complained.
@@ -543,6 +547,17 @@ mod tests {
             insurer: None,
         };
         Actor::holding(&grant, OfficeId(Uuid::from_u128(2)))
+    }
+
+    #[test]
+    fn of_a_kind_that_is_not_known_only_those_read_who_read_everything() {
+        let line = REFERRED.replace("claim.referred", "moon.referred").replace("\"claim/", "\"moon/");
+        let unknown = Recorded::from_line(line.trim_end().as_bytes()).unwrap();
+        assert!(matches!(unknown, Recorded::Unknown(_)));
+        let officer = officer_of("370102");
+        assert!(!may_see(&officer, &unknown, "cn.linggong.moon.referred.v1"));
+        let auditor = Actor { role: Role::Auditor, ..officer };
+        assert!(may_see(&auditor, &unknown, "cn.linggong.moon.referred.v1"));
     }
 
     #[test]

@@ -567,11 +567,11 @@ impl<R: LogReader> Batches<'_, R> {
             for commit in self.log.commits(first.header().commit) {
                 for event in commit?.events() {
                     let event = event?;
-                    if event.meta().position > from && event.meta().position <= target {
+                    if event.outline().position > from && event.outline().position <= target {
                         batch.push(event);
                     }
                 }
-                if batch.len() >= BATCH || batch.last().is_some_and(|it| it.meta().position >= target) {
+                if batch.len() >= BATCH || batch.last().is_some_and(|it| it.outline().position >= target) {
                     break;
                 }
             }

@@ -7,10 +7,11 @@ mod rows;
 mod tests;
 
 use linggong_events::Event;
-use linggong_events::envelope::{Meta, RawEnvelope};
+use linggong_events::envelope::Meta;
 use linggong_events::event::TYPE_PREFIX;
 use linggong_events::id::{CaseId, ClaimId, EntityRef};
 use linggong_events::measure::Position;
+use linggong_events::newer::RawEnvelope;
 
 use crate::key::{Key, Table};
 use crate::view::{Rows, View};
@@ -54,7 +55,7 @@ fn step(of: EntityRef, position: Position) -> Key<Step> {
 
 impl View for CaseHistories {
     const NAME: &'static str = "case_history";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
@@ -76,15 +77,15 @@ impl View for CaseHistories {
         }
         if meta.touches.iter().any(is_ours) {
             let data = event.data().ok().and_then(|raw| serde_json::from_str(raw.get()).ok());
-            add_step(rows, meta, event.event_type().schema_name(), data, true);
+            add_step(rows, &meta.outline(), event.event_type().schema_name(), data, true);
         }
     }
 
     fn apply_unknown(rows: &mut Rows<'_>, raw: &RawEnvelope) {
         let name = raw.type_name.strip_prefix(TYPE_PREFIX).unwrap_or(&raw.type_name);
-        if raw.meta.touches.iter().any(is_ours) {
+        if raw.outline().touches.iter().any(is_ours) {
             let data = serde_json::from_str(raw.data.get()).ok();
-            add_step(rows, &raw.meta, name.to_owned(), data, false);
+            add_step(rows, &raw.outline(), name.to_owned(), data, false);
         }
     }
 }

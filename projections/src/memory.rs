@@ -56,11 +56,11 @@ impl InMemory {
 
     /// Folds events in, all or none. Events that the view has already are skipped.
     pub fn apply_batch(&mut self, events: &[Recorded]) -> Result<Position, StoreError> {
-        let known = events.partition_point(|event| event.meta().position <= self.position);
+        let known = events.partition_point(|event| event.outline().position <= self.position);
         let mut rows = Rows::over(Backing::Memory(&self.rows), self.schema, self.name);
         let mut position = self.position;
         for event in &events[known..] {
-            let (expected, found) = (position.next(), event.meta().position);
+            let (expected, found) = (position.next(), event.outline().position);
             if found != expected {
                 return Err(StoreError::Gap { view: self.name, expected, found });
             }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use linggong_events::envelope::{Meta, Recorded};
+use linggong_events::envelope::Recorded;
 use linggong_events::id::EntityRef;
 use linggong_events::measure::Position;
 use linggong_events::time::Timestamp;
@@ -56,10 +56,10 @@ impl<V: View> Projection<V> {
             return Err(StoreError::Poison { view: V::NAME, position });
         }
         let checkpoint = self.store.checkpoint()?;
-        let known = events.partition_point(|event| event.meta().position <= checkpoint.position);
+        let known = events.partition_point(|event| event.outline().position <= checkpoint.position);
         let fresh = &events[known..];
         for (event, n) in fresh.iter().zip(checkpoint.position.0 + 1..) {
-            let found = event.meta().position;
+            let found = event.outline().position;
             if found != Position(n) {
                 return Err(StoreError::Gap { view: V::NAME, expected: Position(n), found });
             }
@@ -71,7 +71,7 @@ impl<V: View> Projection<V> {
                 if let Folded::Whole(changes) = self.fold(sound)? {
                     self.write(changes, sound, checkpoint)?;
                 }
-                let position = fresh[nth].meta().position;
+                let position = fresh[nth].outline().position;
                 self.parked = Some(position);
                 // What it holds is old, and nobody can tell for how long.
                 self.store.show(Shown::Parked(position));
@@ -125,7 +125,7 @@ impl<V: View> Projection<V> {
     ) -> Result<Position, StoreError> {
         let Some(last) = events.last() else { return Ok(before.position) };
         let unknown = events.iter().filter(|event| matches!(event, Recorded::Unknown(_))).count() as u64;
-        let position = last.meta().position;
+        let position = last.outline().position;
         self.store.write(changes, position, before.unknown + unknown)?;
         Ok(position)
     }
@@ -211,11 +211,12 @@ pub enum AsOf {
 
 impl AsOf {
     /// Whether an event belongs to that moment.
-    pub fn includes(self, meta: &Meta) -> bool {
+    pub fn includes(self, event: &Recorded) -> bool {
+        let outline = event.outline();
         match self {
-            AsOf::KnownAt(position) => meta.position <= position,
-            AsOf::Known(instant) => meta.time <= instant,
-            AsOf::Happened(instant) => meta.occurred_at <= instant,
+            AsOf::KnownAt(position) => outline.position <= position,
+            AsOf::Known(instant) => outline.time <= instant,
+            AsOf::Happened(instant) => outline.occurred_at <= instant,
         }
     }
 }
@@ -237,7 +238,7 @@ pub fn refold<'a, V: View>(events: impl IntoIterator<Item = &'a Recorded>) -> Re
     let mut position = Position(0);
     for event in events {
         step::<V>(&mut rows, event);
-        position = event.meta().position;
+        position = event.outline().position;
     }
     let written = rows.pending.into_iter().filter_map(|(key, row)| Some((key, row?)));
     let rows = Arc::new(written.collect());

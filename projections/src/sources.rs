@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use linggong_events::Event;
-use linggong_events::envelope::{Meta, RawEnvelope};
+use linggong_events::envelope::{Meta, Outline};
 use linggong_events::measure::Position;
+use linggong_events::newer::RawEnvelope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,21 +41,21 @@ impl View for Sources {
     const VERSION: u32 = 2;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
-        count(rows, meta, event.event_type().short_name());
+        count(rows, &meta.outline(), event.event_type().short_name());
     }
 
     fn apply_unknown(rows: &mut Rows<'_>, raw: &RawEnvelope) {
-        count(rows, &raw.meta, raw.type_name.clone());
+        count(rows, &raw.outline(), raw.type_name.clone());
     }
 }
 
 /// A source is written `sha256:…#sheet!row`.
-fn count(rows: &mut Rows<'_>, meta: &Meta, type_name: String) {
-    let Some((digest, place)) = meta.source_doc.as_deref().and_then(|it| it.split_once('#')) else { return };
+fn count(rows: &mut Rows<'_>, outline: &Outline<'_>, type_name: String) {
+    let Some((digest, place)) = outline.source_doc.and_then(|it| it.split_once('#')) else { return };
     let key = || file(digest).word(place);
     let mut row = rows.get(&key()).unwrap_or_else(|| SourceRow {
         place: place.to_owned(),
-        first: meta.position,
+        first: outline.position,
         events: 0,
         types: BTreeSet::new(),
     });

@@ -6,7 +6,8 @@ use linggong_events::case::{self, Conclusion, Deadline};
 use linggong_events::claim::{self, ClaimItem, ClaimOutcome, Track};
 use linggong_events::commit::Digest;
 use linggong_events::employer::{self, EmployerDetails, EmployerKind};
-use linggong_events::envelope::{Channel, Envelope, Meta, RawEnvelope, Recorded};
+use linggong_events::envelope::{Channel, Envelope, Meta, Recorded};
+use linggong_events::event::TYPE_PREFIX;
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{self, Agreed, AssertedBy, HireTerms, InsuranceDecision, Presumed};
 use linggong_events::id::{
@@ -28,7 +29,7 @@ use linggong_events::rules::{DeadlineTrace, PackNames};
 use linggong_events::time::{Date, HOUR_MS, MINUTE_MS, Shift, Timestamp};
 use linggong_events::wage::{self, PayMeans, WageBasis};
 use linggong_events::worker::{self, ArrivalMeans, Profile, Skill, SkillLevel};
-use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Something that the vault holds.
@@ -60,20 +61,28 @@ impl Ledger {
 
     pub(crate) fn record_unknown(&mut self, type_name: &str, about: EntityRef) -> Position {
         let meta = self.next_meta(about, vec![about]);
-        let data = RawValue::from_string(r#"{"what":"unheard of"}"#.into()).unwrap();
-        self.push(Recorded::Unknown(RawEnvelope { meta, type_name: type_name.into(), data }))
+        let posting = PostingId(Uuid::from_u128(1));
+        let event = posting::Filled { posting }.into();
+        let line = Envelope { meta, event }.to_line().unwrap();
+        let mut line: Value = serde_json::from_slice(&line).unwrap();
+        let schema = type_name.strip_prefix(TYPE_PREFIX).unwrap();
+        line["type"] = type_name.into();
+        line["dataschema"] = format!("/v1/schemas/{schema}").into();
+        line["data"] = json!({ "what": "unheard of" });
+        // What is not known is read and never made.
+        self.push(Recorded::from_line(line.to_string().as_bytes()).unwrap())
     }
 
     /// Changes what surrounds an event that was recorded.
     pub(crate) fn meta_of(&mut self, position: Position, change: impl FnOnce(&mut Meta)) {
         match &mut self.events[position.0 as usize - 1] {
             Recorded::Known(envelope) => change(&mut envelope.meta),
-            Recorded::Unknown(raw) => change(&mut raw.meta),
+            Recorded::Unknown(_) => panic!("an event of a newer software stays as it came"),
         }
     }
 
     pub(crate) fn id_of(&self, position: Position) -> EventId {
-        self.events[position.0 as usize - 1].meta().id
+        self.events[position.0 as usize - 1].outline().id
     }
 
     fn push(&mut self, event: Recorded) -> Position {
@@ -84,7 +93,9 @@ impl Ledger {
 
     fn next_meta(&self, subject: EntityRef, touches: Vec<EntityRef>) -> Meta {
         let position = self.events.len() as u64 + 1;
-        let before = self.events.iter().filter(|event| event.meta().subject == subject).count() as u64;
+        let before =
+            self.events.iter().filter(|event| event.outline().subject.known() == Some(subject)).count()
+                as u64;
         Meta {
             id: EventId(Uuid::from_u128(0xE0_0000 + u128::from(position))),
             source: "/linggong/lg-37/0".into(),

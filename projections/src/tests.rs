@@ -137,7 +137,7 @@ fn whatever_moment_a_rebuild_is_cut_off_at_one_whole_view_is_left_and_nothing_el
     live.begin_successor().unwrap();
     moments.push(copied(dir.path()));
     let unbegun = copied(dir.path());
-    std::fs::remove_dir_all(unbegun.path().join("timeline-v2.1")).unwrap();
+    std::fs::remove_dir_all(unbegun.path().join("timeline-v3.1")).unwrap();
     moments.push(unbegun);
     for batch in ledger.events.chunks(20) {
         live.successor().unwrap().apply_batch(batch).unwrap();
@@ -146,9 +146,9 @@ fn whatever_moment_a_rebuild_is_cut_off_at_one_whole_view_is_left_and_nothing_el
     live.successor().unwrap().flush().unwrap();
     let (switched, half_removed) = (copied(dir.path()), copied(dir.path()));
     for just in [&switched, &half_removed] {
-        std::fs::remove_file(just.path().join("timeline-v2.1.unfinished")).unwrap();
+        std::fs::remove_file(just.path().join("timeline-v3.1.unfinished")).unwrap();
     }
-    std::fs::remove_file(half_removed.path().join("timeline-v2/db")).unwrap();
+    std::fs::remove_file(half_removed.path().join("timeline-v3/db")).unwrap();
     moments.extend([switched, half_removed]);
     live.switch(None).unwrap().unwrap();
     moments.push(copied(dir.path()));
@@ -276,13 +276,13 @@ fn files_with_flipped_bytes_never_give_a_wrong_answer() {
     drop(sound);
     let (mut quarantined, mut tried) = (0, 0);
     for file in ["db", "conf"] {
-        let bytes = std::fs::read(dir.path().join("timeline-v2").join(file)).unwrap();
+        let bytes = std::fs::read(dir.path().join("timeline-v3").join(file)).unwrap();
         let written = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
         for at in (0..written).step_by((written / 220).max(1)) {
             let broken = copied(dir.path());
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << (at % 8);
-            std::fs::write(broken.path().join("timeline-v2").join(file), flipped).unwrap();
+            std::fs::write(broken.path().join("timeline-v3").join(file), flipped).unwrap();
             let (mut view, aside) = Projection::<timeline::Timeline>::open(broken.path()).unwrap();
             let from = view.checkpoint().unwrap().0 as usize;
             view.apply_batch(&ledger.events[from..]).unwrap();
@@ -299,10 +299,10 @@ fn what_is_put_aside_is_kept_and_reported_and_the_view_starts_from_zero() {
     let (ledger, dir) = (morning(), tempdir().unwrap());
     for n in 1..=2 {
         timeline(dir.path()).apply_batch(&ledger.events).unwrap();
-        vandalise(&dir.path().join("timeline-v2"), &[3, 1, 4], b"a row that nobody wrote");
+        vandalise(&dir.path().join("timeline-v3"), &[3, 1, 4], b"a row that nobody wrote");
         let (view, aside) = Projection::<timeline::Timeline>::open(dir.path()).unwrap();
         let aside = aside.unwrap();
-        assert_eq!(aside.moved_to, dir.path().join(format!("quarantine/timeline-v2-{n}")));
+        assert_eq!(aside.moved_to, dir.path().join(format!("quarantine/timeline-v3-{n}")));
         assert_eq!(aside.reason, "its rows are not those that were written");
         assert!(aside.moved_to.join("db").exists());
         assert_eq!(view.checkpoint().unwrap(), Position(0));
@@ -401,7 +401,7 @@ fn count_workers(rows: &mut Rows<'_>, event: &Event) {
 fn a_poison_event_parks_that_view_before_it_and_no_other() {
     let (ledger, dir) = (morning(), tempdir().unwrap());
     let is_poison = |it: &Recorded| matches!(it, Recorded::Known(it) if it.event.event_type().short_name() == "worker.left");
-    let poison = ledger.events.iter().find(|it| is_poison(it)).unwrap().meta().position;
+    let poison = ledger.events.iter().find(|it| is_poison(it)).unwrap().outline().position;
     let mut brittle = Projection::<Brittle>::open(dir.path()).unwrap().0;
     for _ in 0..2 {
         let parked = brittle.apply_batch(&ledger.events).unwrap_err();

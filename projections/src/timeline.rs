@@ -1,11 +1,11 @@
 //! 时间线: which events concern an entity, and which event made which necessary.
 
 use linggong_events::Event;
-use linggong_events::audience::RecordedAudience;
-use linggong_events::envelope::{Channel, Meta, RawEnvelope};
+use linggong_events::envelope::{Channel, Meta, Outline};
 use linggong_events::event::TYPE_PREFIX;
 use linggong_events::id::{ActorId, CommandId, EntityRef, EventId, OfficeId};
 use linggong_events::measure::{Position, Version};
+use linggong_events::newer::RawEnvelope;
 use linggong_events::office::Role;
 use linggong_events::region::Region;
 use linggong_events::time::Timestamp;
@@ -32,8 +32,9 @@ pub struct Entry {
     pub type_name: String,
     /// Whether this software knows the type; an unknown one is shown raw.
     pub known: bool,
-    /// The entity whose history it belongs to first.
-    pub subject: EntityRef,
+    /// The entity whose history it belongs to first; absent where its kind is not known here, as are the other words
+    /// of a newer software.
+    pub subject: Option<EntityRef>,
     /// Its place in that history.
     pub version: Version,
     /// When it happened, as asserted.
@@ -45,11 +46,11 @@ pub struct Entry {
     /// Who did it.
     pub actor: ActorId,
     /// As what.
-    pub role: Role,
+    pub role: Option<Role>,
     /// At which office.
     pub office: Option<OfficeId>,
     /// How it reached us.
-    pub channel: Channel,
+    pub channel: Option<Channel>,
     /// The command it came from; absent where time alone made it true.
     pub command: Option<CommandId>,
     /// The event that made it necessary.
@@ -79,50 +80,52 @@ fn by_id(event: EventId) -> Key<Position> {
 
 impl View for Timeline {
     const NAME: &'static str = "timeline";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
-        record(rows, meta, event.event_type().schema_name(), true);
+        record(rows, &meta.outline(), event.event_type().schema_name(), true);
     }
 
     fn apply_unknown(rows: &mut Rows<'_>, raw: &RawEnvelope) {
         let name = raw.type_name.strip_prefix(TYPE_PREFIX).unwrap_or(&raw.type_name);
-        record(rows, &raw.meta, name.to_owned(), false);
+        record(rows, &raw.outline(), name.to_owned(), false);
     }
 }
 
-fn record(rows: &mut Rows<'_>, meta: &Meta, type_name: String, known: bool) {
-    let county = meta.region.to_string();
-    let subject = (!meta.touches.contains(&meta.subject)).then_some(&meta.subject);
-    for entity in meta.touches.iter().chain(subject) {
-        rows.put(TOUCHING.key().entity(*entity).position(meta.position), &());
-        rows.put(REGIONS.key().entity(*entity).word(&county), &meta.region);
+fn record(rows: &mut Rows<'_>, outline: &Outline<'_>, type_name: String, known: bool) {
+    let county = outline.region.to_string();
+    let subject = outline.subject.known();
+    for entity in outline.touches.iter().chain(subject.as_ref().filter(|it| !outline.touches.contains(it))) {
+        rows.put(TOUCHING.key().entity(*entity).position(outline.position), &());
+        rows.put(REGIONS.key().entity(*entity).word(&county), &outline.region);
     }
-    rows.put(OWN.key().entity(meta.subject).position(meta.position), &());
-    rows.put(by_id(meta.id), &meta.position);
-    let cause = meta.causation.and_then(|cause| rows.get(&by_id(cause)));
+    if let Some(subject) = subject {
+        rows.put(OWN.key().entity(subject).position(outline.position), &());
+    }
+    rows.put(by_id(outline.id), &outline.position);
+    let cause = outline.causation.and_then(|cause| rows.get(&by_id(cause)));
     if let Some(cause) = cause {
-        rows.put(EFFECTS.key().position(cause).position(meta.position), &());
+        rows.put(EFFECTS.key().position(cause).position(outline.position), &());
     }
     let row = Entry {
-        position: meta.position,
-        event: meta.id,
+        position: outline.position,
+        event: outline.id,
         type_name,
         known,
-        subject: meta.subject,
-        version: meta.version,
-        occurred_at: meta.occurred_at,
-        recorded_at: meta.time,
-        region: meta.region,
-        actor: meta.actor,
-        role: meta.role,
-        office: meta.office,
-        channel: meta.channel,
-        command: meta.command.as_ref().map(|(id, _)| *id),
-        causation: meta.causation,
-        audience: RecordedAudience::as_str(&meta.audience).to_owned(),
+        subject,
+        version: outline.version,
+        occurred_at: outline.occurred_at,
+        recorded_at: outline.time,
+        region: outline.region,
+        actor: outline.actor,
+        role: outline.role,
+        office: outline.office,
+        channel: outline.channel,
+        command: outline.command,
+        causation: outline.causation,
+        audience: outline.audience.to_owned(),
     };
-    rows.put(entry(meta.position), &row);
+    rows.put(entry(outline.position), &row);
 }
 
 impl Reader<Timeline> {
@@ -275,7 +278,7 @@ mod tests {
         let order = PageRequest::first(10).order(Order::Down);
         for request in [page.at(Some(cursor.clone())), order.at(Some(cursor))] {
             let other = timeline.touching(worker(1).into(), &request).unwrap().value;
-            assert!(other.rows.iter().all(|row| row.subject == worker(1).into()));
+            assert!(other.rows.iter().all(|row| row.subject == Some(worker(1).into())));
         }
         assert!("x00".parse::<Cursor>().is_err());
     }
@@ -284,10 +287,10 @@ mod tests {
     fn causes_and_effects_are_one_link_seen_from_both_ends() {
         let mut ledger = ledger();
         let left = ledger.record(Left { worker: worker(1), market: market(1) });
-        let cause = ledger.events[1].meta().id;
+        let cause = ledger.events[1].outline().id;
         ledger.meta_of(left, |meta| meta.causation = Some(cause));
         let again = ledger.record(Left { worker: worker(1), market: market(1) });
-        let middle = ledger.events[6].meta().id;
+        let middle = ledger.events[6].outline().id;
         ledger.meta_of(again, |meta| meta.causation = Some(middle));
 
         let timeline = refold::<Timeline>(&ledger.events);

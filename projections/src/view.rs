@@ -5,8 +5,9 @@ use std::ops::Bound;
 
 use linggong_events::Event;
 use linggong_events::codec;
-use linggong_events::envelope::{Meta, RawEnvelope};
+use linggong_events::envelope::Meta;
 use linggong_events::measure::Position;
+use linggong_events::newer::RawEnvelope;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -27,7 +28,7 @@ pub trait View: Send + Sync + 'static {
     /// Folds one event into the rows.
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event);
 
-    /// Folds an event of an unknown type; most views only count it.
+    /// Folds an event of a newer software; most views only count it.
     fn apply_unknown(_rows: &mut Rows<'_>, _raw: &RawEnvelope) {}
 }
 

@@ -5,6 +5,7 @@
 mod backup;
 mod damaged;
 mod history;
+mod newer;
 mod server;
 mod traces;
 

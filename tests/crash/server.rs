@@ -69,8 +69,14 @@ impl Server {
         Err(said)
     }
 
-    /// The status, `Retry-After` and body of an answer to a read.
+    /// The status and body of an answer to a read.
     pub(crate) fn get(&self, path: &str, who: Option<&str>) -> (u16, Value) {
+        let (status, said) = self.text(path, who);
+        (status, serde_json::from_str(&said).unwrap_or(Value::String(said)))
+    }
+
+    /// The same with the body as it was sent.
+    pub(crate) fn text(&self, path: &str, who: Option<&str>) -> (u16, String) {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let mut asked = agent.get(format!("http://{}{path}", self.address));
         if let Some(who) = who {
@@ -78,7 +84,7 @@ impl Server {
         }
         let mut answer = asked.call().expect("an answer");
         let said = answer.body_mut().read_to_string().expect("a body");
-        (answer.status().as_u16(), serde_json::from_str(&said).unwrap_or(Value::String(said)))
+        (answer.status().as_u16(), said)
     }
 
     /// What it has traced since it began to serve.

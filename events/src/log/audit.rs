@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::commit::{Commit, CommitError, Digest, Head};
-use crate::envelope::{EnvelopeError, Recorded};
+use crate::envelope::{EnvelopeError, Recorded, Subject};
 use crate::id::EntityRef;
 use crate::measure::{Position, Version};
 use crate::merkle::Tree;
@@ -18,6 +18,8 @@ pub struct Audit {
     tree: Tree,
     log: Option<(String, u16)>,
     versions: BTreeMap<EntityRef, Version>,
+    /// Those of entities of a kind that this software does not know, as written.
+    beyond: BTreeMap<String, Version>,
     time: Option<Timestamp>,
 }
 
@@ -54,7 +56,14 @@ pub enum AuditError {
 
 impl Default for Audit {
     fn default() -> Audit {
-        Audit { head: Head::EMPTY, tree: Tree::default(), log: None, versions: BTreeMap::new(), time: None }
+        Audit {
+            head: Head::EMPTY,
+            tree: Tree::default(),
+            log: None,
+            versions: BTreeMap::new(),
+            beyond: BTreeMap::new(),
+            time: None,
+        }
     }
 }
 
@@ -92,7 +101,7 @@ impl Audit {
 
     fn event(&mut self, line: &[u8], position: Position, source: &str) -> Result<(), AuditError> {
         let recorded = Recorded::from_line(line).map_err(|cause| AuditError::Line { position, cause })?;
-        let meta = recorded.meta();
+        let meta = recorded.outline();
         let breaks = |what| Err(AuditError::Event { position, what });
         if meta.position != position {
             return breaks("its position is not its place");
@@ -103,7 +112,10 @@ impl Audit {
         if self.time.is_some_and(|before| meta.time < before) {
             return breaks("its time is before that of the event before");
         }
-        let version = self.versions.entry(meta.subject).or_default();
+        let version = match meta.subject {
+            Subject::Known(entity) => self.versions.entry(entity).or_default(),
+            Subject::Beyond(entity) => self.beyond.entry(entity.to_owned()).or_default(),
+        };
         if meta.version != version.next() {
             return breaks("its version is not the next one of its subject");
         }

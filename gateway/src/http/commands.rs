@@ -8,7 +8,7 @@ use linggong_engine::command::{About, Actor, Command, CommandError, Request};
 use linggong_engine::partition::Receipt;
 use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
-use linggong_events::envelope::Recorded;
+use linggong_events::envelope::{Envelope, Recorded};
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{CommandId, EntityRef, EventId, KeyId, PersonId, command_id};
 use linggong_events::measure::{Position, Version};
@@ -171,7 +171,7 @@ fn changed_since(app: &App, actor: &Actor, entity: EntityRef, since: Version) ->
     let mut page = PageRequest::first(200).order(Order::Down);
     loop {
         let found = app.readers.timeline.touching(entity, &page)?.value;
-        for it in found.rows.iter().filter(|it| it.subject == entity) {
+        for it in found.rows.iter().filter(|it| it.subject == Some(entity)) {
             if it.version <= since || changed.len() == CHANGES {
                 return Ok(changed);
             }
@@ -310,12 +310,9 @@ fn answer(app: &App, receipt: Receipt) -> Result<ReceiptAnswer, Problem> {
     let first = receipt.first.0.max(commit.header().first);
     for position in (first..=receipt.position.0).map(Position) {
         let Some(line) = commit.line_at(position) else { continue };
-        let recorded = Recorded::from_line(line)?;
-        let meta = recorded.meta();
-        let type_name = match &recorded {
-            Recorded::Known(it) => it.event.event_type().short_name(),
-            Recorded::Unknown(raw) => raw.type_name.clone(),
-        };
+        // The engine goes past no event that it does not know, so that no receipt of it speaks of one.
+        let Recorded::Known(Envelope { meta, event }) = Recorded::from_line(line)? else { continue };
+        let type_name = event.event_type().short_name();
         let digest = Digest::of(line).to_string();
         events.push(ReceiptEvent { id: meta.id, type_name, subject: meta.subject, position, digest });
     }

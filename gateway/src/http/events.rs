@@ -85,7 +85,7 @@ fn visible_then(
 ) -> Result<Option<Box<RawValue>>, Problem> {
     let Some(line) = app.log.line(position)? else { return Ok(None) };
     let recorded = Recorded::from_line(&line)?;
-    if as_of.is_some_and(|it| !it.includes(recorded.meta())) {
+    if as_of.is_some_and(|it| !it.includes(&recorded)) {
         return Ok(None);
     }
     let type_name = match &recorded {

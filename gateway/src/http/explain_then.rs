@@ -44,7 +44,7 @@ fn concerning(
     let mut sources = vec![Source::Touching(posting.into()), Source::Touching(worker.into())];
     // Where they wait, what else they hold an offer of, which other records are they.
     let named = events_then(app, &sources, as_of)?;
-    let named = named.iter().flat_map(|it| &it.meta().touches).filter(|it| tells_of_the_two(it.kind));
+    let named = named.iter().flat_map(|it| it.outline().touches).filter(|it| tells_of_the_two(it.kind));
     let named: BTreeSet<EntityRef> = named.copied().collect();
     sources.extend(named.into_iter().map(Source::Own));
     let packs = app.readers.directory.packs()?.value;
@@ -71,7 +71,7 @@ fn instant(app: &App, as_of: AsOf) -> Result<Timestamp, Problem> {
         AsOf::KnownAt(position) => position.min(app.partition.head.borrow().position),
     };
     let line = app.log.line(position)?.ok_or_else(Problem::not_found)?;
-    Ok(Recorded::from_line(&line)?.meta().time)
+    Ok(Recorded::from_line(&line)?.outline().time)
 }
 
 /// How many workers the last run by then looked at, and which rules excluded how many: as it was recorded.

@@ -177,11 +177,13 @@ pub(super) async fn open_text(
     let sealed: Option<Sealed> =
         written["data"].get(&field).and_then(|it| serde_json::from_value(it.clone()).ok());
     let sealed = sealed.ok_or_else(Problem::not_found)?;
-    let (command, _) = recorded.meta().command.clone().ok_or_else(Problem::not_found)?;
+    let command = recorded.outline().command.ok_or_else(Problem::not_found)?;
     let mut purpose = why.admitted(&app, &actor, |case| {
-        let meta = recorded.meta();
+        let outline = recorded.outline();
         let about: EntityRef = case.case.into();
-        Ok(meta.subject == about || meta.touches.contains(&about) || is_party(&app, case, sealed.person)?)
+        Ok(outline.subject.known() == Some(about)
+            || outline.touches.contains(&about)
+            || is_party(&app, case, sealed.person)?)
     })?;
     purpose.second_officer = second_officer(&app, &actor, (sealed.person, sealed.key)).await?;
     let opened = app.vault.at(move |vault| {
@@ -237,7 +239,7 @@ fn deals_with(app: &App, actor: &Actor, about: EntityRef) -> Result<bool, Proble
         return has_to_do(app, actor, about);
     }
     let found = app.readers.timeline.touching(about, &PageRequest::first(200))?;
-    for entry in found.value.rows.iter().filter(|it| it.subject == about) {
+    for entry in found.value.rows.iter().filter(|it| it.subject == Some(about)) {
         if events::visible(app, actor, entry.position, "")?.is_some() {
             return Ok(true);
         }

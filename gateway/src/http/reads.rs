@@ -559,7 +559,7 @@ pub(super) fn events_then(app: &App, sources: &[Source], as_of: AsOf) -> Result<
     for position in app.readers.timeline.positions(sources)?.value {
         let line = app.log.line(position)?.ok_or_else(Problem::not_found)?;
         let event = Recorded::from_line(&line)?;
-        if as_of.includes(event.meta()) {
+        if as_of.includes(&event) {
             events.push(event);
         }
     }

@@ -2,7 +2,7 @@
 
 use linggong_events::case::{CaseEvent, Conclusion, DeadlineOf};
 use linggong_events::claim::ClaimEvent;
-use linggong_events::envelope::Meta;
+use linggong_events::envelope::{Meta, Outline};
 use linggong_events::id::{CaseId, ClaimId, EntityRef, EventId, Kind, OfficeId};
 use linggong_events::measure::Fen;
 use serde_json::Value;
@@ -18,33 +18,33 @@ use super::{
 /// Adds an event to the history of every claim and case that it touches.
 pub(super) fn add_step(
     rows: &mut Rows<'_>,
-    meta: &Meta,
+    outline: &Outline<'_>,
     type_name: String,
     data: Option<Value>,
     known: bool,
 ) {
     let row = Step {
-        position: meta.position,
-        event: meta.id,
+        position: outline.position,
+        event: outline.id,
         type_name,
         known,
-        subject: meta.subject,
-        occurred_at: meta.occurred_at,
-        recorded_at: meta.time,
-        received_at: meta.received_at,
-        filed: meta.filed,
-        actor: meta.actor,
-        role: meta.role,
-        office: meta.office,
-        channel: meta.channel,
-        source_doc: meta.source_doc.clone(),
-        causation: meta.causation,
+        subject: outline.subject.known(),
+        occurred_at: outline.occurred_at,
+        recorded_at: outline.time,
+        received_at: outline.received_at,
+        filed: outline.filed,
+        actor: outline.actor,
+        role: outline.role,
+        office: outline.office,
+        channel: outline.channel,
+        source_doc: outline.source_doc.map(str::to_owned),
+        causation: outline.causation,
         data: data.unwrap_or(Value::Null),
         corrected_by: None,
     };
-    rows.put(EVENTS.key().id(meta.id.0), &meta.position);
-    for entity in meta.touches.iter().filter(|it| is_ours(it)) {
-        rows.put(step(*entity, meta.position), &row);
+    rows.put(EVENTS.key().id(outline.id.0), &outline.position);
+    for entity in outline.touches.iter().filter(|it| is_ours(it)) {
+        rows.put(step(*entity, outline.position), &row);
     }
 }
 

@@ -48,8 +48,9 @@ pub struct Step {
     pub type_name: String,
     /// Whether this software knows the type; an unknown one is shown raw.
     pub known: bool,
-    /// The entity whose history it belongs to first.
-    pub subject: EntityRef,
+    /// The entity whose history it belongs to first; absent where its kind is not known here, as are the other words
+    /// of a newer software.
+    pub subject: Option<EntityRef>,
     /// When it happened, as asserted.
     pub occurred_at: Timestamp,
     /// When it was recorded.
@@ -63,11 +64,11 @@ pub struct Step {
     /// Who did it.
     pub actor: ActorId,
     /// As what.
-    pub role: Role,
+    pub role: Option<Role>,
     /// At which office.
     pub office: Option<OfficeId>,
     /// How it reached us.
-    pub channel: Channel,
+    pub channel: Option<Channel>,
     /// The form and row that it came from.
     pub source_doc: Option<String>,
     /// The event that made it necessary.

@@ -291,8 +291,7 @@ fn a_case_can_be_read_as_it_was_known_or_as_it_had_happened() {
     ledger.meta_of(late, |meta| meta.occurred_at = date("2026-11-25").at_minute(601));
     ledger.meta_of(late, |meta| meta.time = date("2026-11-28").at_minute(600));
     let proposed = |as_of: AsOf| {
-        let events: Vec<&Recorded> =
-            ledger.events.iter().filter(|event| as_of.includes(event.meta())).collect();
+        let events: Vec<&Recorded> = ledger.events.iter().filter(|event| as_of.includes(event)).collect();
         let history = refold::<CaseHistories>(events).case(case).unwrap().value;
         history.map(|history| history.case.proposal.is_some())
     };

@@ -207,7 +207,7 @@ fn a_disputed_wage_stays_on_the_board_until_it_is_settled_even_where_nothing_is_
     let mut ledger = Ledger::new();
     ledger.record(due(1, 1, 28_000, DUE));
     ledger.record(paid(1, 28_000, 0));
-    let payment = ledger.events.last().unwrap().meta().id;
+    let payment = ledger.events.last().unwrap().outline().id;
     let (wage, hire, worker) = (testing::wage(1), testing::hire(1), testing::worker(1));
     let (employer_id, recorded) = (testing::employer(1), Fen(28_000));
     let evidence = None;
