@@ -161,7 +161,7 @@ fn history(args: &HistoryArgs, client: &Client<'_>, out: &mut Out<'_>) -> Result
     }
     items.iter().try_for_each(|it| out.item(EVENTS, &it["event"]))?;
     let case = case.to_string();
-    client.follow(seen, args.type_prefix.as_deref().unwrap_or_default(), |event| {
+    client.follow(seen, args.type_prefix.as_deref().unwrap_or_default(), |event: Value| {
         let touches = event["touches"].as_str().unwrap_or_default();
         let ours = event["subject"] == case.as_str() || touches.split(' ').any(|it| it == case);
         if ours && filter.lets_pass(&event) {

@@ -12,6 +12,9 @@ use std::time::Duration;
 use linggong_events::commit::Digest;
 use linggong_events::id::EntityRef;
 use linggong_events::measure::Position;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body, RequestBuilder};
@@ -201,7 +204,7 @@ impl<'a> Client<'a> {
         self.json(&path, &self.attempt(send)?)
     }
 
-    fn json(&self, path: &str, bytes: &[u8]) -> Result<Value, Failure> {
+    fn json<T: DeserializeOwned>(&self, path: &str, bytes: &[u8]) -> Result<T, Failure> {
         serde_json::from_slice(bytes)
             .map_err(|error| Failure::local(self.lang(), "bad_answer", format!("{path}: {error}")))
     }
@@ -209,6 +212,29 @@ impl<'a> Client<'a> {
     /// Gives the command `name`; `fields` may hold `about`. The answer is the receipt.
     pub fn command(&self, name: &str, key: Uuid, fields: &Value) -> Result<Value, Failure> {
         self.post(&format!("/v1/commands/{name}"), key, fields)
+    }
+
+    /// What a path answers, to the byte.
+    pub fn get_raw(&self, path: &str) -> Result<Box<RawValue>, Failure> {
+        self.json(path, &self.get_bytes(path, &[])?)
+    }
+
+    /// Events from after a position on, page after page, each to the byte.
+    pub fn events(&self, query: &[(&str, String)], after: Position) -> Result<RawEvents, Failure> {
+        const PATH: &str = "/v1/events";
+        let (mut items, mut after) = (Vec::new(), Some(after.to_string()));
+        loop {
+            let mut query: Vec<_> = query.to_vec();
+            query.push(("limit", PAGE.to_string()));
+            query.extend(after.iter().map(|it| ("after", it.clone())));
+            let mut page: RawEvents = self.json(PATH, &self.get_bytes(PATH, &query)?)?;
+            items.append(&mut page.items);
+            // A server that gives the same cursor again would be asked for ever.
+            if page.next.is_none() || page.next == after {
+                return Ok(RawEvents { items, ..page });
+            }
+            after = page.next;
+        }
     }
 
     /// Items of a list, page after page: an answer as of one page, and its items.
@@ -240,11 +266,11 @@ impl<'a> Client<'a> {
 
     /// Follows the events after `after` whose type begins with `type_prefix`, for as long as `each` wants more;
     /// a broken line is taken up again where it broke, so that no event is missed or told twice.
-    pub fn follow(
+    pub fn follow<T: DeserializeOwned>(
         &self,
         after: Position,
         type_prefix: &str,
-        mut each: impl FnMut(Value) -> Result<Going, Stop>,
+        mut each: impl FnMut(T) -> Result<Going, Stop>,
     ) -> Result<(), Stop> {
         let (mut last, mut failures) = (after, 0);
         loop {
@@ -261,11 +287,11 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn stream(
+    fn stream<T: DeserializeOwned>(
         &self,
         last: &mut Position,
         type_prefix: &str,
-        each: &mut impl FnMut(Value) -> Result<Going, Stop>,
+        each: &mut impl FnMut(T) -> Result<Going, Stop>,
     ) -> Result<Streamed, Stop> {
         let lang = self.lang();
         let types: Vec<_> =
@@ -304,9 +330,7 @@ impl<'a> Client<'a> {
             if position.is_some_and(|it| it <= *last) {
                 continue;
             }
-            let event = serde_json::from_slice(&data)
-                .map_err(|error| Failure::local(lang, "bad_answer", format!("/v1/events/stream: {error}")))?;
-            if each(event)? == Going::Enough {
+            if each(self.json("/v1/events/stream", &data)?)? == Going::Enough {
                 return Ok(Streamed::Enough);
             }
             *last = position.unwrap_or(*last);
@@ -392,6 +416,20 @@ impl<'a> Client<'a> {
     fn unreachable(&self, error: &ureq::Error) -> Failure {
         Failure::local(self.lang(), "unreachable", format!("{}: {error}", self.base))
     }
+}
+
+/// A list of events, each as it is on record.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct RawEvents {
+    /// Of a demo log the list says so, for the events cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demo: Option<bool>,
+    /// The events.
+    pub items: Vec<Box<RawValue>>,
+    /// Where more would be.
+    pub next: Option<String>,
+    /// Where the log ended.
+    pub position: Value,
 }
 
 /// Whether whoever follows wants more.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use linggong_events::id::EntityRef;
 use linggong_events::measure::Position;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::case::position_of;
@@ -91,7 +92,13 @@ pub(super) const TIMELINE: &[Column] = &[
 pub(super) fn run(verb: &EventsVerb, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
     match verb {
         EventsVerb::Tail(args) => tail(args, client, out),
-        EventsVerb::Show { position } => out.record(&client.get(&format!("/v1/events/{position}"), &[])?),
+        EventsVerb::Show { position } => {
+            let event = client.get_raw(&format!("/v1/events/{position}"))?;
+            match out.format {
+                Format::Json | Format::Ndjson => out.recorded(event.get()),
+                Format::Table | Format::Csv => out.record(&serde_json::from_str(event.get())?),
+            }
+        }
         EventsVerb::Why { position, dot } => why(*position, *dot, client, out),
     }
 }
@@ -115,15 +122,22 @@ fn tail(args: &TailArgs, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), S
         }
     };
     if !args.follow {
-        let start = Wanted { after: Some(after.to_string()), limit: None };
-        let (answer, items) = client.list("/v1/events", &types, &start)?;
-        return out.list(EVENTS, &answer, &items);
+        let events = client.events(&types, after)?;
+        return match out.format {
+            Format::Json => out.recorded(&serde_json::to_string_pretty(&events)?),
+            Format::Ndjson => events.items.iter().try_for_each(|it| out.recorded(it.get())),
+            Format::Table | Format::Csv => {
+                let items: Result<Vec<Value>, _> =
+                    events.items.iter().map(|it| serde_json::from_str(it.get())).collect();
+                out.list(EVENTS, &Value::Null, &items?)
+            }
+        };
     }
-    if out.format == Format::Json {
-        out.format = Format::Ndjson;
-    }
-    client.follow(after, wanted, |event| {
-        out.item(EVENTS, &event)?;
+    client.follow(after, wanted, |event: Box<RawValue>| {
+        match out.format {
+            Format::Json | Format::Ndjson => out.recorded(event.get())?,
+            Format::Table | Format::Csv => out.item(EVENTS, &serde_json::from_str(event.get())?)?,
+        }
         Ok(Going::On)
     })
 }

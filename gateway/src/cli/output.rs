@@ -223,6 +223,15 @@ impl<'a> Out<'a> {
         Ok(writeln!(self.data, "{text}")?)
     }
 
+    /// What is on record, as it was written: nothing is put in order, and nothing is added, not even that it is of a
+    /// demo; a note says that. Only a terminal is spared what would play with it.
+    pub fn recorded(&mut self, json: &str) -> Result<(), Stop> {
+        let text = if self.terminal { Cow::Owned(harmless_json(json)) } else { Cow::Borrowed(json) };
+        self.data.write_all(text.as_bytes())?;
+        self.data.write_all(b"\n")?;
+        Ok(self.data.flush()?)
+    }
+
     /// A line of text that may hold what the server said.
     pub fn line(&mut self, text: &str) -> Result<(), Stop> {
         self.unmarked = true;

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::Parser as _;
+use linggong_events::log::LogReader as _;
 use linggong_events::log::embedded::EmbeddedLog;
 use linggong_events::measure::Position;
 use linggong_events::time::Timestamp;
@@ -153,6 +154,18 @@ fn a_server_is_worked_with_from_the_command_line() {
     let tail = office.says("auditor", &["-o", "ndjson", "events", "tail", "--type", "market."]).unwrap();
     let event: Value = serde_json::from_str(tail.lines().next().unwrap()).unwrap();
     assert_eq!(event["position"], position);
+    let recorded = office.line(position);
+    assert_eq!(
+        tail.lines().next(),
+        Some(recorded.as_str()),
+        "to the byte, in the order in which it was written"
+    );
+    for form in ["json", "ndjson"] {
+        let shown = office.says("auditor", &["-o", form, "events", "show", position]).unwrap();
+        assert_eq!(shown, format!("{recorded}\n"), "{form}");
+    }
+    let tail = office.says("auditor", &["-o", "json", "events", "tail", "--type", "market."]).unwrap();
+    assert!(tail.contains(&recorded), "{tail}");
     let shown = office.says("auditor", &["-o", "table", "events", "show", position]).unwrap();
     assert!(shown.contains("历下零工市场") && shown.contains("市场登记"), "{shown}");
     let subject = event["subject"].as_str().unwrap();
@@ -473,7 +486,7 @@ fn a_broken_stream_is_taken_up_where_it_broke() {
     // The second answer repeats what was told already, as a server may.
     let (server, asked) = responder(vec![stream(&[4, 5]), stream(&[5, 6, 7])]);
     let mut seen = Vec::new();
-    let followed = client(server).follow(Position(3), "hire.", |event| {
+    let followed = client(server).follow(Position(3), "hire.", |event: Value| {
         seen.push(event["position"].as_str().unwrap().to_owned());
         Ok(if seen.len() == 4 { Going::Enough } else { Going::On })
     });
@@ -589,6 +602,12 @@ impl Office {
             std::fs::write(&token, "no token at all").unwrap();
         }
         run(&format!("http://{}", self.running.address), Some(&token), arguments)
+    }
+
+    /// The line on record at a position.
+    fn line(&self, position: &str) -> String {
+        let log = EmbeddedLog::open_read_only(&self.data().join("log")).unwrap();
+        String::from_utf8(log.reader.line(position.parse().unwrap()).unwrap().unwrap()).unwrap()
     }
 
     fn close_then(self, look: impl FnOnce(&Path)) {
