@@ -165,6 +165,11 @@ fn every_kind_has_a_label() {
 }
 
 #[test]
+fn every_view_has_a_label() {
+    assert_same("views", linggong_projections::NAMES.iter().map(|(name, _)| (*name).to_owned()).collect());
+}
+
+#[test]
 fn every_event_type_has_a_label() {
     assert_same("events", Event::types().map(|it| it.short_name()).collect());
 }

@@ -78,6 +78,10 @@ pub enum Show {
     Shifts,
     /// The nearest last day among deadlines that still run.
     Deadlines,
+    /// Claims about a wage, by their ids.
+    Claims,
+    /// What sets a deadline: a row of the rule pack, or what an officer or the parties set, by its label.
+    Rule,
 }
 
 /// A column: its heading in the glossary, and where its value stands in an item.
@@ -348,6 +352,8 @@ pub(super) fn heading(key: &str, show: Show, lang: Lang) -> String {
         | Show::View
         | Show::Exclusion
         | Show::Deadlines
+        | Show::Claims
+        | Show::Rule
         | Show::Code(_) => name.to_owned(),
     }
 }
@@ -396,6 +402,8 @@ pub(super) fn shown(show: Show, value: Option<&Value>, lang: Lang, short: bool) 
         }
         Show::Shifts => shifts(value),
         Show::Deadlines => Some(nearest(value).unwrap_or_default()),
+        Show::Claims => value["claim"].as_str().map(|it| if short { short_id(it) } else { it.to_owned() }),
+        Show::Rule => text.map(|it| rule(it, lang)),
     };
     clean(&known.unwrap_or_else(|| text.map_or_else(|| value.to_string(), str::to_owned)))
 }
@@ -420,6 +428,18 @@ fn code(types: &[&str], code: &str, lang: Lang) -> Option<&'static str> {
 fn only_key(value: &Value) -> Option<&str> {
     let object = value.as_object()?;
     if object.len() == 1 { object.keys().next().map(String::as_str) } else { None }
+}
+
+/// `settlement:<claim>` and its like by their labels; a row of a rule pack keeps its name, which its trace explains.
+fn rule(text: &str, lang: Lang) -> String {
+    let (name, of) = text.split_once(':').unwrap_or((text, ""));
+    let name = match name {
+        "document" => word("deadline_of_document", lang),
+        "settlement" => word("deadline_of_settlement", lang),
+        "supplement" => word("deadline_of_supplement", lang),
+        _ => return text.to_owned(),
+    };
+    format!("{name} {}", short_id(of)).trim_end().to_owned()
 }
 
 fn short_id(text: &str) -> String {
@@ -532,6 +552,7 @@ fn show_of(key: &str, value: &Value, beside: &Map<String, Value>) -> Show {
         return Show::Text;
     }
     match key {
+        "rule" => Show::Rule,
         "type" | "type_name" => Show::Event,
         "role" => Show::Role,
         "kind" => Show::Kind,
@@ -776,6 +797,22 @@ mod tests {
           约定内容 · 报酬 · 计酬方式    日结
           约定内容 · 报酬 · 单价 (元)   280.00
         ");
+    }
+
+    #[test]
+    fn what_sets_a_deadline_has_a_label_and_claims_about_a_wage_are_their_ids() {
+        let claim = "0d5c1f0e-0000-8000-8000-000000000001";
+        for (rule, expected) in [
+            (format!("settlement:{claim}"), "约定付款日 0d5c1f0e"),
+            ("document:历下改〔2026〕1号".to_owned(), "文书期限 历下改〔2026〕1号"),
+            ("supplement".to_owned(), "补正期限"),
+            ("sup.investigate".to_owned(), "sup.investigate"),
+        ] {
+            assert_eq!(shown(Show::Rule, Some(&json!(rule)), Lang::Zh, false), expected);
+        }
+        let claims = json!([{ "claim": claim, "pending": true, "agreed": null }]);
+        assert_eq!(shown(Show::Claims, Some(&claims), Lang::Zh, true), "0d5c1f0e");
+        assert_eq!(shown(Show::Claims, Some(&claims), Lang::Zh, false), claim);
     }
 
     #[test]

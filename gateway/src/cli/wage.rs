@@ -71,7 +71,7 @@ pub(super) const WAGES: &[Column] = &[
     column("amount", "amount", Show::Money),
     column("outstanding", "outstanding", Show::Money),
     column("basis", "basis", Show::Code(&["WageBasis"])),
-    column("claims", "claims", Show::Id),
+    column("claims", "claims", Show::Claims),
     column("region", "region", Show::Text),
     column("position", "position", Show::Count),
     column("disputed", "disputed", Show::Money),
