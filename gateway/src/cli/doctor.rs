@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, Wanted};
 use super::exit::{Exit, Failure, Stop};
-use super::output::{Column, Out, Show, column, word};
+use super::output::{Column, Out, Show, column, shown, word};
 use super::projection::count;
 use crate::chain;
 use crate::glossary::Lang;
@@ -111,7 +111,7 @@ pub(super) fn online(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop>
                 Some(_) | None if lag > LONG_LAG => Verdict::Warning,
                 Some(_) | None => Verdict::Good,
             };
-            let name = view["name"].as_str().unwrap_or_default();
+            let name = shown(Show::View, Some(&view["name"]), out.lang, true);
             let why = view["trouble"].as_str().map(|it| format!(" ({it})")).unwrap_or_default();
             checks.add("view_lag", verdict, format!("{name}: {lag}{why}"));
         }),

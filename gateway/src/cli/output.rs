@@ -506,10 +506,15 @@ fn gather<'a>(value: &'a Value, names: &mut Vec<String>, show: Show, found: &mut
     }
 }
 
-/// The word that a name stands for: the first of a receipt or a sheet is a position, of a dispute a side.
+/// The word that a name stands for: the first of a receipt or a sheet is a position, of a dispute a side; an event is
+/// known, of a person something is.
 fn label_of<'a>(name: &'a str, value: &Value) -> &'a str {
     let is_position = value.as_str().is_some_and(|it| it.bytes().all(|b| b.is_ascii_digit()));
-    if name == "first" && is_position { "first_position" } else { name }
+    match name {
+        "first" if is_position => "first_position",
+        "known" if value.is_boolean() => "known_here",
+        _ => name,
+    }
 }
 
 fn heading_of_path(names: &[String], show: Show, lang: Lang) -> String {
