@@ -603,7 +603,7 @@ mod tests {
     /// 280 yuan are owed and overdue.
     fn owed(employer_kind: EmployerKind) -> Given {
         let due = StateDue { hire: HIRE, amount: Fen(28_000), basis: WageBasis::WageSheet, shift: None };
-        hired(employer_kind).by(employer()).and(due).at("2026-11-30 09:00")
+        hired(employer_kind).by(employer()).at("2026-11-22 17:00").and(due).at("2026-11-30 09:00")
     }
 
     fn item(fen: i64) -> ClaimItem {

@@ -351,6 +351,9 @@ fn state_due(state: &State, it: &StateDue, context: &Context<'_>) -> Result<Vec<
     let nth = it.shift.unwrap_or_default();
     let none = || Refusal::bad_field("shift", "is none of this hire");
     let known = state.attendance(attendance::attendance_id(it.hire, nth)).map_err(|_| none())?;
+    if known.shift.start() > context.now {
+        return Err(Refusal::TooEarly { at: known.shift.start() });
+    }
     let wage = wage_id(it.hire, terms.pay.pay_kind, nth);
     if state.wages.contains_key(&wage) {
         return Err(Refusal::not_possible(wage, "on the books already: adjust it"));
