@@ -266,7 +266,7 @@ pub fn perform(global: &Global, verb: &Verb, clock: &Clock, out: &mut Out<'_>) -
         Verb::Log(log::LogVerb::Head { data: Some(data) }) => log::head_of(data, out),
         Verb::Log(log::LogVerb::Head { data: None }) => log::head(&client(global, clock, out)?, out),
         Verb::Log(log::LogVerb::SealDay { date, data: Some(data) }) => {
-            log::seal_day_of(date.unwrap_or_else(|| clock.now().date()), data, out)
+            log::seal_day_of(*date, clock.now().date(), data, out)
         }
         Verb::Log(log::LogVerb::SealDay { date, data: None }) => {
             log::seal_day(*date, &client(global, clock, out)?, out)

@@ -39,10 +39,10 @@ pub use error::{CODES, Problem};
 pub use events::Streams;
 
 use crate::clock::Clock;
-use crate::day_sheet::Day;
+use crate::day_sheet::{Day, Standing};
 use crate::identity::Tokens;
 use crate::packs::PackStore;
-use crate::partition_task::PartitionHandle;
+use crate::partition_task::{PartitionHandle, Unavailable};
 use crate::projection_task::ProjectionsHandle;
 
 /// Everything a request may need: handles to the tasks, readers, the vault.
@@ -112,6 +112,15 @@ impl App {
     /// 日结单 of a civil date.
     async fn day_sheet(&self, date: Date) -> Result<Value, Problem> {
         self.partition.check_whole()?;
+        // What was stamped before midnight may still be on its way into the log; whatever answers was decided before
+        // now. A partition that stopped writes nothing more.
+        let today = match self.partition.ask(|_, now| now.date()).await {
+            Ok(today) => today,
+            Err(busy @ Unavailable::Busy) => return Err(busy.into()),
+            Err(Unavailable::NoSpace | Unavailable::ReadOnly | Unavailable::Stopped) => {
+                self.clock.now().date()
+            }
+        };
         let app = self.clone();
         let gathered = tokio::task::spawn_blocking(move || {
             let (mut day, mut audit) = (Day::new(date), Audit::default());
@@ -123,8 +132,12 @@ impl App {
             Ok::<_, Problem>(day)
         });
         let day = gathered.await.map_err(|error| Problem::internal(&error))??;
+        let standing = day.standing(today);
+        if standing == Standing::ToCome {
+            return Err(Problem::bad_request(format!("`date` is to come: {date} has not begun")));
+        }
         let access = self.vault.at(|vault| vault.access_head()).await?;
-        Ok(day.sheet(&self.head_key, Some(&access), self.demo))
+        Ok(day.sheet(&self.head_key, Some(&access), self.demo, standing))
     }
 }
 

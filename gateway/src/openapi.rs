@@ -521,6 +521,7 @@ const OPERATIONS: &[Operation] = &[
             ("position", of::<Position>(generator)),
             ("digest", text()),
             ("signed", text()),
+            ("public_key", text()),
         ])
     }),
     read("/v1/log/seal-day", "sealDay", "日结单 The sheet that closes a day", &["date"], |generator| {
@@ -529,10 +530,12 @@ const OPERATIONS: &[Operation] = &[
         let access = object(&[("commit", number()), ("digest", text())]);
         object(&[
             ("date", of::<Date>(generator)),
+            ("closed", json!({ "type": "boolean" })),
             ("count", number()),
             ("first", of::<Option<Position>>(generator)),
             ("last", of::<Position>(generator)),
             ("signed_head", json!({ "type": ["string", "null"] })),
+            ("public_key", text()),
             ("access_log", access),
             ("sheet", text()),
             ("demo", json!({ "type": "boolean" })),

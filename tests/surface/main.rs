@@ -2,5 +2,6 @@
 
 mod as_of;
 mod demo_mark;
+mod heads;
 mod receipt;
 mod screens;

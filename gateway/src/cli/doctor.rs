@@ -17,6 +17,7 @@ use super::output::{Column, Out, Show, column, shown, word};
 use super::projection::count;
 use crate::chain;
 use crate::glossary::Lang;
+use crate::serve::read_head_key;
 use crate::vault::{Vault, VaultError, VaultSettings};
 
 /// Less free disk than this is a warning.
@@ -103,6 +104,11 @@ pub(super) fn online(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop>
             if held { (Verdict::Bad, "held: office.confirm_clock") } else { (Verdict::Good, "") };
         checks.add("clock", verdict, found);
     }
+    match client.get("/v1/log/head", &[]) {
+        Ok(head) => checks.add("head_key", Verdict::Good, head["public_key"].as_str().unwrap_or_default()),
+        // Whatever keeps the head from being told is told by the other checks.
+        Err(failure) => checks.add("head_key", Verdict::Skipped, failure.title),
+    }
     match client.list("/v1/projections", &[], &Wanted::default()) {
         Ok((_, views)) => views.iter().for_each(|view| {
             let lag = count(&view["lag"]);
@@ -135,6 +141,7 @@ pub(super) fn offline(data: &Path, master_key: Option<&Path>, out: &mut Out<'_>)
     views(&data.join("views"), head, in_use, out.lang, &mut checks);
     let key = master_key.map_or_else(|| data.join("vault.key"), Path::to_owned);
     vault(&data.join("vault"), key, &log, out.lang, &mut checks);
+    head_key(data, &log, out.lang, &mut checks);
     disk(data, &mut checks);
     checks.show(out)
 }
@@ -239,6 +246,21 @@ fn vault(directory: &Path, master_key: PathBuf, log: &Path, lang: Lang, checks: 
         Ok(_) => checks.add("vault", Verdict::Good, word("opens", lang)),
         Err(VaultError::Locked { .. }) => checks.add("vault", Verdict::Good, word("in_use", lang)),
         Err(error) => checks.broken("vault", chain(&error)),
+    }
+}
+
+/// The public key of signed heads, to be compared with the one that was pinned elsewhere.
+fn head_key(data: &Path, log: &Path, lang: Lang, checks: &mut Checks) {
+    if !data.join("head.key").exists() {
+        return checks.add("head_key", Verdict::Warning, word("not_there", lang));
+    }
+    let first = EmbeddedLog::open_read_only(log).ok().and_then(|it| it.reader.commits(1).next()?.ok());
+    let Some(first) = first else {
+        return checks.add("head_key", Verdict::Skipped, word("not_there", lang));
+    };
+    match read_head_key(data, &first.header().log) {
+        Ok(key) => checks.add("head_key", Verdict::Good, key.public().to_string()),
+        Err(error) => checks.add("head_key", Verdict::Bad, chain(&error)),
     }
 }
 

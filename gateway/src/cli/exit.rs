@@ -82,6 +82,7 @@ pub(super) const LOCAL: &[(&str, Exit)] = &[
     ("unhealthy", Exit::Failure),
     ("no_log", Exit::NotFound),
     ("bad_head_file", Exit::Usage),
+    ("day_to_come", Exit::Usage),
     ("rows_left_out", Exit::Failure),
     ("unknown_token", Exit::NotFound),
     ("token_taken", Exit::Conflict),

@@ -19,7 +19,7 @@ use super::exit::{Failure, Stop};
 use super::output::{Format, Out, clean, word};
 use super::progress::Progress;
 use crate::chain;
-use crate::day_sheet::Day;
+use crate::day_sheet::{Day, Standing};
 use crate::glossary::Lang;
 use crate::serve::read_head_key;
 use crate::snapshot::SnapshotStore;
@@ -230,7 +230,7 @@ impl Kept {
             Some((first, rest)) if first.starts_with("# ") => rest,
             Some(_) | None => signed,
         };
-        let key = key.ok_or_else(|| bad("--key".to_owned()))?;
+        let key = key.ok_or_else(|| bad(word("key_wanted", lang).to_owned()))?;
         let signed = SignedHead::verify(signed, key).map_err(|error| bad(error.to_string()))?;
         let head = signed.head();
         let (size, root) = (Some(head.size), Some(head.root));
@@ -304,30 +304,43 @@ pub(super) fn head_of(data: &Path, out: &mut Out<'_>) -> Result<(), Stop> {
     let (report, _, key) = read_through(data, out.lang, |_, _| {})?;
     mark_demo(&folder(data), out);
     let signed = SignedHead::of(report.head, report.root, &key).text().to_owned();
+    let public = key.public().to_string();
     if out.format == Format::Table {
-        return signed_lines(&signed, out);
+        return signed_lines(&signed, &public, out);
     }
     let head = report.head;
     out.record(&json!({
         "commit": head.commit, "epoch": head.epoch, "position": head.position, "digest": head.digest,
-        "signed": signed,
+        "signed": signed, "public_key": public,
     }))
 }
 
 /// 日结单 of the log in a data directory, once every byte of it was read again.
-pub(super) fn seal_day_of(date: Date, data: &Path, out: &mut Out<'_>) -> Result<(), Stop> {
+pub(super) fn seal_day_of(
+    date: Option<Date>,
+    today: Date,
+    data: &Path,
+    out: &mut Out<'_>,
+) -> Result<(), Stop> {
+    let date = date.unwrap_or(today);
     let mut day = Day::new(date);
     let (_, genesis, key) = read_through(data, out.lang, |commit, audit| day.commit(commit, audit))?;
     let demo = genesis.header().genesis.as_ref().is_some_and(|it| it.demo);
     mark_demo(&folder(data), out);
-    show_sheet(&day.sheet(&key, None, demo), out)
+    let standing = day.standing(today);
+    if standing == Standing::ToCome {
+        return Err(Failure::local(out.lang, "day_to_come", date.to_string()).into());
+    }
+    show_sheet(&day.sheet(&key, None, demo, standing), out)
 }
 
 pub(super) fn head(client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
     let head = client.get("/v1/log/head", &[])?;
     match (out.format, head["signed"].as_str()) {
         // As it is: a single blank more would break the signature.
-        (Format::Table, Some(signed)) => signed_lines(signed, out),
+        (Format::Table, Some(signed)) => {
+            signed_lines(signed, head["public_key"].as_str().unwrap_or_default(), out)
+        }
         (Format::Table | Format::Json | Format::Ndjson | Format::Csv, _) => out.record(&head),
     }
 }
@@ -348,12 +361,14 @@ fn show_sheet(sheet: &Value, out: &mut Out<'_>) -> Result<(), Stop> {
     }
 }
 
-/// A signed head as it is; above that of a demo stands a line that says so, which `--against` passes over.
-fn signed_lines(signed: &str, out: &mut Out<'_>) -> Result<(), Stop> {
+/// A signed head as it is; above that of a demo stands a line that says so, which `--against` passes over. The key is
+/// no part of what is kept: it is told beside it, to be pinned elsewhere.
+fn signed_lines(signed: &str, public: &str, out: &mut Out<'_>) -> Result<(), Stop> {
     if out.demo() {
         lines(&format!("# {}", word("demo_data", out.lang)), out)?;
     }
-    lines(signed, out)
+    lines(signed, out)?;
+    out.note(&format!("{}: {public}", word("pinned_key", out.lang)))
 }
 
 fn lines(text: &str, out: &mut Out<'_>) -> Result<(), Stop> {

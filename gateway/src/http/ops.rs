@@ -438,7 +438,7 @@ pub(super) async fn head(State(app): State<App>, Asking(_): Asking) -> Result<Js
     let (head, signed) = app.tree_head().ok_or_else(Problem::not_found)?;
     Ok(Json(json!({
         "commit": head.commit, "epoch": head.epoch, "position": head.position, "digest": head.digest.to_string(),
-        "signed": signed,
+        "signed": signed, "public_key": app.head_key.public().to_string(),
     })))
 }
 
