@@ -74,6 +74,24 @@ async fn goes_in(server: &Server, path: &Path) -> bool {
     ended == format!("{:?}", std::process::ExitCode::SUCCESS)
 }
 
+/// Imports, and answers the report as text and as JSON.
+async fn reported(server: &Server, path: &Path) -> (String, Value) {
+    let token = server.data().join("tokens/clerk.token");
+    let ran = std::process::Command::new(linggong_tests::binary())
+        .args(["import", "--region", "371622", "-o", "json"])
+        .arg(path)
+        .arg("--token-file")
+        .arg(token)
+        .args(["--server", &format!("http://{}", server.running.address)])
+        .output();
+    let ran = ran.expect("the import runs");
+    server.views_catch_up().await;
+    let text = String::from_utf8(ran.stdout).expect("text");
+    let report =
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&ran.stderr)));
+    (text, report)
+}
+
 async fn items(server: &Server, path: &str) -> Vec<Value> {
     server.get("clerk", path).await.ok()["items"].as_array().expect("a list").clone()
 }
@@ -195,4 +213,78 @@ async fn a_household_on_a_corrected_sheet_is_known_by_the_house_that_everybody_e
     // Another house of the same village is another posting.
     imported(&server, &file(&server, "招工登记表-农户-二.csv", &sheet(second, ""))).await;
     assert_eq!(items(&server, "/v1/postings").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sheet_raises_a_wage_and_lowers_none() {
+    let server = after_a_day_of_work().await;
+    let sheet = |due: u32| {
+        format!(
+            "考勤工资表\n姓名,身份证号,用人单位,日期,应发工资,实发工资,支付方式\n\
+             甲某,{DOCUMENT},阳信甲有限公司,2026/11/23,{due},100,现金\n"
+        )
+    };
+    let booked = async || {
+        let wages = items(&server, "/v1/wages?state=all").await;
+        let [wage] = wages.as_slice() else { panic!("one wage: {wages:?}") };
+        (wage["amount"].as_i64(), wage["payments"].as_array().map(Vec::len))
+    };
+    let (_, report) = reported(&server, &file(&server, "考勤工资表.csv", &sheet(280))).await;
+    assert_eq!(report["accepted"], 1, "{report}");
+    assert_eq!(booked().await, (Some(28_000), Some(1)));
+    let lower = file(&server, "考勤工资表-少.csv", &sheet(150));
+    let (_, report) = reported(&server, &lower).await;
+    let line = &report["lines"][0];
+    assert_eq!((&line["result"], &line["row"]), (&json!("bad"), &json!(3)), "{report}");
+    assert_eq!(
+        (&line["problems"][0]["column"], &line["problems"][0]["code"]),
+        (&json!("应发工资"), &json!("lower_than_books")),
+        "{report}"
+    );
+    assert_eq!(booked().await, (Some(28_000), Some(1)), "nothing of the row is taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_known_under_another_name_is_told_and_never_taken() {
+    let server = after_a_day_of_work().await;
+    let before = server.get("auditor", "/v1/log/head").await.ok()["position"].clone();
+    let forms = [
+        ("求职登记表.csv", "姓名", format!("姓名,身份证号,工种\n乙某,{DOCUMENT},瓦工\n")),
+        (
+            "考勤工资表.csv",
+            "姓名",
+            format!("姓名,身份证号,用人单位,日期,应发工资\n乙某,{DOCUMENT},阳信甲有限公司,2026/11/23,300\n"),
+        ),
+        (
+            "在办案件表.csv",
+            "投诉人",
+            format!(
+                "投诉人,身份证号,用人单位,信用代码,拖欠金额,投诉日期\n乙某,{DOCUMENT},阳信甲有限公司,{CODE},300,2026-11-3\n"
+            ),
+        ),
+        (
+            "招工登记表.csv",
+            "用人单位",
+            format!(
+                "用人单位,信用代码,工种,人数,工作地点,用工日期,工作时间,工价,市场\n\
+                 另名有限公司,{CODE},小工,1,阳信县城,2026/11/25,6:00-18:00,200/天,阳信县中心零工市场\n"
+            ),
+        ),
+    ];
+    for (name, column, text) in forms {
+        let (report_text, report) = reported(&server, &file(&server, name, &text)).await;
+        let line = &report["lines"][0];
+        let problem = &line["problems"][0];
+        assert_eq!((&line["result"], &problem["code"]), (&json!("bad"), &json!("name_differs")), "{report}");
+        assert_eq!(problem["column"], column, "{report}");
+        for hidden in ["乙某", "甲某", "另名有限公司"] {
+            assert!(!report_text.contains(hidden), "a name in {report_text}");
+        }
+    }
+    assert_eq!(server.get("auditor", "/v1/log/head").await.ok()["position"], before, "nothing was taken");
+
+    // The same name, as somebody else spaces it, is the same name; a second row of a run is held to the first.
+    let spaced = format!("姓名,身份证号,工种\n甲　某,{DOCUMENT},瓦工\n乙 某,{DOCUMENT},瓦工\n");
+    let (_, report) = reported(&server, &file(&server, "求职登记表-二.csv", &spaced)).await;
+    assert_eq!((&report["unchanged"], &report["bad"]), (&json!(1), &json!(1)), "{report}");
 }

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod explain_then;
 pub(crate) mod listen;
+mod names;
 mod ops;
 mod reads;
 

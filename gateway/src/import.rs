@@ -11,13 +11,16 @@ mod sheet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use linggong_events::id::{CommandId, EntityRef, HireId, Kind, MarketId, PersonId, WorkerId, new_id};
+use linggong_events::id::{
+    CommandId, EmployerId, EntityRef, HireId, Kind, MarketId, PersonId, WorkerId, new_id,
+};
 use linggong_events::region::Region;
 use linggong_events::time::{Date, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
 use crate::cli::exit::Failure;
@@ -244,6 +247,8 @@ pub struct Step {
     pub needs: Vec<(&'static str, Reference)>,
     /// What the command makes; where several rows make the same, only the first is sent.
     pub makes: Option<(Kind, Key)>,
+    /// The heading of the column that holds what is looked at before it is sent: a name, or a sum.
+    pub column: String,
     /// What is sent instead where the state does not allow the command (`not_possible`).
     pub or_else: Option<Box<Step>>,
 }
@@ -386,8 +391,11 @@ pub trait Registry {
     /// The worker's claims, as `GET /v1/claims` lists them.
     fn claims_of(&mut self, worker: &str) -> Result<Vec<Value>, SendError>;
 
-    /// What was paid of a wage, as `GET /v1/wages/{id}` lists it; nothing where it is not on the books yet.
-    fn payments_of(&mut self, wage: &str) -> Result<Vec<Value>, SendError>;
+    /// A wage, as `GET /v1/wages/{id}` tells it; null where it is not on the books yet.
+    fn wage(&mut self, wage: &str) -> Result<Value, SendError>;
+
+    /// The name by which an organisation is registered; none where that cannot be seen, or where it is a person.
+    fn employer_name(&mut self, employer: EmployerId) -> Result<Option<String>, SendError>;
 
     /// The employer's postings with a shift on that work date, in any state, as `GET /v1/postings` lists them; each with
     /// the member `source`, the form that it came from.
@@ -464,7 +472,11 @@ pub struct Line {
 
 /// Who and what is registered already, by the keys of rows; kept from one file of a run to the next.
 #[derive(Clone, Debug, Default)]
-pub struct Known(BTreeMap<(Kind, Key), Uuid>);
+pub struct Known {
+    ids: BTreeMap<(Kind, Key), Uuid>,
+    /// By which name rows of this run told of whom.
+    names: BTreeMap<(Kind, Key), Key>,
+}
 
 /// What became of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -596,13 +608,16 @@ fn send_row(
     let left = |step: &Step| done.is_none_or(|done| !was_given(step, done));
     let mut queue: VecDeque<(usize, &Step)> = steps.iter().enumerate().filter(|(_, it)| left(it)).collect();
     while let Some((n, step)) = queue.pop_front() {
-        if let Some((made, id)) = step.makes.as_ref().and_then(|made| Some((made, known.0.get(made)?))) {
+        if let Some((made, id)) = step.makes.as_ref().and_then(|made| Some((made, known.ids.get(made)?))) {
+            if known.names.get(made).is_some_and(|name| *name != named(&step.body)) {
+                return Ok(bad(step, cells::NAME_DIFFERS));
+            }
             entities.push(EntityRef { kind: made.0, id: *id });
             continue;
         }
         let mut body = step.body.clone();
         for (pointer, reference) in &step.needs {
-            match resolve(reference, &known.0, registry)? {
+            match resolve(reference, &known.ids, registry)? {
                 Ok(value) => fill(&mut body, pointer, value),
                 // A statement can be left out, whoever it is about cannot be guessed.
                 Err(_) if *pointer == "/statement/person" => {
@@ -622,28 +637,40 @@ fn send_row(
             OnRecord::Different(detail) => {
                 return Ok(refused(step.command, "duplicate".into(), detail.into()));
             }
+            OnRecord::Higher => return Ok(bad(step, cells::LOWER_THAN_BOOKS)),
         }
         match registry.send(step.command, key(n), body) {
             Ok(answer) => {
                 changed |= !answer.unchanged;
                 entities.extend(&answer.subjects);
                 if let Some((kind, key)) = &step.makes {
-                    remember(&mut known.0, *kind, key, &answer);
+                    remember(&mut known.ids, *kind, key, &answer);
+                    known.names.insert((*kind, key.clone()), named(&step.body));
                 }
             }
             Err(SendError::Refused { code, entity: Some(entity), detail }) if code == "exists" => {
                 match &step.makes {
                     Some((kind, key)) if *kind == entity.kind => {
+                        if entity.kind == Kind::Employer
+                            && let Some(name) = registry.employer_name(EmployerId(entity.id))?
+                            && step.body["name"].as_str().is_some_and(|it| folded(it) != folded(&name))
+                        {
+                            return Ok(bad(step, cells::NAME_DIFFERS));
+                        }
                         entities.push(entity);
-                        known.0.insert((*kind, key.clone()), entity.id);
+                        known.ids.insert((*kind, key.clone()), entity.id);
+                        known.names.insert((*kind, key.clone()), named(&step.body));
                         if entity.kind == Kind::Worker
                             && let Some(person) = registry.person_of(WorkerId(entity.id))?
                         {
-                            known.0.insert((Kind::Person, key.clone()), person.0);
+                            known.ids.insert((Kind::Person, key.clone()), person.0);
                         }
                     }
                     Some(_) | None => return Ok(refused(step.command, code, detail)),
                 }
+            }
+            Err(SendError::Refused { code, .. }) if code == cells::NAME_DIFFERS.code => {
+                return Ok(bad(step, cells::NAME_DIFFERS));
             }
             Err(SendError::Refused { code, detail, .. }) => match &step.or_else {
                 // Its key is that of a step no row has.
@@ -663,6 +690,8 @@ enum OnRecord {
     Same(&'static str),
     /// The same matter with other words: making it again would double it.
     Different(&'static str),
+    /// A wage that is higher than what it would be made.
+    Higher,
 }
 
 fn on_record(command: &str, body: &Value, registry: &mut impl Registry) -> Result<OnRecord, SendError> {
@@ -673,7 +702,19 @@ fn on_record(command: &str, body: &Value, registry: &mut impl Registry) -> Resul
         }
         "wage.record_payment" => {
             let Some(wage) = body["wage"].as_str() else { return Ok(OnRecord::No) };
-            Ok(payment_on_record(body, &registry.payments_of(wage)?))
+            let wage = registry.wage(wage)?;
+            let payments = wage["payments"].as_array().map(Vec::as_slice).unwrap_or_default();
+            Ok(payment_on_record(body, payments))
+        }
+        "wage.adjust" => {
+            let Some(wage) = body["wage"].as_str() else { return Ok(OnRecord::No) };
+            let booked = registry.wage(wage)?["amount"].as_i64();
+            let told = body["amount"].as_i64();
+            Ok(if booked.zip(told).is_some_and(|(booked, told)| told < booked) {
+                OnRecord::Higher
+            } else {
+                OnRecord::No
+            })
         }
         "posting.submit" => {
             let terms = &body["terms"];
@@ -768,6 +809,24 @@ fn posting_on_record(body: &Value, postings: &[Value]) -> OnRecord {
              withdraw that one first, or leave it",
         )
     }
+}
+
+/// The row is not taken, for what stands in the step's column. The value is not repeated: it may be a name.
+fn bad(step: &Step, fault: Fault) -> RowResult {
+    let problem = RowProblem { column: step.column.clone(), value: String::new(), fault };
+    RowResult::Bad { problems: vec![told(&problem)] }
+}
+
+/// The name by which a step tells of whom it registers, however it is written.
+fn named(body: &Value) -> Key {
+    let name = |of: &Value| of["name"].as_str().map(folded).unwrap_or_default();
+    Key::of(&["name", &name(body), &name(&body["person"])])
+}
+
+/// One spelling of a name: blanks, brackets and dots are written in many ways.
+fn folded(name: &str) -> String {
+    let counts = |it: &char| !it.is_whitespace() && !matches!(it, '·' | '•' | '・' | '‧' | '.');
+    name.nfkc().flat_map(char::to_lowercase).filter(counts).collect()
 }
 
 fn refused(command: &str, code: String, detail: String) -> RowResult {

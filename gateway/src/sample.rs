@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use linggong_engine::pack::RuleBook;
 use linggong_events::commit::Digest;
 use linggong_events::id::{
-    ActorId, CommandId, EntityRef, HireId, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
+    ActorId, CommandId, EmployerId, EntityRef, HireId, Kind, MarketId, OfficeId, PersonId, WorkerId, new_id,
 };
 use linggong_events::office::Role;
 use linggong_events::region::Region;
@@ -508,8 +508,12 @@ impl<S: FnMut(&str, Uuid, Value) -> Result<Answer, SendError>> import::Registry 
         Ok(Vec::new())
     }
 
-    fn payments_of(&mut self, _: &str) -> Result<Vec<Value>, SendError> {
-        Ok(Vec::new())
+    fn wage(&mut self, _: &str) -> Result<Value, SendError> {
+        Ok(Value::Null)
+    }
+
+    fn employer_name(&mut self, _: EmployerId) -> Result<Option<String>, SendError> {
+        Ok(None)
     }
 
     fn postings_of(&mut self, _: &str, _: &str) -> Result<Vec<Value>, SendError> {

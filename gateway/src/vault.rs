@@ -16,6 +16,7 @@ mod drawn;
 mod evidence;
 mod index;
 mod keys;
+mod names;
 mod person;
 mod records;
 mod seal;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
-use linggong_events::id::{HireId, MarketId, PersonId, WorkerId};
+use linggong_events::id::{EmployerId, HireId, MarketId, PersonId, WorkerId};
 use linggong_events::time::{Date, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -139,7 +139,7 @@ fn read_answer(answered: Result<Value, Failure>) -> Result<Answer, SendError> {
 
 /// A refusal of the engine is an answer about the row; anything else is trouble with the server.
 fn is_lawful(failure: &Failure) -> bool {
-    failure.code == "bad_fields"
+    matches!(failure.code.as_str(), "bad_fields" | "name_differs")
         || linggong_engine::refusal::Refusal::CODES.iter().any(|(code, _)| *code == failure.code)
 }
 
@@ -193,15 +193,27 @@ impl import::Registry for Asked<'_> {
         self.listed("/v1/claims", worker)
     }
 
-    fn payments_of(&mut self, wage: &str) -> Result<Vec<Value>, SendError> {
+    fn wage(&mut self, wage: &str) -> Result<Value, SendError> {
         match self.client.get(&format!("/v1/wages/{wage}"), &self.at_least()) {
-            Ok(answer) => {
-                let payments = answer["value"]["payments"].as_array().cloned();
-                payments.ok_or_else(|| {
-                    failed(Failure::local(self.client.lang(), "bad_answer", "the wage lists no payments"))
-                })
+            // Without these nobody could tell what is doubled, or lowered.
+            Ok(mut answer)
+                if answer["value"]["payments"].is_array() && answer["value"]["amount"].is_i64() =>
+            {
+                Ok(answer["value"].take())
             }
-            Err(failure) if failure.code == "not_found" => Ok(Vec::new()),
+            Ok(_) => {
+                let detail = "the wage lists no amount or no payments";
+                Err(failed(Failure::local(self.client.lang(), "bad_answer", detail)))
+            }
+            Err(failure) if failure.code == "not_found" => Ok(Value::Null),
+            Err(failure) => Err(failed(failure)),
+        }
+    }
+
+    fn employer_name(&mut self, employer: EmployerId) -> Result<Option<String>, SendError> {
+        match self.client.get(&format!("/v1/employers/{employer}"), &self.at_least()) {
+            Ok(answer) => Ok(answer["value"]["details"]["name"].as_str().map(str::to_owned)),
+            Err(failure) if failure.code == "not_found" => Ok(None),
             Err(failure) => Err(failed(failure)),
         }
     }

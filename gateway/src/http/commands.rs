@@ -8,7 +8,7 @@ use linggong_engine::command::{About, Actor, Command, CommandError, Request};
 use linggong_engine::partition::Receipt;
 use linggong_engine::refusal::Refusal;
 use linggong_events::commit::Digest;
-use linggong_events::envelope::{Envelope, Recorded};
+use linggong_events::envelope::{Channel, Envelope, Recorded};
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{CommandId, EntityRef, EventId, KeyId, PersonId, command_id};
 use linggong_events::measure::{Position, Version};
@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::at_vault::Follows;
 use super::auth::Asking;
 use super::error::Problem;
-use super::{App, cards};
+use super::{App, cards, names};
 use crate::partition_task::Place;
 use crate::vault::{OpenError, SealError, VaultError};
 
@@ -106,6 +106,9 @@ pub(super) async fn give(
     let digest = app.vault.digests.of(actor.id, &format!("{name}\n{canonical}"));
     let is_personal = command_type.personal.iter().any(|it| fields.contains_key(it.name));
     let mut payload = Value::Object(fields);
+    if is_personal && actor.is_staff() && about.channel == Some(Channel::Import) {
+        names::check(&app, command_id, command_type.personal, &payload, received_at).await?;
+    }
     if is_personal {
         let sealed = app.vault.at(move |vault| {
             vault.seal_command(&mut payload, command_type.personal, command_id, received_at.date())?;

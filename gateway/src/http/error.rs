@@ -39,6 +39,7 @@ pub const CODES: &[&str] = &[
     "view_parked",
     "evidence_refused",
     "opening_refused",
+    "name_differs",
     "internal",
 ];
 

@@ -78,6 +78,8 @@ macro_rules! faults {
 }
 
 faults! {
+    NAME_DIFFERS = "name_differs", "此证件号或信用代码已登记在另一姓名（名称）下, 须核对是号码还是姓名写错", "the number in this row is known under another name: one of the two is wrong";
+    LOWER_THAN_BOOKS = "lower_than_books", "低于账上应发数, 表格不能减少工钱, 由监察员核定", "less than stands on the books: a sheet lowers no wage, an officer decides";
     MISSING = "missing", "必填项为空", "a required field is empty";
     NOTHING_ABOVE = "nothing_above", "写了“同上”, 但上面没有内容", "it says `ditto`, but nothing stands above";
     DIGITS_LOST = "digits_lost", "电子表格把号码当作数字, 末几位已丢失, 须向本人重新核对", "the spreadsheet kept the number as a number: its last digits are lost and must be asked for again";

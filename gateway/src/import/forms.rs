@@ -484,6 +484,7 @@ impl Reader<'_> {
             body,
             needs,
             makes: Some((Kind::Employer, key.clone())),
+            column: cells::shown(self.heading(Column::EmployerName)),
             or_else: None,
         };
         Some((step, key))
@@ -568,7 +569,7 @@ fn level(text: &str) -> Option<SkillLevel> {
 }
 
 fn step(command: &'static str, body: Value) -> Step {
-    Step { command, body, needs: Vec::new(), makes: None, or_else: None }
+    Step { command, body, needs: Vec::new(), makes: None, column: String::new(), or_else: None }
 }
 
 /// 求职登记表: the worker and, where a time of arrival stands, 到场.
@@ -621,6 +622,7 @@ fn seeker(row: &mut Reader<'_>) -> Option<Vec<Step>> {
     });
     let mut register = step("worker.register", json!({ "person": person, "profile": profile }));
     register.makes = Some((Kind::Worker, key.clone()));
+    register.column = cells::shown(row.heading(Column::Name));
     if let Some(date) = registered_on {
         register.tell_when(date.at_minute(0));
     }
@@ -843,7 +845,9 @@ fn attendance(row: &mut Reader<'_>, digest: &str) -> Option<Vec<Step>> {
         let (worker, employer) = (worker.clone(), employer.clone());
         of(Box::new(super::HireOf { worker, date, starts_near: begins, employer }))
     };
-    let mut steps = vec![known_worker(person, trade, key)];
+    let mut known = known_worker(person, trade, key);
+    known.column = cells::shown(row.heading(Column::Name));
+    let mut steps = vec![known];
     if let Some(due) = due {
         // Before presence, so that the sheet's own sum is on the books and not what presence comes to.
         let mut state = step("wage.state_due", json!({ "hire": null, "amount": due, "basis": "wage_sheet" }));
@@ -851,6 +855,7 @@ fn attendance(row: &mut Reader<'_>, digest: &str) -> Option<Vec<Step>> {
         state.needs.push(("/shift", hire(Reference::Shift)));
         let body = json!({ "wage": null, "amount": due, "basis": "wage_sheet", "reason": "按考勤工资表" });
         let mut adjust = step("wage.adjust", body);
+        adjust.column = cells::shown(row.heading(Column::Due));
         adjust.needs.push(("/wage", hire(Reference::Wage)));
         state.or_else = Some(Box::new(adjust));
         steps.push(state);
@@ -910,7 +915,8 @@ fn case(row: &mut Reader<'_>) -> Option<Vec<Step>> {
         row.notes.push(format!("投诉已登记; 受理({accepted_on})由承办人在案件中办理, 纸质案号留作外部编号"));
     }
 
-    let claimant = known_worker(person, None, key.clone());
+    let mut claimant = known_worker(person, None, key.clone());
+    claimant.column = cells::shown(row.heading(Column::Name));
     // The desk speaks for the right-holder: only their own asking counts (调解仲裁法 27 ¶2).
     let claimant_key = key.clone();
     let mut body = Map::new();

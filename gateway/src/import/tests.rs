@@ -261,8 +261,12 @@ where
         Ok(self.claims.clone())
     }
 
-    fn payments_of(&mut self, _: &str) -> Result<Vec<Value>, SendError> {
-        Ok(self.payments.clone())
+    fn wage(&mut self, _: &str) -> Result<Value, SendError> {
+        Ok(json!({ "payments": self.payments }))
+    }
+
+    fn employer_name(&mut self, _: EmployerId) -> Result<Option<String>, SendError> {
+        Ok(None)
     }
 
     fn postings_of(&mut self, _: &str, _: &str) -> Result<Vec<Value>, SendError> {
