@@ -63,14 +63,15 @@ pub fn run(global: &Global, args: &ImportArgs, clock: &Clock) -> ExitCode {
     })
 }
 
-const ROWS: &[Column] = &[
-    column("file", "file", Show::Text),
-    column("sheet", "sheet", Show::Text),
-    column("row", "row", Show::Text),
-    column("result", "result", Show::Code(&["RowResult"])),
-    column("code", "code", Show::Text),
-    column("column", "column", Show::Text),
-    column("detail", "detail", Show::Text),
+// The plain words mean other things on other screens: `sheet` is 日结单 there, `code` is a credit code.
+pub(super) const ROWS: &[Column] = &[
+    column("import_file", "file", Show::Text),
+    column("import_sheet", "sheet", Show::Text),
+    column("import_row", "row", Show::Text),
+    column("import_result", "result", Show::Code(&["RowResult"])),
+    column("import_code", "code", Show::Text),
+    column("import_column", "column", Show::Text),
+    column("import_detail", "detail", Show::Text),
 ];
 
 /// One line of the report as a row of a table: the first reason, where something is wrong.

@@ -51,6 +51,7 @@ fn every_column_has_a_label_and_every_code_it_shows_too() {
         super::wage::BY_AGE,
         super::projection::PROJECTIONS,
         super::doctor::CHECKS,
+        super::import::ROWS,
         super::schema::SCHEMAS,
     ];
     let columns = || sheets.into_iter().flatten();
@@ -62,6 +63,31 @@ fn every_column_has_a_label_and_every_code_it_shows_too() {
     let of_columns = columns().flat_map(|it| if let Show::Code(types) = it.show { types } else { &[] });
     for name in of_columns.chain(CODES.iter().chain(STATES).flat_map(|(_, types)| *types)) {
         assert!(glossary.contains(&format!("\n| {name}.")), "docs/glossary.md: no code of {name}");
+    }
+}
+
+#[test]
+fn a_report_of_an_import_reads_in_the_office_s_words() {
+    for (lang, headings) in [
+        (Lang::Zh, "文件,工作表,行,结果,原因代码,列,说明"),
+        (Lang::En, "file,sheet,row,result,code,column,detail"),
+    ] {
+        let rows = ["accepted", "unchanged", "refused", "bad", "skipped"].map(|it| {
+            json!({ "file": "表.csv", "sheet": "表一", "row": 3, "result": it, "code": "", "column": "", "detail": "" })
+        });
+        let (mut data, mut notes) = (Vec::new(), Vec::new());
+        Out::new(&mut data, &mut notes, Format::Csv, lang)
+            .list(super::import::ROWS, &json!({}), &rows)
+            .unwrap();
+        let text = String::from_utf8(data).unwrap();
+        let (first, rest) = text.trim_start_matches('\u{feff}').split_once("\r\n").unwrap();
+        assert_eq!(first, headings);
+        let words: Vec<_> = rest.lines().filter_map(|it| it.split(',').nth(3)).collect();
+        let expected = match lang {
+            Lang::Zh => ["已登记", "原已登记", "被拒", "读不懂或可疑", "略过"],
+            Lang::En => ["accepted", "unchanged", "refused", "bad", "skipped"],
+        };
+        assert_eq!(words, expected);
     }
 }
 
