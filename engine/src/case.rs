@@ -1163,7 +1163,8 @@ mod tests {
     /// A wage of 280 yuan was not paid and is claimed on Monday 2026-11-30.
     fn claimed(employer_kind: EmployerKind) -> (ClaimId, Given) {
         let due = StateDue { hire: HIRE, amount: Fen(28_000), basis: WageBasis::WageSheet, shift: None };
-        let given = hired(employer_kind).by(employer()).at("2026-11-22 17:00").and(due).at("2026-11-30 09:00");
+        let given =
+            hired(employer_kind).by(employer()).at("2026-11-22 17:00").and(due).at("2026-11-30 09:00");
         claim_again(given)
     }
 

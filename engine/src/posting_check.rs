@@ -21,8 +21,8 @@ const PERSONAL_NUMBER: &str = "personal_number";
 pub struct Checked {
     /// What was found, in the order of the text; fields after words.
     pub found: Vec<Found>,
-    /// The whole text with every blocked word replaced or removed, so that its words pass when checked again.
-    /// `None` where no word was blocked, or nothing would be left.
+    /// The whole text with every blocked word replaced, or removed with the clause in which it stands, so that its words
+    /// pass when checked again. `None` where no word was blocked, or nothing would be left.
     pub corrected: Option<String>,
 }
 
@@ -115,21 +115,37 @@ impl<'a> Rules<'a> {
         hits.iter().filter(|hit| !swallowed(hit)).cloned().collect()
     }
 
-    /// `text` with blocked words replaced, until none is left; `None` where no words would remain.
+    /// `text` with blocked words replaced or their clauses left out, until none is left; `None` where no words would
+    /// remain. Where it would be nothing but for telephone numbers, these alone are taken out.
     fn corrected(&self, text: &str) -> Option<String> {
+        self.corrected_by(text, &clause).or_else(|| {
+            let alone = |hit: &Hit<'_>| hit.rule == PERSONAL_NUMBER;
+            let is_alone = self.blocking(text).iter().all(alone);
+            is_alone.then(|| self.corrected_by(text, &|_, span| span.clone())).flatten()
+        })
+    }
+
+    fn corrected_by(
+        &self,
+        text: &str,
+        left_out: &dyn Fn(&str, &Range<usize>) -> Range<usize>,
+    ) -> Option<String> {
         let mut text = text.to_owned();
         let mut replacing = true;
         loop {
-            let blocked: Vec<Hit<'_>> =
-                self.words(&text).into_iter().filter(|hit| hit.action == Action::Block).collect();
+            let blocked = self.blocking(&text);
             if blocked.is_empty() {
                 return text.chars().any(char::is_alphanumeric).then_some(text);
             }
-            text = replaced(&text, &blocked, replacing);
+            text = replaced(&text, &blocked, replacing, left_out);
             // What removing put together is removed without a replacement, so that every further round
             // shortens the text and the loop ends.
             replacing = false;
         }
+    }
+
+    fn blocking(&self, text: &str) -> Vec<Hit<'a>> {
+        self.words(text).into_iter().filter(|hit| hit.action == Action::Block).collect()
     }
 }
 
@@ -234,24 +250,77 @@ impl Hit<'_> {
     }
 }
 
-/// `text` without the spans of `blocked`, each replaced by its rule's correction if `replacing`.
-fn replaced(text: &str, blocked: &[Hit<'_>], replacing: bool) -> String {
+/// The clause around `span`: words taken out of the middle of one leave what nobody meant (`先交200服装费`).
+fn clause(text: &str, span: &Range<usize>) -> Range<usize> {
+    let ends = |at: usize, c: char| {
+        let digit = |c: Option<char>| c.is_some_and(|it| it.is_ascii_digit());
+        let within_a_number =
+            digit(text[..at].chars().next_back()) && digit(text[at + c.len_utf8()..].chars().next());
+        match c {
+            '.' | ',' | ':' | '：' => !within_a_number && !matches!(c, ':' | '：'),
+            '，' | '、' | ';' | '；' | '。' | '!' | '！' | '?' | '？' | '(' | ')' | '（' | '）' | '【'
+            | '】' | '[' | ']' | '/' | '|' => true,
+            c => c.is_whitespace(),
+        }
+    };
+    let before = text[..span.start].char_indices().rev().find(|(at, c)| ends(*at, *c));
+    let after = text[span.end..].char_indices().find(|(at, c)| ends(span.end + at, *c));
+    let start = before.map_or(0, |(at, c)| at + c.len_utf8());
+    start..after.map_or(text.len(), |(at, _)| span.end + at)
+}
+
+/// `text` with each of `blocked` replaced by its rule's correction if `replacing`, and without what `left_out` takes
+/// along with those that have none.
+fn replaced(
+    text: &str,
+    blocked: &[Hit<'_>],
+    replacing: bool,
+    left_out: &dyn Fn(&str, &Range<usize>) -> Range<usize>,
+) -> String {
+    let is_replaced = |hit: &Hit<'_>| replacing && !hit.correction.is_empty();
+    let removed: Vec<Range<usize>> =
+        blocked.iter().filter(|hit| !is_replaced(hit)).map(|hit| left_out(text, &hit.span)).collect();
+    let stays = |span: &Range<usize>| !removed.iter().any(|it| it.start < span.end && span.start < it.end);
+    let in_place = blocked.iter().filter(|hit| is_replaced(hit) && stays(&hit.span));
+    let mut edits: Vec<(Range<usize>, &str)> =
+        in_place.map(|hit| (hit.span.clone(), hit.correction)).collect();
+    edits.extend(removed.iter().map(|it| (it.clone(), "")));
+    edits.sort_by_key(|(span, _)| (span.start, span.end));
     let mut new = String::with_capacity(text.len());
     let mut from = 0;
-    for hit in blocked {
-        if hit.span.start >= from {
-            new.push_str(&text[from..hit.span.start]);
-            if replacing {
-                new.push_str(hit.correction);
-            }
+    for (span, correction) in edits {
+        if span.start >= from {
+            new.push_str(&text[from..span.start]);
+            new.push_str(not_said_yet(&new, correction));
         }
-        from = from.max(hit.span.end);
-        if !replacing || hit.correction.is_empty() {
+        from = from.max(span.end);
+        if correction.is_empty() {
+            from += drop_around(&mut new, &text[from..]);
             from += drop_comma(&mut new, &text[from..]);
         }
     }
     new.push_str(&text[from..]);
     new
+}
+
+/// Drops brackets of which nothing is left, and one of two blanks. Returns how many bytes of `rest` to leave out.
+fn drop_around(new: &mut String, rest: &str) -> usize {
+    const PAIRS: [(char, char); 4] = [('(', ')'), ('（', '）'), ('[', ']'), ('【', '】')];
+    let (last, next) = (new.chars().next_back(), rest.chars().next());
+    if let Some(blank) = next.filter(|c| c.is_whitespace() && last.is_none_or(char::is_whitespace)) {
+        return blank.len_utf8();
+    }
+    let empty = PAIRS.iter().find(|(open, close)| last == Some(*open) && next == Some(*close));
+    let Some((_, close)) = empty else { return 0 };
+    new.pop();
+    close.len_utf8()
+}
+
+/// `correction` without its beginning where that stands there already (`年满` before `年满16周岁`).
+fn not_said_yet<'a>(before: &str, correction: &'a str) -> &'a str {
+    let cuts = correction.char_indices().map(|(at, _)| at).rev();
+    let said = cuts.filter(|at| *at > 0).find(|at| before.ends_with(&correction[..*at]));
+    &correction[said.unwrap_or(0)..]
 }
 
 /// After words were removed: drops the comma that stood before them if one, or the end, comes after, and the
@@ -567,7 +636,21 @@ mod tests {
             ("无宗教信仰，卸货", "religion", "卸货"),
             ("卸货，残疾人勿扰", "disability", "卸货"),
             ("卸货，押身份证，日结", "document.seized", "卸货，日结"),
-            ("卸货，工具押金100", "fee.charged", "卸货，100"),
+            ("卸货，工具押金100", "fee.charged", "卸货"),
+            ("装卸小工，先交200服装费，日结", "fee.charged", "装卸小工，日结"),
+            ("装卸小工, 体检费自理80元", "fee.charged", "装卸小工"),
+            ("装卸小工, 需乙肝五项正常", "disease.carrier", "装卸小工"),
+            ("装卸小工 扣押 证件 日结", "document.seized", "装卸小工 日结"),
+            ("装卸小工（已婚已育优先），日结", "family.state", "装卸小工，日结"),
+            ("搬运限男5名日结4.5元一件", "sex.limit", "搬运男女不限5名日结4.5元一件"),
+            ("卸货，年满14周岁即可", "age.child", "卸货，年满16周岁即可"),
+            ("卸货，女的勿扰", "sex.limit", "卸货，男女不限"),
+            ("卸货，回民勿扰", "ethnicity", "卸货"),
+            ("卸货，農村户口不要", "rural.origin", "卸货"),
+            ("卸货，身份证先放我这", "document.seized", "卸货"),
+            ("卸货，工资用大米抵", "pay.in_kind", "卸货"),
+            ("卸货，先交二百块工具钱，干完退", "fee.charged", "卸货，干完退"),
+            ("卸货，先扣一天工资，日结", "fee.charged", "卸货，日结"),
             ("卸货，交保证金", "fee.charged", "卸货"),
             ("卸货，15岁以上", "age.child", "卸货，年满16周岁"),
         ];
