@@ -88,3 +88,27 @@ fn a_folder_without_packs_and_a_file_that_is_none_are_named() {
     let no_log = drill::adopted_rules(folder.path()).unwrap_err();
     assert!(no_log.to_string().contains("holds no log"), "{no_log}");
 }
+
+#[test]
+fn an_instant_that_a_server_refuses_is_not_played_as_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = folder.path().join("_setup");
+    fs::create_dir_all(&setup).unwrap();
+    for it in fs::read_dir(repository().join("tests/scenarios/_setup")).unwrap() {
+        let it = it.unwrap();
+        fs::copy(it.path(), setup.join(it.file_name())).unwrap();
+    }
+    let case = folder.path().join("past.case");
+    let told = |at: &str| {
+        let text = format!(
+            "# 很久以前 — long ago\nuse morning\n\n05:20 @w1 worker.arrive worker=W1 means=desk about.occurred_at={at}\n=> …\n"
+        );
+        fs::write(&case, text).unwrap();
+        drill::run(std::slice::from_ref(&case), false, &drill::shipped_rules()).to_string()
+    };
+    for at in ["1990-01-01T00:00", "2300-01-01T00:00"] {
+        let report = told(at);
+        assert!(report.contains("1992–2199"), "{report}");
+    }
+    assert!(!told("2026-03-02T05:10").contains("1992–2199"));
+}

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::glossary::Lang;
 use crate::import::SendError;
 use crate::sample::{self, Cast, Kept, Played, Script};
-use crate::serve::{self, Founder, Founding, FoundingOffice, Running, founder_id, founding_office};
+use crate::serve::{self, Ended, Founder, Founding, FoundingOffice, Running, founder_id, founding_office};
 use crate::vault::MediaType;
 
 /// How long before today the morning of the sample is.
@@ -33,7 +33,7 @@ const READERS: &[(&str, Role, &str)] =
     &[("auditor1", Role::Auditor, "supervision"), ("privacy1", Role::PrivacyOfficer, "desk")];
 
 /// Runs the demo until it is told to stop.
-pub async fn run(args: &DemoArgs) -> Result<(), String> {
+pub async fn run(args: &DemoArgs) -> Result<(), Ended> {
     let wall = Clock::wall();
     let script = sample::script();
     let config = Config {
@@ -44,12 +44,12 @@ pub async fn run(args: &DemoArgs) -> Result<(), String> {
         ..Config::default()
     };
     if !config.listen.ip().is_loopback() {
-        return Err("a demo listens on this machine only".into());
+        return Err("a demo listens on this machine only".to_owned().into());
     }
     let founding = founding(&script);
     let morning = wall.now().plus_ms(-WEEKS_AGO_MS).date();
     let clock = Clock::driven(morning.plus_days(-3).at_minute(8 * 60));
-    let running = serve::start(&config, clock, &founding).await.map_err(|error| chain(&error))?;
+    let running = serve::start(&config, clock, &founding).await?;
     if running.is_new {
         say(&format!(
             "正在重演 {morning} 的一个上午和此后几周 — replaying a morning of {morning} and the weeks after it\n"
@@ -69,7 +69,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), String> {
     say(&what_next(&config.data, &running));
     let ended = tokio::select! {
         _ = tokio::signal::ctrl_c() => Ok(()),
-        () = running.broken() => Err("the partition stopped".to_owned()),
+        () = running.broken() => Err("the partition stopped".to_owned().into()),
     };
     going.abort();
     running.stop().await.map_err(|error| chain(&error))?;

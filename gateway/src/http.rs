@@ -1,5 +1,6 @@
 //! The HTTP surface: one generic command route, reads, events, and what operators need.
 
+mod asked;
 mod at_vault;
 mod auth;
 mod cards;

@@ -10,7 +10,7 @@ use linggong_gateway::cli::{self, Cli, Command, DrillArgs, ServeArgs};
 use linggong_gateway::clock::Clock;
 use linggong_gateway::config::Config;
 use linggong_gateway::demo;
-use linggong_gateway::serve::{self, Founding, ServeError};
+use linggong_gateway::serve::{self, Ended, Founding};
 use linggong_gateway::{chain, drill};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -20,22 +20,10 @@ fn main() -> ExitCode {
     let clock = Clock::wall();
     match &cli.command {
         Command::Serve(args) => running(serve_until_told(args)),
-        Command::Demo(args) => running(async { Ok(demo::run(args).await?) }),
+        Command::Demo(args) => running(demo::run(args)),
         Command::Import(args) => cli::import::run(&cli.global, args, &clock),
         Command::Drill(args) => rehearse(args),
         Command::Verb(verb) => cli::run(&cli.global, verb, &clock),
-    }
-}
-
-/// Why a server did not start or did not go on.
-struct Ended {
-    exit: Exit,
-    why: String,
-}
-
-impl From<String> for Ended {
-    fn from(why: String) -> Ended {
-        Ended { exit: Exit::Failure, why }
     }
 }
 
@@ -60,8 +48,8 @@ fn running(server: impl Future<Output = Result<(), Ended>>) -> ExitCode {
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Ended { exit, why }) => {
-            tracing::error!(why, "linggong ends");
+        Err(Ended { exit, code, why }) => {
+            tracing::error!(code, why, "linggong ends");
             exit.into()
         }
     }
@@ -69,7 +57,7 @@ fn running(server: impl Future<Output = Result<(), Ended>>) -> ExitCode {
 
 async fn serve_until_told(args: &ServeArgs) -> Result<(), Ended> {
     let told = |error: &dyn std::error::Error| chain(error);
-    let usage = |error: &dyn std::error::Error| Ended { exit: Exit::Usage, why: chain(error) };
+    let usage = |error: &dyn std::error::Error| Ended { exit: Exit::Usage, code: None, why: chain(error) };
     let usual = Path::new("linggong.toml");
     let path = args.config.as_deref().or_else(|| usual.exists().then_some(usual));
     let mut config = Config::read(path, variables()).map_err(|error| usage(&error))?;
@@ -79,18 +67,17 @@ async fn serve_until_told(args: &ServeArgs) -> Result<(), Ended> {
     if let Some(listen) = &args.listen {
         config.listen = listen.parse().map_err(|error: AddrParseError| usage(&error))?;
     }
-    let failed = |error: ServeError| Ended { exit: error.exit(), why: chain(&error) };
     let founding = Founding::production(&config);
     let mut lost = None;
     let running = match serve::start(&config, Clock::wall(), &founding).await {
         Err(error) if error.is_loss() => {
             let running = serve::start_read_only(&config, Clock::wall(), &founding, &error).await;
-            lost = Some(failed(error));
+            lost = Some(Ended::from(error));
             running
         }
         started => started,
     }
-    .map_err(failed)?;
+    .map_err(Ended::from)?;
     if running.is_new {
         let tokens = config.data.join("tokens");
         tracing::info!(tokens = %tokens.display(), "a new log has begun; its two keepers' tokens are here");

@@ -967,6 +967,25 @@ fn with_problems(mut responses: Value, statuses: &[&str]) -> Value {
     responses
 }
 
+/// The names of the parameters that a route's query may have.
+pub(crate) fn query_of(method: &str, path: &str) -> Vec<&'static str> {
+    let of = OPERATIONS.iter().find(|it| it.path == path && it.method.eq_ignore_ascii_case(method));
+    let keys = of.into_iter().flat_map(|it| it.query.iter().copied());
+    // The one header among the shared parameters of queries.
+    keys.filter(|key| *key != "last_event_id").map(parameter_name).collect()
+}
+
+/// The name of a shared parameter, of which several may have one.
+fn parameter_name(key: &'static str) -> &'static str {
+    match key {
+        "posting_state" | "wage_state" | "staff_state" | "case_state" => "state",
+        "after_position" => "after",
+        "before_position" => "before",
+        "pack_kind" => "kind",
+        own => own,
+    }
+}
+
 fn parameters(generator: &mut SchemaGenerator) -> Value {
     let text = || json!({ "type": "string" });
     let choice = |words: &[&str]| json!({ "type": "string", "enum": words });
@@ -1071,6 +1090,20 @@ mod unit {
         }
         for name in OPERATIONS.iter().flat_map(|it| it.query) {
             assert!(document["components"]["parameters"][name].is_object(), "no parameter `{name}`");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_has_the_name_that_the_document_gives_it() {
+        let all = parameters(&mut SchemaSettings::draft2020_12().into_generator());
+        for key in OPERATIONS.iter().flat_map(|it| it.query) {
+            let of = &all[*key];
+            assert!(of["in"] == "header" || of["name"] == parameter_name(key), "{key}: {of}");
         }
     }
 }

@@ -121,6 +121,11 @@ pub enum ServeError {
 }
 
 impl ServeError {
+    /// The stable code of what kept the server from starting, where it has one.
+    pub fn code(&self) -> Option<&'static str> {
+        matches!(self, ServeError::Log(OpenError::Locked { .. })).then_some("log_in_use")
+    }
+
     /// Whether the log is there and must not be written to, but can be read as far as it is sound.
     pub fn is_loss(&self) -> bool {
         let damaged = matches!(self, ServeError::Log(error) if error.is_loss())
@@ -139,7 +144,9 @@ impl ServeError {
             ServeError::Read(ReadError::Damaged { .. })
             | ServeError::Snapshot(SnapshotAlarm::Ahead { .. } | SnapshotAlarm::Other { .. })
             | ServeError::Engine(_) => Exit::Integrity,
-            ServeError::Log(OpenError::Locked { .. }) => Exit::Conflict,
+            ServeError::Log(OpenError::Locked { .. })
+            | ServeError::Views(StoreError::Locked { .. })
+            | ServeError::Vault(VaultError::Locked { .. }) => Exit::Conflict,
             ServeError::Sort { .. } | ServeError::Name(_) => Exit::Usage,
             ServeError::Vault(VaultError::Missing { .. } | VaultError::Access(_))
             | ServeError::VaultLost { .. } => Exit::Integrity,
@@ -156,6 +163,29 @@ impl ServeError {
             | ServeError::Tokens(_)
             | ServeError::HeadKey { .. } => Exit::Failure,
         }
+    }
+}
+
+/// Why a server did not start or did not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// What to exit with.
+    pub exit: Exit,
+    /// The stable code, where there is one.
+    pub code: Option<&'static str>,
+    /// In words.
+    pub why: String,
+}
+
+impl From<String> for Ended {
+    fn from(why: String) -> Ended {
+        Ended { exit: Exit::Failure, code: None, why }
+    }
+}
+
+impl From<ServeError> for Ended {
+    fn from(error: ServeError) -> Ended {
+        Ended { exit: error.exit(), code: error.code(), why: crate::chain(&error) }
     }
 }
 
@@ -343,6 +373,15 @@ impl Running {
     }
 }
 
+/// Where another process holds the log of a data directory: that, whatever was met first.
+fn held(data: &Path) -> Option<ServeError> {
+    let (dir, file) = (data.join("log"), data.join("log/lock"));
+    let lock = fs::File::open(&file).ok()?.try_lock();
+    let holder = || fs::read_to_string(&file).ok().and_then(|it| it.trim().parse().ok());
+    matches!(lock, Err(fs::TryLockError::WouldBlock))
+        .then(|| ServeError::Log(OpenError::Locked { holder: holder(), dir }))
+}
+
 /// Starts everything and returns once requests are answered.
 pub async fn start(config: &Config, clock: Clock, founding: &Founding) -> Result<Running, ServeError> {
     start_with_views(config, clock, founding, linggong_projections::open_all).await
@@ -358,7 +397,8 @@ pub async fn start_with_views(
     let (data, demo) = (config.data.clone(), founding.demo);
     let packs = open_packs(&data)?;
     // The views come first: a log that ends before what one of them has seen is not written to.
-    let views = open_views(&data.join("views"))?;
+    let views =
+        open_views(&data.join("views")).map_err(|error| held(&data).unwrap_or_else(|| error.into()))?;
     for quarantined in &views.quarantined {
         tracing::warn!(?quarantined, "a view could not be trusted and is built anew");
     }

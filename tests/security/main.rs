@@ -7,4 +7,5 @@ mod cast;
 mod home;
 mod hostile;
 mod pressure;
+mod questions;
 mod relations;

@@ -3,5 +3,6 @@
 mod as_of;
 mod demo_mark;
 mod heads;
+mod machine;
 mod receipt;
 mod screens;

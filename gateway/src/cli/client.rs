@@ -41,6 +41,9 @@ const STREAM_SILENCE: Duration = Duration::from_secs(45);
 /// How many items one page is asked to have.
 const PAGE: usize = 200;
 
+/// Lists that are answered whole and take no limit.
+const WHOLE: &[&str] = &["/v1/markets", "/v1/projections"];
+
 /// Which server, and as whom.
 pub struct Server {
     /// Where it listens.
@@ -248,7 +251,9 @@ impl<'a> Client<'a> {
         loop {
             let left = wanted.limit.map_or(PAGE, |limit| limit.saturating_sub(items.len()).min(PAGE));
             let mut query: Vec<_> = query.to_vec();
-            query.push(("limit", left.to_string()));
+            if !WHOLE.contains(&path) {
+                query.push(("limit", left.to_string()));
+            }
             query.extend(after.iter().map(|it| ("after", it.clone())));
             let mut answer = self.get(path, &query)?;
             items.extend(items_of(&mut answer));

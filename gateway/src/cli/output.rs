@@ -289,11 +289,8 @@ impl<'a> Out<'a> {
     fn table(&mut self, columns: &[Column], rows: Vec<Vec<String>>) -> Result<(), Stop> {
         let mut table = Table::new();
         table.load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─')));
-        if self.terminal {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
-        } else {
-            table.force_no_tty();
-        }
+        let width = self.terminal.then(|| table.width()).flatten();
+        keep_within(&mut table, width);
         let colour = self.colour;
         let head = |text: String| {
             let cell = Cell::new(text);
@@ -329,6 +326,15 @@ impl<'a> Out<'a> {
         writer.write_record(row.iter().map(String::as_str).chain(mark))?;
         Ok(writer.flush()?)
     }
+}
+
+/// Wraps cells so that a row has its place in `columns`. A terminal that reports none at all, as a fresh pseudo-terminal
+/// does, is of unknown width.
+fn keep_within(table: &mut Table, columns: Option<u16>) {
+    match columns.filter(|it| *it > 0) {
+        Some(columns) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns),
+        None => table.force_no_tty(),
+    };
 }
 
 /// A word of the screens.
@@ -717,6 +723,19 @@ mod tests {
             "worker": "0d5c1f0e-0000-8000-8000-000000000001", "occupation": "bricklayer", "note": note,
             "amount": amount, "at": "2026-11-22T05:31:07.123Z",
         })
+    }
+
+    #[test]
+    fn a_terminal_without_columns_is_of_unknown_width() {
+        let shown = |columns| {
+            let mut table = Table::new();
+            table.set_header(["一个单元", "另一个单元"]).add_row(["甲乙丙丁", "戊己庚辛"]);
+            keep_within(&mut table, columns);
+            table.trim_fmt()
+        };
+        assert_eq!(shown(Some(0)), shown(None));
+        assert!(shown(Some(0)).contains("戊己庚辛"));
+        assert!(!shown(Some(14)).contains("戊己庚辛"), "a narrow terminal wraps");
     }
 
     #[test]

@@ -537,7 +537,14 @@ impl Names {
             return Ok(instant);
         }
         match When::read(text) {
-            Some((when, rest)) if rest.trim().is_empty() => Ok(when.after(self.now)),
+            Some((when, rest)) if rest.trim().is_empty() => {
+                let at = when.after(self.now);
+                // As a server refuses it: what lies outside the range of instants would be held at its ends.
+                if at == Timestamp::EARLIEST || at == Timestamp::EARLIEST.plus_ms(i64::MAX) {
+                    return Err(format!("`{text}` lies outside the years 1992–2199"));
+                }
+                Ok(at)
+            }
             Some(_) | None => Err(format!("`{text}` is no time")),
         }
     }

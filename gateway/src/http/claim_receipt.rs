@@ -14,6 +14,7 @@ use linggong_events::person::PersonField;
 use linggong_projections::Source;
 
 use super::App;
+use super::asked::Body;
 use super::auth::Asking;
 use super::commands::not_opened;
 use super::error::Problem;
@@ -30,7 +31,7 @@ pub(super) async fn print(
     Asking(actor): Asking,
     Path(id): Path<ClaimId>,
     headers: HeaderMap,
-    Json(why): Json<Why>,
+    Body(why): Body<Why>,
 ) -> Result<Response, Problem> {
     if reach(actor.role, Resource::Sealed) == Reach::Nothing {
         return Err(Problem::not_found());

@@ -266,7 +266,7 @@ fn key(headers: &HeaderMap) -> Result<Uuid, Problem> {
 }
 
 /// What is wrong, and where, without what was sent.
-fn bad_fields(at: &str, error: &serde_json::Error) -> Problem {
+pub(super) fn bad_fields(at: &str, error: &serde_json::Error) -> Problem {
     let what = error.to_string();
     // Serde quotes what it did not expect, which may be anybody's data: only names of ours are shown.
     let named = ["unknown field", "missing field", "invalid type", "duplicate field", "unknown variant"];

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::App;
+use super::asked::Body;
 use super::auth::Asking;
 use super::error::Problem;
 use crate::permission::{Reach, Resource, reach};
@@ -28,7 +29,7 @@ pub(super) async fn issue_key(
     State(app): State<App>,
     Asking(actor): Asking,
     Path(department): Path<Department>,
-    Json(asked): Json<Asked>,
+    Body(asked): Body<Asked>,
 ) -> Result<Json<Value>, Problem> {
     let office = actor.office.filter(|_| reach(actor.role, Resource::Control) != Reach::Nothing);
     let office = office.ok_or_else(Problem::not_found)?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event as Sse, KeepAlive, Sse as SseResponse};
 use linggong_engine::command::Actor;
@@ -22,9 +22,10 @@ use tokio_stream::{Stream, StreamExt as _};
 use uuid::Uuid;
 
 use super::App;
+use super::asked::{Limit, Query};
 use super::auth::Asking;
 use super::error::Problem;
-use super::reads::OneQuery;
+use super::reads::{OneQuery, check_known};
 use crate::permission::may_see;
 
 /// The most lines that one page looks at.
@@ -38,7 +39,7 @@ const EFFECTS: u16 = 50;
 pub(super) struct EventsQuery {
     after: Option<Position>,
     before: Option<Position>,
-    limit: Option<u16>,
+    limit: Limit,
     #[serde(rename = "type")]
     type_prefix: Option<String>,
     at_least: Option<Position>,
@@ -110,7 +111,7 @@ pub(super) async fn list(
     }
     app.wait_for_log(query.at_least).await?;
     let head = app.partition.head.borrow().position;
-    let limit = usize::from(query.limit.unwrap_or(50).clamp(1, 200));
+    let limit = usize::from(query.limit.0);
     let prefix = query.type_prefix.unwrap_or_default();
     let mut items = Vec::new();
     // What the page has looked at: every position after `from` up to `to`.
@@ -166,11 +167,7 @@ pub(super) async fn effects(
     Query(query): Query<EffectsQuery>,
 ) -> Result<Json<Events<Box<RawValue>>>, Problem> {
     visible(&app, &actor, position, "")?.ok_or_else(Problem::not_found)?;
-    let page = PageRequest {
-        cursor: query.after.or(query.before),
-        limit: query.limit.unwrap_or(50),
-        order: query.order,
-    };
+    let page = PageRequest { cursor: query.after.or(query.before), limit: query.limit.0, order: query.order };
     let found = app.readers.timeline.effects(position, &page)?;
     let items = seen(&app, &actor, found.value.rows)?;
     let cursor = |cursor: Option<Cursor>| cursor.map(|it| it.to_string());
@@ -182,7 +179,7 @@ pub(super) async fn effects(
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct EffectsQuery {
-    limit: Option<u16>,
+    limit: Limit,
     after: Option<Cursor>,
     before: Option<Cursor>,
     order: linggong_projections::Order,
@@ -207,7 +204,7 @@ fn seen(app: &App, actor: &Actor, entries: Vec<Entry>) -> Result<Vec<Box<RawValu
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TimelineQuery {
-    limit: Option<u16>,
+    limit: Limit,
     after: Option<Cursor>,
     before: Option<Cursor>,
     order: linggong_projections::Order,
@@ -226,11 +223,8 @@ pub(super) async fn timeline(
     let kind: Kind = kind.parse().map_err(|_| Problem::not_found())?;
     let as_of = OneQuery::moment(query.as_known, query.as_happened).as_of()?;
     let is_first = query.after.is_none() && query.before.is_none();
-    let mut request = PageRequest {
-        cursor: query.after.or(query.before),
-        limit: query.limit.unwrap_or(50),
-        order: query.order,
-    };
+    let mut request =
+        PageRequest { cursor: query.after.or(query.before), limit: query.limit.0, order: query.order };
     let entity = EntityRef { kind, id };
     let mut found = app.readers.timeline.touching(entity, &request)?;
     let mut items = moments(&app, &actor, &found.value.rows, as_of)?;
@@ -244,6 +238,9 @@ pub(super) async fn timeline(
     }
     if items.is_empty() && is_first {
         return Err(Problem::not_found());
+    }
+    if let Some(as_of) = as_of {
+        check_known(&app, as_of)?;
     }
     let cursor = |cursor: Option<Cursor>| cursor.map(|it| it.to_string());
     let (next, prev) = (cursor(found.value.next), cursor(found.value.prev));
@@ -325,14 +322,6 @@ pub(super) async fn stream(
     Query(query): Query<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<SseResponse<impl Stream<Item = Result<Sse, Infallible>>>, Problem> {
-    if query.before.is_some() {
-        return Err(Problem::bad_request("a stream goes forward only"));
-    }
-    if query.limit.is_some() || query.at_least.is_some() {
-        return Err(Problem::bad_request(
-            "a stream has no `limit` and no `at_least`: it goes on as events come",
-        ));
-    }
     let last = headers.get("last-event-id").and_then(|it| it.to_str().ok());
     let last: Option<Position> = match last {
         Some(text) => {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::error::Problem;
-use super::reads::events_then;
+use super::reads::{check_known, events_then};
 
 /// Explains one worker by the rules and facts of then; without one, what the last run by then has counted.
 pub(super) async fn explained(
@@ -23,6 +23,7 @@ pub(super) async fn explained(
     worker: Option<WorkerId>,
     as_of: AsOf,
 ) -> Result<Value, Problem> {
+    check_known(app, as_of)?;
     let Some(worker) = worker else { return last_run(app, posting, as_of) };
     let at = instant(app, as_of)?;
     let events = concerning(app, posting, worker, as_of)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use linggong_engine::command::Actor;
@@ -23,6 +23,7 @@ use linggong_projections::case_history::CaseRow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::asked::{Body, Limit, Query};
 use super::auth::Asking;
 use super::commands::not_opened;
 use super::error::Problem;
@@ -99,7 +100,7 @@ pub(super) async fn open_person(
     State(app): State<App>,
     Asking(actor): Asking,
     Path(person): Path<PersonId>,
-    Json(opening): Json<Opening>,
+    Body(opening): Body<Opening>,
 ) -> Result<Json<Value>, Problem> {
     if reach(actor.role, Resource::Sealed) == Reach::Nothing {
         return Err(Problem::not_found());
@@ -166,7 +167,7 @@ pub(super) async fn open_text(
     State(app): State<App>,
     Asking(actor): Asking,
     Path((position, field)): Path<(Position, String)>,
-    Json(why): Json<Why>,
+    Body(why): Body<Why>,
 ) -> Result<Json<Value>, Problem> {
     if reach(actor.role, Resource::Sealed) == Reach::Nothing {
         return Err(Problem::not_found());
@@ -199,7 +200,7 @@ pub(super) async fn open_evidence(
     State(app): State<App>,
     Asking(actor): Asking,
     Path(digest): Path<String>,
-    Json(why): Json<Why>,
+    Body(why): Body<Why>,
 ) -> Result<Response, Problem> {
     if reach(actor.role, Resource::Sealed) == Reach::Nothing {
         return Err(Problem::not_found());
@@ -329,7 +330,8 @@ fn media_type(headers: &HeaderMap) -> Result<MediaType, Problem> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AccessQuery {
-    limit: Option<u16>,
+    #[serde(default)]
+    limit: Limit,
     /// Records after this number.
     after: Option<Position>,
     /// The last records before this number.
@@ -363,7 +365,7 @@ pub(super) async fn accesses(
         }
     }
     let number = |it: Position| usize::try_from(it.0).unwrap_or(usize::MAX);
-    let limit = usize::from(query.limit.unwrap_or(50).clamp(1, 200));
+    let limit = usize::from(query.limit.0);
     let until = query.before.map_or(numbered.len(), |it| numbered.partition_point(|row| row.0 < number(it)));
     let from = match (query.after, query.before) {
         (Some(after), _) => numbered.partition_point(|row| row.0 <= number(after)),

@@ -1,7 +1,7 @@
 //! Reads of the views: lists in pages, one thing as it stands or as it stood.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use linggong_engine::command::Actor;
 use linggong_engine::matching;
@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::App;
+use super::asked::{Limit, Query};
 use super::auth::Asking;
 use super::error::Problem;
 use super::explain_then;
@@ -44,7 +45,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ListQuery {
-    pub(super) limit: Option<u16>,
+    pub(super) limit: Limit,
     pub(super) after: Option<Cursor>,
     pub(super) before: Option<Cursor>,
     pub(super) order: Order,
@@ -79,7 +80,7 @@ impl ListQuery {
             return Err(Problem::bad_request("`after` and `before` exclude each other"));
         }
         let cursor = self.after.clone().or_else(|| self.before.clone());
-        Ok(PageRequest { cursor, limit: self.limit.unwrap_or(50), order: self.order })
+        Ok(PageRequest { cursor, limit: self.limit.0, order: self.order })
     }
 }
 
@@ -232,6 +233,15 @@ pub(super) fn known_here(app: &App, actor: &Actor, entity: EntityRef) -> Result<
 
 type Answer<T> = Result<Json<T>, Problem>;
 
+/// Refuses what a parameter cannot be.
+fn one_of(name: &str, asked: Option<&str>, allowed: &[&str]) -> Result<(), Problem> {
+    if asked.is_none_or(|it| allowed.contains(&it)) {
+        return Ok(());
+    }
+    let allowed = allowed.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+    Err(Problem::bad_request(format!("`{name}` is {allowed}, or is left out")))
+}
+
 pub(super) async fn markets(
     State(app): State<App>,
     Asking(_): Asking,
@@ -327,6 +337,7 @@ pub(super) async fn wages(
     Query(query): Query<ListQuery>,
 ) -> Answer<Value> {
     app.wait_for(query.at_least, &[WageProtectionBoard::NAME]).await?;
+    one_of("state", query.state.as_deref(), &["all"])?;
     let scope = scope(&actor, Resource::Wages, &query)?;
     let filter = WageFilter {
         region: scope.region,
@@ -471,6 +482,7 @@ pub(super) async fn cases(
         ..CaseFilter::default()
     };
     let page = query.page()?;
+    one_of("state", query.state.as_deref(), &["due"])?;
     let due = query.state.as_deref() == Some("due");
     let found = if due {
         app.readers.case_history.due(&filter, &page)?
@@ -553,8 +565,21 @@ async fn as_it_stood<V: View>(
     Ok(refold::<V>(&events_then(app, sources, as_of)?))
 }
 
+/// Refuses a position that the log has not come to: what is recorded there may be told otherwise tomorrow.
+pub(super) fn check_known(app: &App, as_of: AsOf) -> Result<(), Problem> {
+    let end = app.partition.head.borrow().position;
+    match as_of {
+        AsOf::KnownAt(position) if position > end => {
+            let detail = format!("`as_known`: this log ends at {end}, before position {position}");
+            Err(Problem::new(StatusCode::BAD_REQUEST, "ahead_of_log", detail))
+        }
+        AsOf::KnownAt(_) | AsOf::Known(_) | AsOf::Happened(_) => Ok(()),
+    }
+}
+
 /// The events of `sources` up to the moment, in order.
 pub(super) fn events_then(app: &App, sources: &[Source], as_of: AsOf) -> Result<Vec<Recorded>, Problem> {
+    check_known(app, as_of)?;
     let mut events: Vec<Recorded> = Vec::new();
     for position in app.readers.timeline.positions(sources)?.value {
         let line = app.log.line(position)?.ok_or_else(Problem::not_found)?;

@@ -346,3 +346,20 @@ fn what_breaks_the_audit_is_placed_in_its_file() {
     let bytes = fs::read(newest(dir.path())).unwrap();
     assert_eq!((offset, position), (frames(&bytes)[2].start as u64, Position(1)));
 }
+
+#[test]
+fn a_flipped_bit_far_before_the_end_is_named_as_a_frame_that_is_not_sound() {
+    let (dir, log) = log_of(Options { segment_bytes: 1 << 21, ..SMALL }, &[300; 6]);
+    drop(log);
+    let path = newest(dir.path());
+    let bytes = fs::read(&path).unwrap();
+    let frame = frames(&bytes).swap_remove(2);
+    let written = bytes.iter().rposition(|it| *it != 0).unwrap();
+    assert!(written - frame.start > segment::MAX_FRAME, "more stands behind it than one frame can have");
+    flip(&path, frame.start + 60);
+    let fault = verify(dir.path(), |_, _| {}).fault.expect("a fault").to_string();
+    assert!(
+        fault.contains("a frame that is not sound") && fault.contains(&frame.start.to_string()),
+        "{fault}"
+    );
+}

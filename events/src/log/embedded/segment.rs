@@ -26,7 +26,7 @@ pub(super) const FRAME_HEADER: usize = 32;
 pub(super) const END_FRAME: usize = 512;
 /// What disks write whole or not at all.
 const SECTOR: usize = 512;
-const MAX_FRAME: usize = FRAME_HEADER + MAX_COMMIT_BYTES.next_multiple_of(FRAME_HEADER);
+pub(super) const MAX_FRAME: usize = FRAME_HEADER + MAX_COMMIT_BYTES.next_multiple_of(FRAME_HEADER);
 
 /// A head as the files write it down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -309,7 +309,8 @@ impl<'a> Walk<'a> {
         };
         let written = last + 1;
         if written > MAX_FRAME {
-            return broken("more bytes than one frame can have");
+            // More than one frame was under way at no time: what stands here was whole once.
+            return broken("a frame that is not sound before further bytes");
         }
         // One writer never has two frames under way, so whatever stands before a whole frame was once whole.
         let mut later = (FRAME_HEADER..written).step_by(FRAME_HEADER);
