@@ -8,11 +8,8 @@ use crate::screens::shown_to;
 
 /// The key that a screen told, as the last of its blank-separated words that is one.
 fn key_in(text: &str) -> &str {
-    let words = text.split([' ', '\n', ',', '"', '\\']);
-    words
-        .filter(|it| it.starts_with("linggong/lg-37/0+"))
-        .next_back()
-        .unwrap_or_else(|| panic!("a key: {text}"))
+    let mut words = text.split([' ', '\n', ',', '"', '\\']);
+    words.rfind(|it| it.starts_with("linggong/lg-37/0+")).unwrap_or_else(|| panic!("a key: {text}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
