@@ -99,7 +99,9 @@ impl Tour {
         while let Some(line) = lines.next() {
             shown.push_str(line);
             shown.push('\n');
-            let Some(told) = line.strip_prefix("<!-- ").and_then(|it| it.strip_suffix(" -->")) else { continue };
+            let Some(told) = line.strip_prefix("<!-- ").and_then(|it| it.strip_suffix(" -->")) else {
+                continue;
+            };
             if let Some(actor) = told.strip_prefix("as ") {
                 self.actor = actor.to_owned();
                 continue;
@@ -175,7 +177,8 @@ impl Tour {
             "-o table ".to_owned()
         };
         // A client's key goes by its clock, which here is the demo's.
-        let key = if command.starts_with("command ") { format!(" --key {}", self.key()) } else { String::new() };
+        let key =
+            if command.starts_with("command ") { format!(" --key {}", self.key()) } else { String::new() };
         let (out, notes, code) = self.sh(&format!("{program}{for_people}{command}{key}"));
         let mut lines: Vec<String> = out.lines().map(cut).collect();
         let is_cut = lines.len() > most;

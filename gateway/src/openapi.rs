@@ -33,7 +33,7 @@ use linggong_projections::open_postings::PostingRow;
 use linggong_projections::sources::SourceRow;
 use linggong_projections::staff::{GrantRow, ProposedRow};
 use linggong_projections::wage_protection_board::{
-    AgedWage, Ageing, Bucket, EmployerArrears, RegionArrears, WageRow,
+    AgedWage, Ageing, Bucket, EmployerArrears, RegionArrears, WageRow, WarningSum, WorkerArrears,
 };
 use linggong_projections::{Cursor, Order};
 use schemars::generate::SchemaSettings;
@@ -315,11 +315,12 @@ const OPERATIONS: &[Operation] = &[
     read(
         "/v1/wages/summary",
         "sumWages",
-        "欠薪汇总 Arrears by age, region or employer",
+        "欠薪汇总 Arrears by age, region, employer, worker or warning",
         &["by", "region", "employer", "worker", "limit", "after", "before", "order", "at_least"],
         |generator| {
             json!({ "anyOf": [
             at::<Vec<Ageing>>(generator), at::<Vec<RegionArrears>>(generator), list::<EmployerArrears>(generator),
+            at::<Vec<WorkerArrears>>(generator), at::<Vec<WarningSum>>(generator),
         ] })
         },
     ),
@@ -1014,7 +1015,12 @@ fn parameters(generator: &mut SchemaGenerator) -> Value {
             choice(&["granted", "proposed"]),
         ),
         ("case_state", "state", "Only those with a deadline, the nearest first.", choice(&["due"])),
-        ("by", "by", "What to sum by; by age unless said.", choice(&["age", "region", "employer"])),
+        (
+            "by",
+            "by",
+            "What to sum by; by age unless said.",
+            choice(&["age", "region", "employer", "worker", "warning"]),
+        ),
         ("gaps", "gaps", "Only gaps.", json!({ "type": "boolean" })),
         ("type", "type", "Only types that begin so: `wage.`, `wage.paid`.", text()),
         (

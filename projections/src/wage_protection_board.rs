@@ -19,7 +19,7 @@ use fold::{learn, of_case, of_claim, of_wage};
 pub use questions::WageFilter;
 pub use rows::{
     AgedWage, Ageing, Agreed, Bucket, Contradiction, Demand, Determined, EmployerArrears, Payment,
-    RegionArrears, WageClaim, WageCorrection, WageRow, Warnings,
+    RegionArrears, WageClaim, WageCorrection, WageRow, Warning, WarningSum, Warnings, WorkerArrears,
 };
 
 /// Wages and what is claimed of them.

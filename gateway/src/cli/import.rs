@@ -122,7 +122,7 @@ pub fn send(client: &Client<'_>, command: &str, key: Uuid, body: &Value) -> Resu
     read_answer(client.command(command, key, body))
 }
 
-fn read_answer(answered: Result<Value, Failure>) -> Result<Answer, SendError> {
+pub(super) fn read_answer(answered: Result<Value, Failure>) -> Result<Answer, SendError> {
     match answered {
         Ok(receipt) => {
             let subject = |event: &Value| event["subject"].as_str()?.parse().ok();
@@ -131,7 +131,12 @@ fn read_answer(answered: Result<Value, Failure>) -> Result<Answer, SendError> {
         }
         Err(failure) if is_lawful(&failure) => Err(SendError::Refused {
             code: failure.code,
-            detail: failure.detail.unwrap_or(failure.title),
+            // With what a blocked posting breaks and the text that would pass: the row is mended from this report.
+            detail: [failure.detail.unwrap_or(failure.title)]
+                .into_iter()
+                .chain(failure.errors)
+                .collect::<Vec<_>>()
+                .join("; "),
             entity: failure.entity,
         }),
         Err(failure) => Err(failed(failure)),

@@ -20,12 +20,13 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::client::{Client, Going, Server};
-use super::exit::Exit;
+use super::exit::{Exit, Failure};
 use super::output::{CODES, Column, Format, Out, STATES, Show};
 use super::{Cli, Command, Verb, perform};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::glossary::{Lang, label};
+use crate::import::SendError;
 
 #[test]
 fn the_arguments_hold_together() {
@@ -89,6 +90,21 @@ fn a_report_of_an_import_reads_in_the_office_s_words() {
         };
         assert_eq!(words, expected);
     }
+}
+
+#[test]
+fn a_row_with_a_blocked_posting_is_told_the_rule_the_words_and_the_text_that_would_pass() {
+    let problem = json!({
+        "code": "posting_blocked", "title": "岗位内容违法",
+        "findings": [{ "rule": "fee.charged", "words": "押金", "citation": "劳动合同法 9" }],
+        "corrected": "装卸",
+    });
+    let failure = Failure::of_answer(Lang::Zh, 422, problem.to_string().as_bytes());
+    let Err(SendError::Refused { code, detail, .. }) = super::import::read_answer(Err(failure)) else {
+        panic!("a lawful no")
+    };
+    assert_eq!(code, "posting_blocked");
+    assert_eq!(detail, "岗位内容违法; fee.charged 「押金」 劳动合同法 9; → 装卸");
 }
 
 #[test]
@@ -159,6 +175,8 @@ fn every_column_shows_a_field_that_its_row_has() {
     check::<morning_board::QueueRow>(super::posting::QUEUE);
     check::<wages::EmployerArrears>(super::wage::BY_EMPLOYER);
     check::<wages::RegionArrears>(super::wage::BY_REGION);
+    check::<wages::WorkerArrears>(super::wage::BY_WORKER);
+    check::<wages::WarningSum>(super::wage::BY_WARNING);
     check::<wages::Ageing>(super::wage::BY_AGE);
     check::<At<wages::WageRow>>(&[super::output::column("value", "value.outstanding", Show::Money)]);
 }
@@ -740,6 +758,8 @@ fn view_rows(generator: &mut SchemaGenerator) -> Vec<Value> {
         schema::<wages::AgedWage>(generator),
         schema::<wages::EmployerArrears>(generator),
         schema::<wages::RegionArrears>(generator),
+        schema::<wages::WorkerArrears>(generator),
+        schema::<wages::WarningSum>(generator),
         schema::<insured::InsuredRow>(generator),
         schema::<directory::MarketRow>(generator),
     ]

@@ -60,6 +60,10 @@ pub enum By {
     Region,
     /// 账龄.
     Age,
+    /// 零工.
+    Worker,
+    /// 预警.
+    Warning,
 }
 
 pub(super) const WAGES: &[Column] = &[
@@ -106,6 +110,22 @@ pub(super) const BY_REGION: &[Column] = &[
     column("overdue_over_30", "ageing.4.outstanding", Show::Money),
 ];
 
+pub(super) const BY_WORKER: &[Column] = &[
+    column("worker", "worker", Show::Id),
+    column("outstanding", "outstanding", Show::Money),
+    column("not_due", "ageing.0.outstanding", Show::Money),
+    column("due_today", "ageing.1.outstanding", Show::Money),
+    column("overdue_1_7", "ageing.2.outstanding", Show::Money),
+    column("overdue_8_30", "ageing.3.outstanding", Show::Money),
+    column("overdue_over_30", "ageing.4.outstanding", Show::Money),
+];
+
+pub(super) const BY_WARNING: &[Column] = &[
+    column("warning", "warning", Show::Code(&["Warning"])),
+    column("wages", "wages", Show::Count),
+    column("outstanding", "outstanding", Show::Money),
+];
+
 pub(super) fn run(verb: &WageVerb, client: &Client<'_>, out: &mut Out<'_>) -> Result<(), Stop> {
     match verb {
         WageVerb::Show(one) => one.show("/v1/wages", client, out),
@@ -124,6 +144,8 @@ pub(super) fn run(verb: &WageVerb, client: &Client<'_>, out: &mut Out<'_>) -> Re
                 By::Employer => ("employer", BY_EMPLOYER),
                 By::Region => ("region", BY_REGION),
                 By::Age => ("age", BY_AGE),
+                By::Worker => ("worker", BY_WORKER),
+                By::Warning => ("warning", BY_WARNING),
             };
             list::show("/v1/wages/summary", vec![("by", by.to_owned())], page, columns, client, out)
         }

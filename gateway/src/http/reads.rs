@@ -24,7 +24,9 @@ use linggong_projections::morning_board::MorningBoard;
 use linggong_projections::open_postings::{OpenPostings, PostingFilter, PostingRow};
 use linggong_projections::staff::Staff;
 use linggong_projections::timeline::Timeline;
-use linggong_projections::wage_protection_board::{Ageing, Bucket, WageFilter, WageProtectionBoard};
+use linggong_projections::wage_protection_board::{
+    Ageing, Bucket, WageFilter, WageProtectionBoard, WarningSum, WorkerArrears,
+};
 use linggong_projections::{AsOf, At, Cursor, Order, Page, PageRequest, Reader, Source, View, refold};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -361,13 +363,13 @@ pub(super) async fn arrears(
     let scope = scope(&actor, Resource::Arrears, &query)?;
     let today = app.clock.now().date();
     let board = &app.readers.wage_protection_board;
+    let (worker, employer) = (scope.worker, scope.employer);
+    let whose = |region| WageFilter { region, worker, employer, ..WageFilter::default() };
     match query.by.as_deref() {
         None | Some("age") => {
-            let (worker, employer) = (scope.worker, scope.employer);
             let mut sum: Option<At<Vec<Ageing>>> = None;
             for region in scope.divisions() {
-                let of =
-                    board.ageing(today, &WageFilter { region, worker, employer, ..WageFilter::default() })?;
+                let of = board.ageing(today, &whose(region))?;
                 let Some(sum) = &mut sum else {
                     sum = Some(of);
                     continue;
@@ -384,6 +386,32 @@ pub(super) async fn arrears(
             found.value.retain(|row| scope.keeps(row.region));
             to_json(found)
         }
+        Some("worker") => {
+            let mut sum: Option<At<Vec<WorkerArrears>>> = None;
+            for region in scope.divisions() {
+                let found = board.workers(today, &whose(region))?;
+                match &mut sum {
+                    Some(sum) => sum.value.extend(found.value),
+                    None => sum = Some(found),
+                }
+            }
+            sum.map_or_else(|| Err(Problem::not_found()), to_json)
+        }
+        Some("warning") => {
+            let mut sum: Option<At<Vec<WarningSum>>> = None;
+            for region in scope.divisions() {
+                let of = board.warnings(today, &whose(region))?;
+                let Some(sum) = &mut sum else {
+                    sum = Some(of);
+                    continue;
+                };
+                for (sum, of) in sum.value.iter_mut().zip(of.value) {
+                    sum.wages += of.wages;
+                    sum.outstanding = Fen(sum.outstanding.0.saturating_add(of.outstanding.0));
+                }
+            }
+            sum.map_or_else(|| Err(Problem::not_found()), to_json)
+        }
         Some("employer") => {
             // A debtor's sums are whole, wherever they arose; who has no business here is not listed.
             let mut found = board.employers(&query.page()?)?;
@@ -398,7 +426,7 @@ pub(super) async fn arrears(
             found.value.rows = here;
             to_json(List::from(found))
         }
-        Some(_) => Err(Problem::bad_request("`by` is `age`, `region` or `employer`")),
+        Some(_) => Err(Problem::bad_request("`by` is `age`, `region`, `employer`, `worker` or `warning`")),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::store::StoreError;
 
 use super::{
     AgedWage, Ageing, BY_EMPLOYER, BY_WORKER, Bucket, EmployerArrears, OPEN, RANKING, RegionArrears,
-    WageProtectionBoard, WageRow, employer, is_open, is_owed, plus, wage,
+    WageProtectionBoard, WageRow, Warning, WarningSum, WorkerArrears, employer, is_open, is_owed, plus, wage,
 };
 
 /// Which wages are asked for.
@@ -72,17 +72,9 @@ impl Reader<WageProtectionBoard> {
 
     /// What is outstanding on `today`, by age; of what `filter` lets through.
     pub fn ageing(&self, today: Date, filter: &WageFilter) -> Result<At<Vec<Ageing>>, StoreError> {
-        self.read(|snapshot| {
-            let mut ageing = no_ageing();
-            snapshot.each(OPEN.key(), |key, ()| {
-                let row = snapshot.get(&wage(WageId(last_id(key))))?;
-                if let Some(row) = row.filter(|row| is_owed(row) && filter.admits(row, today)) {
-                    age(&mut ageing, &row, today);
-                }
-                Ok(())
-            })?;
-            Ok(ageing)
-        })
+        let mut ageing = no_ageing();
+        let at = self.each_owed(today, filter, |row| age(&mut ageing, row, today))?;
+        Ok(At { position: at.position, value: ageing })
     }
 
     /// What is outstanding on `today` by county, within `region` where it is named.
@@ -105,6 +97,54 @@ impl Reader<WageProtectionBoard> {
                 Ok(())
             })?;
             Ok(regions.into_values().collect())
+        })
+    }
+
+    /// What is outstanding on `today` by worker, who is owed most first; of what `filter` lets through.
+    pub fn workers(&self, today: Date, filter: &WageFilter) -> Result<At<Vec<WorkerArrears>>, StoreError> {
+        let mut workers = std::collections::BTreeMap::<WorkerId, WorkerArrears>::new();
+        let at = self.each_owed(today, filter, |row| {
+            let (worker, outstanding) = (row.worker, Fen::ZERO);
+            let of = workers.entry(worker).or_insert_with(|| WorkerArrears {
+                worker,
+                outstanding,
+                ageing: no_ageing(),
+            });
+            of.outstanding = plus(of.outstanding, row.outstanding);
+            age(&mut of.ageing, row, today);
+        })?;
+        let mut found: Vec<WorkerArrears> = workers.into_values().collect();
+        found.sort_by_key(|it| (std::cmp::Reverse(it.outstanding), it.worker));
+        Ok(At { position: at.position, value: found })
+    }
+
+    /// How many wages call for attention, and for which; every warning once.
+    pub fn warnings(&self, today: Date, filter: &WageFilter) -> Result<At<Vec<WarningSum>>, StoreError> {
+        let none = |warning| WarningSum { warning, wages: 0, outstanding: Fen::ZERO };
+        let mut sums = Warning::ALL.map(none);
+        let at = self.each_owed(today, filter, |row| {
+            for sum in sums.iter_mut().filter(|it| it.warning.is_on(row)) {
+                sum.wages += 1;
+                sum.outstanding = plus(sum.outstanding, row.outstanding);
+            }
+        })?;
+        Ok(At { position: at.position, value: sums.to_vec() })
+    }
+
+    fn each_owed(
+        &self,
+        today: Date,
+        filter: &WageFilter,
+        mut see: impl FnMut(&WageRow),
+    ) -> Result<At<()>, StoreError> {
+        self.read(|snapshot| {
+            snapshot.each(OPEN.key(), |key, ()| {
+                let row = snapshot.get(&wage(WageId(last_id(key))))?;
+                if let Some(row) = row.filter(|row| is_owed(row) && filter.admits(row, today)) {
+                    see(&row);
+                }
+                Ok(())
+            })
         })
     }
 

@@ -249,6 +249,73 @@ pub struct RegionArrears {
     pub ageing: Vec<Ageing>,
 }
 
+/// What is owed to a worker, by age.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WorkerArrears {
+    /// The worker.
+    pub worker: WorkerId,
+    /// What is outstanding.
+    pub outstanding: Fen,
+    /// By age, every bucket once.
+    pub ageing: Vec<Ageing>,
+}
+
+/// What calls for attention, as a list is added up by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Warning {
+    /// 无人签退, 按约定计: somebody must ask the worker.
+    PresumedDue,
+    /// 付给了他人.
+    PaidToThird,
+    /// 打了欠条.
+    OwedNote,
+    /// 双方说法不一.
+    Disputed,
+    /// 有未办结的欠薪反映.
+    Claimed,
+    /// 约定付款日已过.
+    AgreementBroken,
+}
+
+impl Warning {
+    /// Every warning.
+    pub const ALL: [Warning; 6] = [
+        Warning::PresumedDue,
+        Warning::PaidToThird,
+        Warning::OwedNote,
+        Warning::Disputed,
+        Warning::Claimed,
+        Warning::AgreementBroken,
+    ];
+
+    /// Whether it stands on a wage.
+    pub fn is_on(self, row: &WageRow) -> bool {
+        match self {
+            Warning::PresumedDue => row.warnings.presumed_due,
+            Warning::PaidToThird => row.warnings.paid_to_third > Fen::ZERO,
+            Warning::OwedNote => row.warnings.owed_note.is_some(),
+            Warning::Disputed => row.disputed > Fen::ZERO,
+            Warning::Claimed => row.claims.iter().any(|it| it.pending),
+            Warning::AgreementBroken => {
+                let broken = |it: &Agreed| it.state == DeadlineState::Lapsed;
+                row.claims.iter().any(|it| it.agreed.as_ref().is_some_and(broken))
+            }
+        }
+    }
+}
+
+/// The wages on which a warning stands; one wage may stand under several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WarningSum {
+    /// What calls for attention.
+    pub warning: Warning,
+    /// How many wages.
+    pub wages: u64,
+    /// What is outstanding on them.
+    pub outstanding: Fen,
+}
+
 /// An employer's wages, all together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EmployerArrears {

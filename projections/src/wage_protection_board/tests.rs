@@ -155,6 +155,14 @@ fn sums_by_age_county_and_employer_agree() {
     let ranking = board.employers(&PageRequest::first(10)).unwrap().value.rows;
     let sums: Vec<_> = ranking.iter().map(|it| (it.employer, it.outstanding.0)).collect();
     assert_eq!(sums, [(testing::employer(2), 50_000), (testing::employer(1), 48_000)]);
+
+    let workers = board
+        .workers(today, &WageFilter { region: "370100".parse().ok(), ..WageFilter::default() })
+        .unwrap()
+        .value;
+    let sums: Vec<_> = workers.iter().map(|it| it.outstanding.0).collect();
+    assert_eq!(sums.iter().sum::<i64>(), 48_000, "of that city alone: {sums:?}");
+    assert!(sums.is_sorted_by(|a, b| a >= b), "who is owed most comes first: {sums:?}");
 }
 
 #[test]
@@ -200,6 +208,11 @@ fn warnings_stand_beside_the_sum_and_do_not_change_it() {
     };
     assert_eq!((row.outstanding, row.warnings), (amount, warnings));
     assert_eq!((row.demands.len(), row.payments.len()), (1, 0));
+
+    let sums = board(&ledger).warnings(date(DUE), &WageFilter::default()).unwrap().value;
+    let on: Vec<_> = sums.iter().filter(|it| it.wages == 1).map(|it| it.warning).collect();
+    assert_eq!(on, [Warning::PresumedDue, Warning::PaidToThird, Warning::OwedNote]);
+    assert!(sums.iter().all(|it| it.outstanding == if it.wages == 1 { amount } else { Fen::ZERO }));
 }
 
 #[test]
