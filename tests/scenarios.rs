@@ -72,6 +72,11 @@ fn every_scenario_is_as_written_and_together_they_leave_nothing_out() {
     let silent = report.cases.iter().filter(|case| case.covers.is_empty());
     let silent: Vec<&PathBuf> = silent.map(|case| &case.path).collect();
     assert!(silent.is_empty(), "these do not say what they cover: {silent:?}");
+    let nameless: Vec<&PathBuf> = report.nameless().into_iter().map(|case| &case.path).collect();
+    assert!(
+        nameless.is_empty(),
+        "these name no command, refusal, event or rule that they show: {nameless:?}"
+    );
 
     let (uncovered, exceptions) = (report.uncovered(), exceptions());
     let new: BTreeSet<&String> = uncovered.difference(&exceptions).collect();
@@ -79,6 +84,42 @@ fn every_scenario_is_as_written_and_together_they_leave_nothing_out() {
     assert!(new.is_empty(), "no scenario covers, and uncovered.txt does not excuse:{}", list(&new));
     let stale: BTreeSet<&String> = exceptions.difference(&uncovered).collect();
     assert!(stale.is_empty(), "uncovered.txt excuses what is covered, or is no more:{}", list(&stale));
+}
+
+#[test]
+fn a_scenario_shows_what_its_own_expectations_meet_and_nothing_that_it_only_says() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("shows.case");
+    let setup = dir.path().join("_setup");
+    fs::create_dir(&setup).expect("a folder");
+    let given = "2026-03-02 05:00\nactor @keeper keeper region=370000\n\
+        @keeper market.register M1 name=东站 region=370102 place=36.65,117.12 market_kind=public_benefit\n";
+    fs::write(setup.join("expecting.case"), format!("{given}=> market.registered M1\n")).expect("a file");
+    fs::write(setup.join("silent.case"), given).expect("a file");
+    let told = |shows: &str, setup: &str, steps: &str| {
+        let text = format!("# 见 — shown\ncovers: case:shown\n{shows}\nuse {setup}\n{steps}\n");
+        fs::write(&path, text).expect("a file");
+        drill::run(std::slice::from_ref(&path), false, &drill::shipped_rules())
+    };
+    let again = "@keeper market.register M2 name=西站 region=370102 place=36.65,117.12 \
+        market_kind=public_benefit\n=> market.registered M2";
+    let barred = "actor @e employer region=370102\n@e market.register name=西站 region=370102 \
+        place=36.65,117.12 market_kind=public_benefit\n=> refused role_not_allowed";
+
+    assert_eq!(told("", "silent", again).nameless().len(), 1, "a matter of its own names nothing");
+    for shows in ["shows: market.register", "展示: market.registered market.register"] {
+        let report = told(shows, "silent", again);
+        assert!(report.is_good() && report.nameless().is_empty(), "{report}");
+    }
+    let report = told("shows: market.register:role_not_allowed role_not_allowed", "silent", barred);
+    assert!(report.is_good(), "{report}");
+
+    for untrue in ["market.registered", "market.register", "market.register:full", "full", "case:shown"] {
+        let report = told(&format!("shows: {untrue}"), "expecting", barred);
+        let sentence =
+            format!("shows.case:3: it shows `{untrue}`, it says, but no expectation of its own does");
+        assert!(report.to_string().contains(&sentence), "{report}");
+    }
 }
 
 #[test]

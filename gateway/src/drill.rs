@@ -15,7 +15,8 @@
 //! => refused full entity=P1
 //! ```
 //!
-//! Every line but those that begin with `=>` is a step. A step without an expectation must merely be accepted;
+//! `covers:` says what it alone covers, `shows:` what its own expectations show as others may. Every other line but
+//! those that begin with `=>` is a step. A step without an expectation must merely be accepted;
 //! one with expectations makes exactly these events, in this order, unless the last says `=> …`. Of an event,
 //! only the fields that are told are compared. Each run is made twice and replayed: the three must agree.
 
@@ -99,6 +100,7 @@ fn run_file(path: &Path, update: bool, rules: &[ReadPack]) -> CaseReport {
     };
     case.title.clone_into(&mut report.title);
     report.covers = case.covers.iter().map(|(_, it)| it.clone()).collect();
+    report.shows = case.shows.iter().map(|(_, it)| it.clone()).collect();
     let first = Rehearsal::of(&case, update, rules);
     let second = Rehearsal::of(&case, update, rules);
     report.steps = first.steps;
@@ -114,6 +116,14 @@ fn run_file(path: &Path, update: bool, rules: &[ReadPack]) -> CaseReport {
             Problem::new(place.clone(), &format!("it covers `{it}`, it says, but shows nothing of it"))
         };
         report.problems.extend(open.map(untrue));
+        let unseen = case.shows.iter().filter(|(_, it)| !is_seen(it, &first.shown_itself));
+        let untrue = |(place, it): &(Place, String)| {
+            Problem::new(
+                place.clone(),
+                &format!("it shows `{it}`, it says, but no expectation of its own does"),
+            )
+        };
+        report.problems.extend(unseen.map(untrue));
     }
     if update && !first.edits.is_empty() {
         match rewrite(path, &first.edits) {
@@ -129,8 +139,13 @@ fn run_file(path: &Path, update: bool, rules: &[ReadPack]) -> CaseReport {
 
 /// Whether what a scenario says it covers was shown; `case:…` names a matter that no code stands for.
 fn is_shown(covered: &str, shown: &BTreeSet<String>) -> bool {
-    let of = |word: &str| shown.contains(&format!("{word} {covered}"));
-    covered.starts_with("case:") || ["command", "refusal", "event", "rule"].into_iter().any(of)
+    report::is_matter(covered) || is_seen(covered, shown)
+}
+
+/// Whether a command, refusal, event or rule of that name was seen, or that refusal of a command (`hire.end:ended`).
+fn is_seen(name: &str, shown: &BTreeSet<String>) -> bool {
+    let of = |word: &str| shown.contains(&format!("{word} {name}"));
+    ["command", "refusal", "event", "rule", "answer"].into_iter().any(of)
 }
 
 fn load(path: &Path) -> Result<Case, Fault> {
@@ -208,6 +223,20 @@ enum Outcome {
     Row(Box<Form>, Option<Value>),
 }
 
+/// Every `rule` named anywhere in `value` was seen at work.
+fn add_rules(value: &Value, seen: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(rule)) = fields.get("rule") {
+                seen.insert(format!("rule {rule}"));
+            }
+            fields.values().for_each(|it| add_rules(it, seen));
+        }
+        Value::Array(items) => items.iter().for_each(|it| add_rules(it, seen)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// One run of one scenario.
 struct Rehearsal<'a> {
     rules: &'a [ReadPack],
@@ -223,7 +252,10 @@ struct Rehearsal<'a> {
     receipts: Vec<Receipt>,
     forms: BTreeMap<String, Form>,
     steps: usize,
+    /// What expectations showed that were met, of the scenario and of its setups.
     shown: BTreeSet<String>,
+    /// Of that, what expectations of the scenario itself showed.
+    shown_itself: BTreeSet<String>,
     problems: Vec<Problem>,
     edits: Vec<Edit>,
     digest: Option<Digest>,
@@ -247,6 +279,7 @@ impl<'a> Rehearsal<'a> {
             forms: BTreeMap::new(),
             steps: 0,
             shown: BTreeSet::new(),
+            shown_itself: BTreeSet::new(),
             problems: Vec::new(),
             edits: Vec::new(),
             digest: None,
@@ -606,16 +639,22 @@ impl<'a> Rehearsal<'a> {
 
     /// Marks what this item has shown, now that its expectations are met.
     fn show(&mut self, item: &Item, expected: &Expectations, outcome: &Outcome) {
-        if let What::Give { command, .. } = &item.what
-            && !matches!(outcome, Outcome::Refused(_))
-        {
-            self.shown.insert(format!("command {command}"));
+        let mut seen = BTreeSet::new();
+        if let What::Give { command, .. } = &item.what {
+            seen.insert(match outcome {
+                Outcome::Refused(refusal) => format!("answer {command}:{}", refusal.code()),
+                Outcome::Quiet
+                | Outcome::Happened(_)
+                | Outcome::Unchanged
+                | Outcome::SameReceipt
+                | Outcome::Row(..) => format!("command {command}"),
+            });
         }
         match outcome {
             Outcome::Refused(refusal) => {
-                self.shown.insert(format!("refusal {}", refusal.code()));
+                seen.insert(format!("refusal {}", refusal.code()));
                 let fields = serde_json::to_value(refusal).unwrap_or_default();
-                self.show_rules(&fields);
+                add_rules(&fields, &mut seen);
             }
             Outcome::Happened(events) => {
                 // Those that a line tells of; what `=> …` leaves out is not shown.
@@ -623,28 +662,18 @@ impl<'a> Rehearsal<'a> {
                 for envelope in events {
                     let name = envelope.event.event_type().short_name();
                     if told.contains(name.as_str()) || self.update {
-                        self.shown.insert(format!("event {name}"));
+                        seen.insert(format!("event {name}"));
                         let data = data_of(&envelope.event);
-                        self.show_rules(&data);
+                        add_rules(&data, &mut seen);
                     }
                 }
             }
             Outcome::Quiet | Outcome::Unchanged | Outcome::SameReceipt | Outcome::Row(..) => {}
         }
-    }
-
-    /// Every `rule` named anywhere in `value` was seen at work.
-    fn show_rules(&mut self, value: &Value) {
-        match value {
-            Value::Object(fields) => {
-                if let Some(Value::String(rule)) = fields.get("rule") {
-                    self.shown.insert(format!("rule {rule}"));
-                }
-                fields.values().for_each(|it| self.show_rules(it));
-            }
-            Value::Array(items) => items.iter().for_each(|it| self.show_rules(it)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        if item.place.file.as_ref() == self.main {
+            self.shown_itself.extend(seen.iter().cloned());
         }
+        self.shown.extend(seen);
     }
 
     fn meets(&mut self, expected: &Expectations, outcome: &Outcome) -> Result<bool, String> {

@@ -32,6 +32,8 @@ pub struct Case {
     pub title: String,
     /// What it alone covers, each with its line.
     pub covers: Vec<(Place, String)>,
+    /// What it shows and others may show too, each with its line.
+    pub shows: Vec<(Place, String)>,
     /// What happens, in order.
     pub items: Vec<Item>,
 }
@@ -261,8 +263,13 @@ fn cut(text: &str) -> (&str, &str) {
 /// Reads the scenario in `text`.
 pub fn read(path: &Path, text: &str) -> Result<Case, Fault> {
     let file: Arc<Path> = Arc::from(path);
-    let mut case =
-        Case { path: path.to_owned(), title: String::new(), covers: Vec::new(), items: Vec::new() };
+    let mut case = Case {
+        path: path.to_owned(),
+        title: String::new(),
+        covers: Vec::new(),
+        shows: Vec::new(),
+        items: Vec::new(),
+    };
     let mut pending: Option<(usize, usize, String)> = None;
     let lines: Vec<&str> = text.lines().collect();
     for (n, raw) in (1..).zip(&lines) {
@@ -295,6 +302,10 @@ pub fn read(path: &Path, text: &str) -> Result<Case, Fault> {
         flush(&mut case, &file, pending.take())?;
         if let Some(rest) = after_any(trimmed, &["covers:", "涵盖:", "涵盖："]) {
             case.covers.extend(rest.split_whitespace().map(|it| (place.clone(), it.to_owned())));
+            continue;
+        }
+        if let Some(rest) = after_any(trimmed, &["shows:", "展示:", "展示："]) {
+            case.shows.extend(rest.split_whitespace().map(|it| (place.clone(), it.to_owned())));
             continue;
         }
         pending = Some((n, n, trimmed.to_owned()));

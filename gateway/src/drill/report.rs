@@ -34,7 +34,10 @@ pub struct CaseReport {
     pub steps: usize,
     /// What it says that it alone covers.
     pub covers: BTreeSet<String>,
-    /// What it has shown, by expectations that were met: `command …`, `refusal …`, `event …`, `rule …`.
+    /// What it says that it shows, as others may.
+    pub shows: BTreeSet<String>,
+    /// What it has shown, by expectations that were met: `command …`, `refusal …`, `event …`, `rule …`, and
+    /// `answer …` for a command with the refusal it met.
     pub shown: BTreeSet<String>,
     /// What differs; empty where all is as written.
     pub problems: Vec<Problem>,
@@ -53,6 +56,11 @@ pub struct DrillReport {
     pub own: Vec<String>,
 }
 
+/// Whether that is the name of a matter (`case:…`), for which no code stands.
+pub(super) fn is_matter(covered: &str) -> bool {
+    covered.starts_with("case:")
+}
+
 impl CaseReport {
     /// Nothing known yet of the scenario in that file.
     pub(super) fn of(path: &Path) -> CaseReport {
@@ -61,6 +69,7 @@ impl CaseReport {
             title: path.display().to_string(),
             steps: 0,
             covers: BTreeSet::new(),
+            shows: BTreeSet::new(),
             shown: BTreeSet::new(),
             problems: Vec::new(),
             rewritten: false,
@@ -69,6 +78,12 @@ impl CaseReport {
 }
 
 impl DrillReport {
+    /// The scenarios that name no command, refusal, event or rule, but at most matters of their own.
+    pub fn nameless(&self) -> Vec<&CaseReport> {
+        let named = |case: &CaseReport| !case.shows.is_empty() || case.covers.iter().any(|it| !is_matter(it));
+        self.cases.iter().filter(|case| !named(case)).collect()
+    }
+
     /// Whether every scenario is as written.
     pub fn is_good(&self) -> bool {
         self.cases.iter().all(|case| case.problems.is_empty())
