@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_events::attendance::{
-    AttendanceEvent, Contradicted, Corrected, OverlapFlagged, SignedIn, SignedOut,
+    AbsenceReported, AttendanceEvent, Contradicted, Corrected, OverlapFlagged, SignedIn, SignedOut,
 };
 use linggong_events::codec::as_written;
 use linggong_events::envelope::Meta;
@@ -43,6 +43,13 @@ commands! {
             /// Pieces done, for piece-work.
             pieces: u32,
         }
+        /// 缺勤: says that the worker did not come to this shift of several; of a hire to which they never came,
+        /// `hire.report_no_show` says so.
+        ReportAbsence = "report_absence", [Worker, Employer, Gate, Clerk, Dispatcher] => {
+            hire: HireId,
+            /// Which shift of the hire, from 0.
+            shift: u32,
+        }
         /// Says that one's own earlier words were wrong.
         Correct = "correct", [Worker, Employer, CrewLeader, Clerk, Dispatcher, MarketManager] => {
             attendance: AttendanceId, corrects: EventId, at: Timestamp, reason: String,
@@ -63,6 +70,8 @@ pub(crate) struct Attendance {
     words: BTreeMap<EventId, (AssertedBy, Word)>,
     contradictions: BTreeSet<(AssertedBy, AssertedBy)>,
     overlaps: BTreeSet<HireId>,
+    /// Who says that the worker did not come, and did not say otherwise since.
+    absent_by: BTreeSet<AssertedBy>,
     presumed_at: Option<Timestamp>,
     /// The pay under which its wage came on the books, once other pay was agreed for what comes after.
     #[serde(with = "as_written")]
@@ -129,6 +138,11 @@ impl Attendance {
         self.said.values().any(|said| said.signed_in.is_some() || said.signed_out.is_some())
     }
 
+    /// Whether somebody said that the worker did not come, and nobody that they did.
+    fn is_absent(&self) -> bool {
+        !self.absent_by.is_empty() && !self.is_told()
+    }
+
     /// The stretch that `said` asserts, once it says when work ended; a missing sign-in is the shift's start.
     fn stretch(&self, said: &Said) -> Option<(Timestamp, Timestamp)> {
         let out = said.signed_out?;
@@ -161,7 +175,7 @@ impl Attendance {
 
     /// Whether time alone will put a wage for it on the books.
     pub(crate) fn presumes_a_wage(&self) -> bool {
-        self.presumed_at.is_some()
+        self.presumed_at.is_some() && !self.is_absent()
     }
 
     /// The civil date on which the shift was over: its own end, or a later sign-out by anybody who does not owe.
@@ -195,7 +209,8 @@ pub(crate) fn check_kept(
     let was_paid_by = hire.terms.pay.pay_kind;
     let next = shifts.iter().map(Some).chain(std::iter::repeat(None));
     for ((index, was), is) in (0..).zip(&hire.terms.shifts).zip(next) {
-        let said = state.attendances.get(&attendance_id(id, index)).is_some_and(|it| !it.said.is_empty());
+        let known = state.attendances.get(&attendance_id(id, index));
+        let said = known.is_some_and(|it| !it.said.is_empty() || !it.absent_by.is_empty());
         let begun = matches!(hire.stage, Stage::Started { .. }) && *was == hire.first_shift();
         let on_books = state.wages.contains_key(&wage::wage_id(id, was_paid_by, index));
         if (said || begun || on_books) && pay_kind != was_paid_by {
@@ -248,6 +263,7 @@ pub(crate) fn expect(state: &mut State, hire_id: HireId) {
             words: BTreeMap::new(),
             contradictions: BTreeSet::new(),
             overlaps: BTreeSet::new(),
+            absent_by: BTreeSet::new(),
             presumed_at: None,
             earned_under: None,
         });
@@ -292,7 +308,8 @@ fn is_untold(state: &State, id: HireId, hire: &Hire, (index, shift): (u32, Shift
     let last = shift.end() == hire.last_end();
     // A task is paid once, so its end alone is presumed.
     let pays = pay_kind != PayKind::Task || last;
-    let unpaid = pays && !state.wages.contains_key(&wage::wage_id(id, pay_kind, index));
+    let absent = state.attendances.get(&attendance_id(id, index)).is_some_and(Attendance::is_absent);
+    let unpaid = pays && !absent && !state.wages.contains_key(&wage::wage_id(id, pay_kind, index));
     match hire.stage {
         Stage::Agreed | Stage::Started { .. } => unpaid || last,
         // Of a hire that ended early, shifts that would begin later are no longer expected, unless somebody came.
@@ -325,6 +342,7 @@ pub(crate) fn no_longer_expect(state: &mut State, hire_id: HireId) {
 pub(crate) fn after(state: &mut State, event: &HireEvent) {
     match event {
         HireEvent::Ended(it) => look_again(state, it.hire),
+        HireEvent::EndCorrected(it) => look_again(state, it.hire),
         HireEvent::Agreed(_)
         | HireEvent::AgreementSigned(_)
         | HireEvent::Started(_)
@@ -352,8 +370,50 @@ pub(crate) fn decide(
     match command {
         AttendanceCommand::SignIn(it) => sign_in(state, it, context),
         AttendanceCommand::SignOut(it) => sign_out(state, it, context),
+        AttendanceCommand::ReportAbsence(it) => report_absence(state, it, context),
         AttendanceCommand::Correct(it) => correct(state, it, context),
     }
+}
+
+/// Until somebody says that the worker came, no wage is presumed for that shift; as with a no-show of the whole hire,
+/// nothing that is on the books is taken by it, and no day to which anybody says that they came.
+fn report_absence(state: &State, it: &ReportAbsence, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let hire = state.hire(it.hire)?;
+    relation::check(state, context.actor, &Sides::of_hire(&hire.terms))?;
+    let attendance = attendance_id(it.hire, it.shift);
+    let none = || Refusal::bad_field("shift", "is none of this hire");
+    let known = state.attendances.get(&attendance).ok_or_else(none)?;
+    hire::check_live(hire, it.hire)?;
+    if hire.terms.shifts.len() == 1 {
+        return Err(Refusal::not_possible(it.hire, "one shift: report a no-show instead"));
+    }
+    // The wage of a task is not one shift's, so that no shift takes from it.
+    if hire.terms.pay.pay_kind == PayKind::Task {
+        return Err(Refusal::not_possible(it.hire, "paid by the task, not by the shift: end it instead"));
+    }
+    if known.is_told() {
+        let way = "signed in to: the sides contradict each other";
+        return Err(Refusal::not_possible(attendance, way));
+    }
+    if let Stage::Started { at } = hire.stage
+        && nearest(hire, at) == Some(it.shift)
+    {
+        return Err(Refusal::not_possible(it.hire, "at work: correct the start first"));
+    }
+    let wage = wage::wage_id(it.hire, hire.terms.pay.pay_kind, it.shift);
+    if state.wages.contains_key(&wage) {
+        return Err(Refusal::OnHold { entity: wage.into() });
+    }
+    let start = known.shift.start();
+    if start > context.now {
+        return Err(Refusal::TooEarly { at: start });
+    }
+    let asserted_by = asserted_by(context.actor);
+    if known.absent_by.contains(&asserted_by) {
+        return Ok(Vec::new());
+    }
+    let (worker, date) = (known.worker, known.shift.work_date());
+    Ok(vec![AbsenceReported { attendance, hire: it.hire, worker, date, asserted_by }.into()])
 }
 
 /// Words are taken whatever became of the hire: a worker may contradict a no-show.
@@ -479,14 +539,18 @@ fn place<'a>(
 ) -> Result<(AttendanceId, &'a Attendance), Refusal> {
     let hire = state.hire(hire_id)?;
     relation::check(state, actor, &Sides::of_hire(&hire.terms))?;
-    let nearest = (0..).zip(&hire.terms.shifts).min_by_key(|(_, it)| away(it, at)).map(|(index, _)| index);
     let none = || Refusal::bad_field("shift", "is none of this hire");
-    let id = attendance_id(hire_id, shift.or(nearest).ok_or_else(none)?);
+    let id = attendance_id(hire_id, shift.or_else(|| nearest(hire, at)).ok_or_else(none)?);
     let known = state.attendances.get(&id).ok_or_else(none)?;
     if is_days_away(&known.shift, at) {
         return Err(Refusal::bad_field("occurred_at", "is days away from any shift of this hire"));
     }
     Ok((id, known))
+}
+
+/// The shift to which an instant belongs: the one it is least far from.
+fn nearest(hire: &Hire, at: Timestamp) -> Option<u32> {
+    (0..).zip(&hire.terms.shifts).min_by_key(|(_, it)| away(it, at)).map(|(index, _)| index)
 }
 
 /// How far an instant is from a shift, in milliseconds; nothing within it.
@@ -506,8 +570,11 @@ pub(crate) fn evolve(state: &mut State, event: &AttendanceEvent, meta: &Meta) {
                 known.words.insert(meta.id, (it.asserted_by, Word::In));
                 known.said.entry(it.asserted_by).or_default().signed_in = Some(it.at);
             }
-            // Whoever comes after the end that another stated is to be asked about that day.
-            if state.hires.get(&it.hire).is_some_and(|hire| matches!(hire.stage, Stage::Ended { .. })) {
+            let was_absent = takes_back_absence(state, it.attendance, it.asserted_by);
+            // Whoever comes after the end that another stated is to be asked about that day, and so is whoever comes
+            // where another said that nobody did.
+            let ended = |hire: &Hire| matches!(hire.stage, Stage::Ended { .. });
+            if was_absent || state.hires.get(&it.hire).is_some_and(ended) {
                 look_again(state, it.hire);
             }
         }
@@ -517,6 +584,15 @@ pub(crate) fn evolve(state: &mut State, event: &AttendanceEvent, meta: &Meta) {
                 known.words.insert(meta.id, (it.asserted_by, Word::Out));
                 known.said.entry(it.asserted_by).or_default().signed_out = Some(out);
             }
+            if takes_back_absence(state, it.attendance, it.asserted_by) {
+                look_again(state, it.hire);
+            }
+        }
+        AttendanceEvent::AbsenceReported(it) => {
+            if let Some(known) = state.attendances.get_mut(&it.attendance) {
+                known.absent_by.insert(it.asserted_by);
+            }
+            look_again(state, it.hire);
         }
         AttendanceEvent::Corrected(it) => {
             if let Some(known) = state.attendances.get_mut(&it.attendance)
@@ -551,12 +627,22 @@ pub(crate) fn evolve(state: &mut State, event: &AttendanceEvent, meta: &Meta) {
     }
 }
 
+/// Whoever says that the worker came says no more that they did not. Whether anybody had said so.
+fn takes_back_absence(state: &mut State, id: AttendanceId, by: AssertedBy) -> bool {
+    let Some(known) = state.attendances.get_mut(&id) else { return false };
+    let was_absent = !known.absent_by.is_empty();
+    known.absent_by.remove(&by);
+    was_absent
+}
+
 pub(crate) fn follow_up(state: &State, event: &AttendanceEvent, _: &Meta, rules: &RuleBook) -> Vec<Event> {
     let (id, by) = match event {
         AttendanceEvent::SignedIn(it) => (it.attendance, it.asserted_by),
         AttendanceEvent::SignedOut(it) => (it.attendance, it.asserted_by),
         AttendanceEvent::Corrected(it) => (it.attendance, it.asserted_by),
-        AttendanceEvent::Contradicted(_) | AttendanceEvent::OverlapFlagged(_) => return Vec::new(),
+        AttendanceEvent::AbsenceReported(_)
+        | AttendanceEvent::Contradicted(_)
+        | AttendanceEvent::OverlapFlagged(_) => return Vec::new(),
     };
     let Some(known) = state.attendances.get(&id) else { return Vec::new() };
     let said = known.said.get(&by).copied().unwrap_or_default();
@@ -604,7 +690,9 @@ fn contradictions(
             );
         }
     }
-    if let Some(other) = undone_against(state, known, by, own, tolerated) {
+    // Whoever said that nobody came, and whoever alone undid the day, is contradicted by whoever says that they came.
+    let absent_by = known.absent_by.iter().copied().filter(|other| *other != by);
+    for other in absent_by.chain(undone_against(state, known, by, own, tolerated)) {
         let (first, second) = (by.min(other), by.max(other));
         if events.is_empty() && !known.contradictions.contains(&(first, second)) {
             let (attendance, hire, worker) = (id, known.hire, known.worker);
@@ -735,7 +823,10 @@ pub(crate) fn due(state: &State, deadline: &Deadline, rules: &RuleBook) -> Vec<E
     let id = AttendanceId(deadline.entity.id);
     let Some(known) = state.attendances.get(&id) else { return Vec::new() };
     // The wage first: the end of a task would enter it by the terms, and nobody would ask the worker.
-    let mut events = Vec::from_iter(wage::presumed(state, id, known, rules));
+    let mut events = Vec::new();
+    if !known.is_absent() {
+        events.extend(wage::presumed(state, id, known, rules));
+    }
     if ends_hire(state, known) {
         let (on, basis) = (end_date(known.shift), EndBasis::Presumed);
         events.extend(hire::over(state, known.hire, on, basis, AssertedBy::Presumed));
@@ -1050,6 +1141,57 @@ mod tests {
         given.then(["attendance.signed_out"]);
         let given = hired(EmployerKind::Unlicensed).at("2026-11-22 08:00").and(no_show());
         given.by(worker()).when(sign_in()).then(["attendance.signed_in"]);
+    }
+
+    fn absence(shift: u32) -> ReportAbsence {
+        ReportAbsence { hire: HIRE, shift }
+    }
+
+    #[test]
+    fn of_a_shift_from_which_somebody_was_absent_no_wage_is_presumed_and_the_others_stay() {
+        let given = two_days(PayKind::Day).at("2026-11-22 17:00").and(sign_out());
+        let given = given.at("2026-11-23 06:59").by(employer()).when(absence(1)).then_refused("too_early");
+        let given = given.at("2026-11-23 09:00").when(absence(0)).then_refused("not_possible");
+        let given = given.when(absence(2)).then_refused("bad_field");
+        let given = given.when(absence(1)).then(["attendance.absence_reported"]);
+        let given = given.when(absence(1)).then_nothing();
+        let given = given.when_time_is("2026-11-24 12:00").then(["hire.ended"]);
+        assert_eq!(given.at("2026-12-31 12:00").state.wages.len(), 1, "the second day is owed to nobody");
+    }
+
+    #[test]
+    fn whoever_came_contradicts_an_absence_and_the_wage_is_presumed_or_earned_as_without_it() {
+        let absent = || {
+            let given = two_days(PayKind::Day).at("2026-11-22 17:00").and(sign_out());
+            given.at("2026-11-23 09:00").by(employer()).and(absence(1))
+        };
+        let given = absent().by(worker()).of("2026-11-23 07:00").when(sign_in());
+        let given = given.then(["attendance.signed_in", "attendance.contradicted"]);
+        let given = given.by(employer()).when(absence(1)).then_refused("not_possible");
+        let given = given.when_time_is("2026-11-24 12:00");
+        given.then(["wage.presumed_due", "hire.ended", "wage.overdue"]);
+
+        // Told after the presumption would have come, and after the hire had ended.
+        let given = absent().at("2026-11-25 09:00").by(worker()).of("2026-11-23 17:00").when(sign_out());
+        let given = given.then(["attendance.signed_out", "attendance.contradicted", "wage.due"]);
+        let wage = &given.state.wages[&wage::wage_id(HIRE, PayKind::Day, 1)];
+        assert_eq!((wage.amount, wage.basis), (Fen(28_000), WageBasis::HireTerms));
+
+        // Whoever takes their own words back contradicts nobody.
+        let given = absent().of("2026-11-23 10:00").when(sign_in()).then(["attendance.signed_in"]);
+        assert_eq!(given.at("2026-11-24 12:00").state.wages.len(), 2);
+    }
+
+    #[test]
+    fn an_absence_takes_no_wage_of_a_task_nor_of_a_day_on_the_books_nor_of_whoever_is_at_work() {
+        let task = two_days(PayKind::Task).at("2026-11-23 09:00").by(employer());
+        task.when(absence(1)).then_refused("not_possible");
+        let presumed = two_days(PayKind::Day).at("2026-11-23 12:00").by(employer());
+        presumed.when(absence(0)).then_refused("on_hold");
+        let started = two_days(PayKind::Day).at(SHIFT).and(start()).at("2026-11-22 08:00").by(employer());
+        started.when(absence(0)).then_refused("not_possible");
+        let once = hired(EmployerKind::Unlicensed).at("2026-11-22 08:00").by(employer());
+        once.when(absence(0)).then_refused("not_possible");
     }
 
     #[test]

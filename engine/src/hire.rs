@@ -5,16 +5,16 @@ use linggong_events::envelope::Meta;
 use linggong_events::event::Event;
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::hire::{
-    Agreed, AgreementSigned, AssertedBy, CancelReason, Cancelled, ChangeReason, Changed, EndBasis, Ended,
-    FollowedUp, HireEvent, HireTerms, InjuryReported, InsuranceDecision, NoShow, Presumed, Replaced,
-    SentHome, Started, Withdrawn,
+    Agreed, AgreementSigned, AssertedBy, CancelReason, Cancelled, ChangeReason, Changed, EndBasis,
+    EndCorrected, Ended, FollowedUp, HireEvent, HireTerms, InjuryReported, InsuranceDecision, NoShow,
+    Presumed, Replaced, SentHome, Started, Withdrawn,
 };
 use linggong_events::id::{HireId, Kind, OfferId, PostingId, WorkerId};
 use linggong_events::office::Role;
 use linggong_events::person::{AgeBand, SealedText};
 use linggong_events::posting::{FillMode, Filled, PayTerms, PostingTerms, Reopened};
 use linggong_events::region::Region;
-use linggong_events::time::{DAY_MS, Date, Shift, Timestamp};
+use linggong_events::time::{DAY_MS, Date, MINUTE_MS, Shift, Timestamp};
 use linggong_events::worker::Certificate;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,8 @@ commands! {
         Replace = "replace", [Clerk, Dispatcher, CrewLeader] => { hire: HireId, by: WorkerId }
         /// The engagement ended on that date, on which basis.
         End = "end", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, date: Date, basis: EndBasis }
+        /// Puts right when the engagement ended: for whoever told that date, and for a desk.
+        CorrectEnd = "correct_end", [Worker, Employer, Clerk, Dispatcher, CrewLeader] => { hire: HireId, date: Date, basis: EndBasis }
         /// 回访.
         FollowUp = "follow_up", [Clerk, Dispatcher, CaseOfficer], seal [note: Text] => { hire: HireId, worked: bool, paid: bool } + optional { note: SealedText }
         /// 受伤: somebody says the worker was hurt at work.
@@ -94,8 +96,8 @@ pub(crate) enum Stage {
     Started { at: Timestamp },
     /// It will not take place, or not as agreed.
     Void(VoidReason),
-    /// Over since that date; nothing was worked after that instant.
-    Ended { on: Date, until: Timestamp },
+    /// Over since that date, as somebody told; nothing was worked after that instant.
+    Ended { on: Date, until: Timestamp, basis: EndBasis, by: AssertedBy },
 }
 
 /// Why a hire is void.
@@ -284,23 +286,13 @@ pub(crate) fn decide(
                     return Err(Refusal::Ended { entity: it.hire.into() });
                 }
             }
-            if it.date > context.now.date() {
-                return Err(Refusal::InTheFuture { at: it.date.at_minute(0) });
-            }
-            if it.date < hire.first_start().date() {
-                return Err(Refusal::bad_field("date", "lies before the first shift"));
-            }
-            // Whoever owes the wage does not drop by a date the day of somebody who came.
-            let last_there = attendance::last_there(state, it.hire);
-            if asserted_by(context.actor).may_owe() && last_there.is_some_and(|last| it.date < last) {
-                let problem = "lies before a shift that was signed in to: name that day, or let the worker or the desk say so";
-                return Err(Refusal::bad_field("date", problem));
-            }
+            check_end(state, it.hire, hire, it.date, context)?;
             let (revision, supersedes, terms) = hire.stated();
             let (hire, date, basis) = (it.hire, it.date, it.basis);
             let asserted_by = asserted_by(context.actor);
             Ok(vec![Ended { hire, revision, supersedes, terms, date, basis, asserted_by }.into()])
         }
+        HireCommand::CorrectEnd(it) => correct_end(state, it, context),
         HireCommand::FollowUp(it) => {
             let hire = own_hire(state, it.hire, context)?;
             check_note(state, hire, it.note.as_ref())?;
@@ -330,6 +322,72 @@ pub(crate) fn decide(
             Ok(vec![event.into()])
         }
     }
+}
+
+/// Whether the engagement can have ended on that date, by the word of this actor.
+fn check_end(
+    state: &State,
+    id: HireId,
+    hire: &Hire,
+    date: Date,
+    context: &Context<'_>,
+) -> Result<(), Refusal> {
+    if date > context.now.date() {
+        return Err(Refusal::InTheFuture { at: date.at_minute(0) });
+    }
+    if date < hire.first_start().date() {
+        return Err(Refusal::bad_field("date", "lies before the first shift"));
+    }
+    // Whoever owes the wage does not drop by a date the day of somebody who came.
+    let last_there = attendance::last_there(state, id);
+    if asserted_by(context.actor).may_owe() && last_there.is_some_and(|last| date < last) {
+        let problem =
+            "lies before a shift that was signed in to: name that day, or let the worker or the desk say so";
+        return Err(Refusal::bad_field("date", problem));
+    }
+    Ok(())
+}
+
+/// A side corrects the end that it told itself; a desk corrects anybody's, and one that was presumed.
+fn correct_end(state: &State, it: &CorrectEnd, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
+    let hire = own_hire(state, it.hire, context)?;
+    let (was, basis, by) = match hire.stage {
+        Stage::Ended { on, basis, by, .. } => (on, basis, by),
+        Stage::Agreed | Stage::Started { .. } => {
+            return Err(Refusal::not_possible(it.hire, "not over yet: end it instead"));
+        }
+        Stage::Void(_) => return Err(Refusal::Ended { entity: it.hire.into() }),
+    };
+    let own = asserted_by(context.actor);
+    if by != own && own != AssertedBy::Desk {
+        return Err(Refusal::not_possible(
+            it.hire,
+            "over by another's word: whoever told it corrects it, or a desk",
+        ));
+    }
+    if (it.date, it.basis) == (was, basis) {
+        return Ok(Vec::new());
+    }
+    // Who came on which day is kept no longer: nobody could hold the new date against it.
+    if hire.settled {
+        return Err(Refusal::not_possible(it.hire, "settled since long"));
+    }
+    check_end(state, it.hire, hire, it.date, context)?;
+    // As far off as the words about a shift may be.
+    if it.date.at_minute(0) > hire.last_end().plus_ms(Shift::MAX_MINUTES * MINUTE_MS) {
+        return Err(Refusal::bad_field("date", "lies days after the last shift"));
+    }
+    let corrected = EndCorrected {
+        hire: it.hire,
+        revision: hire.revision + 1,
+        terms: hire.terms.clone(),
+        was,
+        date: it.date,
+        basis: it.basis,
+        asserted_by: own,
+        supersedes: hire.revision,
+    };
+    Ok(vec![corrected.into()])
 }
 
 /// What is said of a worker, an injury above all, is sealed under the worker's own key: departments that read the event
@@ -775,13 +833,25 @@ pub(crate) fn evolve(state: &mut State, event: &HireEvent, meta: &Meta) {
         HireEvent::Replaced(it) => make_void(state, it.hire, VoidReason::Replaced, None, meta),
         HireEvent::Ended(it) => {
             let until = meta.occurred_at.min(it.date.end());
-            set_stage(state, it.hire, Stage::Ended { on: it.date, until });
+            let (on, basis, by) = (it.date, it.basis, it.asserted_by);
+            set_stage(state, it.hire, Stage::Ended { on, until, basis, by });
             insurance::no_longer_expect(state, it.hire);
             if let Some(worker) = state.workers.get_mut(&it.terms.worker) {
                 worker.kept += 1;
                 *worker.worked_for.entry(it.terms.employer).or_default() += 1;
             }
         }
+        HireEvent::EndCorrected(it) => end_anew(state, it, meta),
+    }
+}
+
+/// Which shifts are still expected follows from the new date; what is on the books stays there, due when it was.
+fn end_anew(state: &mut State, it: &EndCorrected, meta: &Meta) {
+    let until = meta.occurred_at.min(it.date.end());
+    let (on, basis, by) = (it.date, it.basis, it.asserted_by);
+    set_stage(state, it.hire, Stage::Ended { on, until, basis, by });
+    if let Some(hire) = state.hires.get_mut(&it.hire) {
+        hire.revision = it.revision;
     }
 }
 
@@ -850,6 +920,7 @@ pub(crate) fn follow_up(state: &State, event: &HireEvent, meta: &Meta, rules: &R
         | HireEvent::Started(_)
         | HireEvent::Changed(_)
         | HireEvent::Withdrawn(_)
+        | HireEvent::EndCorrected(_)
         | HireEvent::FollowedUp(_)
         | HireEvent::InjuryReported(_) => Vec::new(),
     }
@@ -890,6 +961,51 @@ mod tests {
         let called = FollowUp { hire: HIRE, worked: true, paid: false, note };
         let given = given.when(called).then_refused("bad_field");
         given.when(report(PERSON)).then(["hire.injury_reported"]);
+    }
+
+    #[test]
+    fn the_end_of_a_hire_is_put_right_by_whoever_told_it_and_what_is_expected_follows() {
+        let days = ["2026-11-22", "2026-11-23", "2026-11-24"];
+        let shifts = days.map(|day| shift(&format!("{day} 07:00"), &format!("{day} 17:00")));
+        let day = |day: &str| day.parse::<Date>().unwrap();
+        let correct = |date| CorrectEnd { hire: HIRE, date: day(date), basis: EndBasis::WorkDone };
+        let end = End { hire: HIRE, date: day("2026-11-22"), basis: EndBasis::WorkDone };
+        let given = hired_on(EmployerKind::Enterprise, HireTerms { shifts: shifts.into(), ..terms() });
+        let given = given.at("2026-11-22 18:00").by(employer());
+        let given = given.when(correct("2026-11-22")).then_refused("not_possible").and(end);
+        let given = given.when(correct("2026-11-22")).then_nothing();
+        let given = given.when(correct("2026-11-23")).then_refused("in_the_future");
+        let given = given.when(correct("2026-11-21")).then_refused("bad_field");
+        let given = given.by(worker()).when(correct("2026-11-22")).then_refused("not_possible");
+
+        // One more day was worked: its wage is presumed like any other, though its hour has passed.
+        let given = given.at("2026-11-25 18:00");
+        assert_eq!(given.state.wages.len(), 1);
+        let given = given.by(employer()).when(correct("2026-11-23")).then(["hire.end_corrected"]);
+        assert_eq!((given.state.wages.len(), given.state.hires[&HIRE].revision), (1, 2));
+        let given = given.at("2026-11-25 18:01");
+        assert_eq!(given.state.wages.len(), 2, "the third day is not expected");
+
+        // A desk puts right whatever was told, and then it is the desk's.
+        let given = given.at("2026-11-28 09:00").by(clerk());
+        let given = given.when(correct("2026-11-27")).then_refused("bad_field");
+        let given = given.when(correct("2026-11-22")).then(["hire.end_corrected"]);
+        assert_eq!(given.state.wages.len(), 2, "what is on the books stays there");
+        given.by(employer()).when(correct("2026-11-23")).then_refused("not_possible");
+    }
+
+    #[test]
+    fn whoever_owes_the_wage_moves_no_end_before_a_day_on_which_somebody_came() {
+        let days = ["2026-11-22", "2026-11-23"];
+        let shifts = days.map(|day| shift(&format!("{day} 07:00"), &format!("{day} 17:00")));
+        let date = |day: &str| day.parse::<Date>().unwrap();
+        let end = End { hire: HIRE, date: date("2026-11-23"), basis: EndBasis::WorkDone };
+        let earlier = CorrectEnd { hire: HIRE, date: date("2026-11-22"), basis: EndBasis::WorkDone };
+        let given = hired_on(EmployerKind::Enterprise, HireTerms { shifts: shifts.into(), ..terms() });
+        let came = attendance::SignIn { hire: HIRE, shift: None };
+        let given = given.at("2026-11-23 07:00").by(worker()).and(came).at("2026-11-23 09:00");
+        let given = given.by(employer()).and(end).when(earlier.clone()).then_refused("bad_field");
+        given.by(clerk()).when(earlier).then(["hire.end_corrected"]);
     }
 
     #[test]

@@ -134,6 +134,7 @@ pub(crate) fn after(state: &State, event: &HireEvent, rules: &RuleBook) -> Optio
         | HireEvent::SentHome(_)
         | HireEvent::Replaced(_)
         | HireEvent::Ended(_)
+        | HireEvent::EndCorrected(_)
         | HireEvent::FollowedUp(_)
         | HireEvent::InjuryReported(_) => return None,
     };

@@ -56,6 +56,7 @@ pub(crate) fn note(state: &mut State, event: &Event, subject: EntityRef, time: T
             | HireEvent::SentHome(_)
             | HireEvent::Replaced(_)
             | HireEvent::Ended(_)
+            | HireEvent::EndCorrected(_)
             | HireEvent::FollowedUp(_)
             | HireEvent::InjuryReported(_) => None,
         },

@@ -21,6 +21,10 @@ events! {
             /// Pieces done, for piece-work.
             pieces: u32,
         }
+        /// 缺勤: somebody says that the worker did not come to this shift of several.
+        AbsenceReported = "absence_reported", 1, Never => {
+            attendance: AttendanceId, hire: HireId, worker: WorkerId, date: Date, asserted_by: AssertedBy,
+        }
         /// Two sides contradict each other; an officer gets to see both.
         Contradicted = "contradicted", 1, Never => {
             attendance: AttendanceId, hire: HireId, worker: WorkerId, first: AssertedBy, second: AssertedBy,

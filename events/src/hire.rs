@@ -196,6 +196,15 @@ events! {
         Ended = "ended", 1, To(Hrss, Si) => {
             hire: HireId, revision: u32, terms: HireTerms, date: Date, basis: EndBasis, asserted_by: AssertedBy,
         } + optional { supersedes: u32 }
+        /// The engagement ended on that date and not on the one that was told before; both stay readable.
+        EndCorrected = "end_corrected", 1, To(Hrss, Si) => {
+            hire: HireId, revision: u32, terms: HireTerms,
+            /// The date as it was told before.
+            was: Date,
+            date: Date, basis: EndBasis, asserted_by: AssertedBy,
+            /// The revision that this one replaced.
+            supersedes: u32,
+        }
         /// 回访: what the worker said when asked afterwards.
         FollowedUp = "followed_up", 1, Never => {
             hire: HireId, worker: WorkerId, employer: EmployerId, worked: bool, paid: bool,

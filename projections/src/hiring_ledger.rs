@@ -411,6 +411,10 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
             let end = HireEnd::Ended { date: it.date, basis: it.basis, asserted_by: it.asserted_by };
             finish(rows, meta, it.hire, HireState::Ended, end);
         }
+        HireEvent::EndCorrected(it) => change(rows, meta, it.hire, |row| {
+            row.revision = it.revision;
+            row.end = Some(HireEnd::Ended { date: it.date, basis: it.basis, asserted_by: it.asserted_by });
+        }),
         HireEvent::FollowedUp(it) => change(rows, meta, it.hire, |row| {
             let (at, worked, paid) = (meta.occurred_at, it.worked, it.paid);
             row.follow_ups.push(HireFollowUp { at, worked, paid });
@@ -538,7 +542,7 @@ mod tests {
     use crate::page::Order;
     use crate::projection::refold;
     use crate::testing::{self, Ledger, agreed, date, employer_registered, posting_terms, published};
-    use linggong_events::hire::{AgreementSigned, Changed, Ended, Started};
+    use linggong_events::hire::{AgreementSigned, Changed, EndCorrected, Ended, Started};
     use linggong_events::insurance::RefusedByWorker;
     use linggong_events::measure::Fen;
     use linggong_events::posting::PlaceTold;
@@ -595,10 +599,26 @@ mod tests {
         assert_eq!(row(&ledger).cover, Standing::Refused);
         let by = AssertedBy::Employer;
         let basis = EndBasis::WorkDone;
-        ledger.record(Ended { hire, revision, supersedes, terms, date: date(DAY), basis, asserted_by: by });
+        let ended = Ended {
+            hire,
+            revision,
+            supersedes,
+            terms: terms.clone(),
+            date: date(DAY),
+            basis,
+            asserted_by: by,
+        };
+        ledger.record(ended);
         let row = row(&ledger);
         assert_eq!(row.state, HireState::Ended);
         assert_eq!(row.end, Some(HireEnd::Ended { date: date(DAY), basis, asserted_by: by }));
+        let (was, day, basis, by) = (date(DAY), date("2026-11-21"), EndBasis::LeftByWorker, AssertedBy::Desk);
+        let corrected =
+            EndCorrected { hire, revision: 2, terms, was, date: day, basis, asserted_by: by, supersedes: 1 };
+        ledger.record(corrected);
+        let row = self::row(&ledger);
+        assert_eq!((row.state, row.revision), (HireState::Ended, 2));
+        assert_eq!(row.end, Some(HireEnd::Ended { date: day, basis, asserted_by: by }));
     }
 
     #[test]

@@ -243,6 +243,7 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
         HireEvent::AgreementSigned(_)
         | HireEvent::Started(_)
         | HireEvent::Withdrawn(_)
+        | HireEvent::EndCorrected(_)
         | HireEvent::FollowedUp(_) => {}
     }
 }

@@ -261,6 +261,7 @@ fn of_a_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
         | HireEvent::SentHome(_)
         | HireEvent::Replaced(_)
         | HireEvent::Ended(_)
+        | HireEvent::EndCorrected(_)
         | HireEvent::FollowedUp(_)
         | HireEvent::InjuryReported(_) => {}
     }

@@ -267,6 +267,7 @@ fn of_hire(rows: &mut Rows<'_>, meta: &Meta, event: &HireEvent) {
         | HireEvent::Changed(_)
         | HireEvent::Withdrawn(_)
         | HireEvent::Ended(_)
+        | HireEvent::EndCorrected(_)
         | HireEvent::FollowedUp(_)
         | HireEvent::InjuryReported(_) => {}
     }

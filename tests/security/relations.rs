@@ -443,10 +443,13 @@ impl World {
             "hire.cancel" => json!({ "hire": hire, "reason": "weather" }),
             "hire.report_no_show" => json!({ "hire": hire }),
             "hire.replace" => json!({ "hire": hire, "by": self.second }),
-            "hire.end" => json!({ "hire": hire, "date": "2026-11-23", "basis": "work_done" }),
+            "hire.end" | "hire.correct_end" => {
+                json!({ "hire": hire, "date": "2026-11-23", "basis": "work_done" })
+            }
             "hire.follow_up" => json!({ "hire": hire, "worked": true, "paid": false }),
             "attendance.sign_in" => json!({ "hire": hire }),
             "attendance.sign_out" => json!({ "hire": hire, "break_minutes": 0 }),
+            "attendance.report_absence" => json!({ "hire": hire, "shift": 0 }),
             "attendance.correct" => {
                 json!({ "attendance": attendance_id(hire, 0), "corrects": Uuid::from_u128(8),
                                             "at": at, "reason": "记错" })

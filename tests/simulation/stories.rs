@@ -167,6 +167,7 @@ const PLOTS: &[&[&str]] = &[
         "insurance.refuse",
         "hire.decide_insurance",
         "hire.end",
+        "hire.correct_end",
         "hire.sign_agreement ?ended",
     ],
     // Terms that change, somebody else instead, nobody at all.
@@ -682,6 +683,7 @@ impl Story {
             "hire.report_no_show" => json!({ "hire": hire }),
             "hire.replace" => json!({ "hire": hire, "by": desk.worker()? }),
             "hire.end" => json!({ "hire": hire, "date": now.date(), "basis": "work_done" }),
+            "hire.correct_end" => json!({ "hire": hire, "date": now.date(), "basis": "left_by_worker" }),
             "hire.follow_up" => json!({ "hire": hire, "worked": true, "paid": true }),
             "attendance.sign_in" => json!({ "hire": hire }),
             "attendance.sign_out" => json!({ "hire": hire, "break_minutes": 0 }),

@@ -91,10 +91,12 @@ const WISHES: &[(u64, &str)] = &[
     (3, "hire.report_sent_home"),
     (4, "hire.replace"),
     (5, "hire.end"),
+    (3, "hire.correct_end"),
     (3, "hire.follow_up"),
     (2, "hire.report_injury"),
     (25, "attendance.sign_in"),
     (25, "attendance.sign_out"),
+    (4, "attendance.report_absence"),
     (4, "attendance.correct"),
     (6, "wage.state_due"),
     (6, "wage.adjust"),
@@ -514,6 +516,12 @@ impl Desk<'_> {
                 _ => json!({ "insurance": insurance, "at": self.lately(), "reason": "cancelled" }),
             });
         }
+        if name == "hire.correct_end" {
+            let ended: Vec<String> = self.hires(|it| matches!(it, HireIs::Ended));
+            let (hire, back) = (self.random.pick(&ended)?, self.random.between(0, 3));
+            let date = self.now.plus_ms(-back * DAY_MS).date();
+            return Some(json!({ "hire": hire, "date": date, "basis": "stopped_by_employer" }));
+        }
         let live: Vec<String> = self.hires(|it| matches!(it, HireIs::Agreed | HireIs::Started));
         let hire = self.random.pick(&live)?;
         let terms = self.knows.hires.get(&hire)?.terms.clone();
@@ -540,6 +548,7 @@ impl Desk<'_> {
             }
             "hire.report_no_show" => json!({ "hire": hire }),
             "hire.replace" => json!({ "hire": hire, "by": self.worker()? }),
+            "attendance.report_absence" => json!({ "hire": hire, "shift": 0 }),
             "hire.end" => json!({ "hire": hire, "date": self.now.date(), "basis": "work_done" }),
             "hire.follow_up" => {
                 json!({ "hire": hire, "worked": self.random.coin(), "paid": self.random.coin() })

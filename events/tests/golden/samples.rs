@@ -556,6 +556,17 @@ fn of_work() -> Vec<Event> {
             asserted_by: AssertedBy::Employer,
         }
         .into(),
+        hire::EndCorrected {
+            hire,
+            revision: 3,
+            supersedes: 2,
+            terms: hire_terms(),
+            was: day("2026-11-23"),
+            date: day("2026-11-24"),
+            basis: hire::EndBasis::WorkDone,
+            asserted_by: AssertedBy::Desk,
+        }
+        .into(),
         hire::FollowedUp { hire, worker, employer, worked: true, paid: false, note: Some(sealed()) }.into(),
         hire::InjuryReported {
             hire,
@@ -586,6 +597,14 @@ fn of_work() -> Vec<Event> {
             asserted_by: AssertedBy::Worker,
             break_minutes: 60,
             pieces: Some(740),
+        }
+        .into(),
+        attendance::AbsenceReported {
+            attendance,
+            hire,
+            worker,
+            date: day("2026-11-23"),
+            asserted_by: AssertedBy::Employer,
         }
         .into(),
         attendance::Contradicted {
