@@ -308,6 +308,13 @@ fn register(state: &State, it: &Register, context: &Context<'_>) -> Result<Event
     let details = &state.employer(it.employer)?.details;
     let total = check_items(state, it, context)?;
     let filed_at = context.filed_at();
+    let first_worked = it.items.iter().map(|item| item.from).min();
+    if first_worked.is_some_and(|from| filed_at.date() < from) {
+        return Err(Refusal::bad_field(
+            "about.filed",
+            "lies before the first day of work that is claimed for",
+        ));
+    }
     // Whoever asks for relief gets a receipt, also where no pack says how far a safe date lies.
     let safe = case::period(context.rules, "claim.safe_date", filed_at.date()).ok();
     let registered = Registered {

@@ -13,7 +13,7 @@ use linggong_events::measure::{Fen, MAX_JSON_INTEGER};
 use linggong_events::office::Role;
 use linggong_events::posting::{PayDue, PayKind, PayTerms, RelationKind};
 use linggong_events::rules::DeadlineTrace;
-use linggong_events::time::{Date, Shift, Timestamp};
+use linggong_events::time::{DAY_MS, Date, Shift, Timestamp};
 use linggong_events::wage::{
     Adjusted, Corrected, DemandMeans, Demanded, Due as WageDue, Overdue, OwedNoteGiven, Paid, PaidToThird,
     PayMeans, PaymentContradicted, PaymentDetermined, PresumedDue, ReceiptConfirmed, ThirdParty, WageBasis,
@@ -34,6 +34,8 @@ use crate::{case, claim, text};
 
 /// Stands for the event that a decision is about to make, where the reckoning asks for one.
 const NOT_WRITTEN_YET: EventId = EventId(Uuid::nil());
+/// How long before the first shift money may have been given for it: whoever is told of more has mistyped the year.
+const ADVANCE_DAYS: i64 = 31;
 
 commands! {
     /// What can be asked about wages.
@@ -326,6 +328,31 @@ fn check_may_lower(state: &State, id: WageId, known: &Wage, context: &Context<'_
     }
 }
 
+/// Money that was given when, asserted as it is, has to do with this hire: an advance comes a month before it at most.
+fn check_paid_at(state: &State, known: &Wage, at: Timestamp, context: &Context<'_>) -> Result<(), Refusal> {
+    context.check_past(at)?;
+    if at < state.hire(known.hire)?.first_start().plus_ms(-ADVANCE_DAYS * DAY_MS) {
+        return Err(Refusal::bad_field(
+            "at",
+            format!("lies more than {ADVANCE_DAYS} days before the first shift"),
+        ));
+    }
+    Ok(())
+}
+
+/// The civil date of the shift that the wage is for; of a task, of its first.
+fn work_date(state: &State, id: WageId, known: &Wage) -> Result<Date, Refusal> {
+    let hire = state.hire(known.hire)?;
+    let kind = hire.terms.pay.pay_kind;
+    let mut shifts = (0..).zip(&hire.terms.shifts);
+    let own = shifts.find(|(nth, _)| wage_id(known.hire, kind, *nth) == id).map(|(_, shift)| *shift);
+    let shift = match kind {
+        PayKind::Day | PayKind::Hour | PayKind::Piece => own.unwrap_or(hire.first_shift()),
+        PayKind::Task => hire.first_shift(),
+    };
+    Ok(shift.work_date())
+}
+
 fn check_positive(amount: Fen) -> Result<(), Refusal> {
     if (1..=MAX_JSON_INTEGER).contains(&amount.0) { Ok(()) } else { Err(Refusal::BadAmount { amount }) }
 }
@@ -408,7 +435,7 @@ fn adjust(state: &State, it: &Adjust, context: &Context<'_>) -> Result<Vec<Event
 fn record_payment(state: &State, it: &RecordPayment, context: &Context<'_>) -> Result<Vec<Event>, Refusal> {
     let known = own(state, it.wage, context)?;
     check_positive(it.amount)?;
-    context.check_past(it.at)?;
+    check_paid_at(state, known, it.at, context)?;
     // Whoever owes does not attest what the worker signed.
     if it.signature.is_some() && !context.actor.is_staff() {
         return Err(Refusal::bad_field("signature", "is for a desk to state that saw the paper"));
@@ -440,7 +467,7 @@ fn record_payment_to_third(
 ) -> Result<Vec<Event>, Refusal> {
     let known = own(state, it.wage, context)?;
     check_positive(it.amount)?;
-    context.check_past(it.at)?;
+    check_paid_at(state, known, it.at, context)?;
     if let Some(employer) = it.to_employer {
         state.employer(employer)?;
     }
@@ -553,6 +580,9 @@ fn demand(state: &State, it: &Demand, context: &Context<'_>) -> Result<Vec<Event
     let amount = known.outstanding();
     if amount == Fen::ZERO {
         return Err(Refusal::not_possible(it.wage, "paid in full"));
+    }
+    if context.occurred_at().date() < work_date(state, it.wage, known)? {
+        return Err(Refusal::bad_field("occurred_at", "lies before the work that it demands pay for"));
     }
     let demanded = Demanded {
         wage: it.wage,
@@ -964,6 +994,26 @@ mod tests {
         due().by(clerk()).when(demand.clone()).then_refused("bad_field");
         due().by(clerk()).for_person(PERSON).when(demand.clone()).then(["wage.demanded"]);
         due().and(pay_out(28_000)).by(worker()).when(demand).then_refused("not_possible");
+    }
+
+    #[test]
+    fn nobody_demands_pay_before_the_day_of_the_work_nor_pays_more_than_a_month_before_it() {
+        let demand = Demand { wage: id(), means: DemandMeans::Phone, proof: None };
+        let given = due().by(worker()).of("2026-11-21 23:59").when(demand.clone()).then_refused("bad_field");
+        given.of("2026-11-22 00:00").when(demand).then(["wage.demanded"]);
+        let at = |text| RecordPayment { at: at(text), ..pay_out(100) };
+        let given = due().when(at("2026-10-22 06:59")).then_refused("bad_field");
+        let given = given.when(at("2026-10-22 07:00")).then(["wage.paid"]);
+        let to_third = |it: RecordPayment| RecordPaymentToThird {
+            wage: it.wage,
+            amount: it.amount,
+            to: ThirdParty::Foreman,
+            at: it.at,
+            to_employer: None,
+            evidence: None,
+        };
+        let given = given.when(to_third(at("1992-01-01 08:00"))).then_refused("bad_field");
+        given.when(to_third(at("2026-11-22 17:00"))).then(["wage.paid_to_third"]);
     }
 
     #[test]
