@@ -72,9 +72,9 @@ async fn a_demo(folder: &Path) -> Running {
     let morning = today.date().plus_days(-28);
     let founding = demo::founding(&script);
     let clock = Clock::driven(morning.plus_days(-3).at_minute(480));
-    let running = serve::start(&config, clock, &founding).await.unwrap();
-    demo::play(&running, &config, &founding, morning).await.unwrap();
-    demo::come_to(&running, today).await.unwrap();
+    let running = serve::start(&config, clock, &founding).await.expect("a demo starts");
+    demo::play(&running, &config, &founding, morning).await.expect("it plays");
+    demo::come_to(&running, today).await.expect("time passes");
     let head = running.partition.head.borrow().position;
     assert!(running.projections.all_reached(head).await.is_ok());
     running
@@ -113,7 +113,7 @@ impl Tour {
             }
             let Some((how, command)) = told.split_once(": ") else { continue };
             if how == "clock" {
-                self.runtime.block_on(demo::come_to(&self.running, instant(command))).unwrap();
+                self.runtime.block_on(demo::come_to(&self.running, instant(command))).expect("time passes");
                 continue;
             }
             let most = how.split_once(", ").map_or(30, |(_, most)| most.parse().expect("a number of lines"));
@@ -122,7 +122,7 @@ impl Tour {
                 Some("sh") => self.block("", &self.named(command), most),
                 Some(file) => {
                     let Some(name) = file.strip_prefix("file ") else { continue };
-                    std::fs::write(self.folder.join(name), self.named(command) + "\n").unwrap();
+                    std::fs::write(self.folder.join(name), self.named(command) + "\n").expect("a file");
                     self.block("", &format!("cat {name}"), most)
                 }
                 None => continue,
@@ -152,9 +152,9 @@ impl Tour {
         let said = self.sh(&format!("linggong -o ndjson {list}"));
         let items = said.0.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let at = |item: &Value, path: &str| {
-            let found = path.split('.').fold(Some(item), |item, name| match name.parse::<usize>() {
-                Ok(n) => item?.get(n),
-                Err(_) => item?.get(name),
+            let found = path.split('.').try_fold(item, |item, name| match name.parse::<usize>() {
+                Ok(n) => item.get(n),
+                Err(_) => item.get(name),
             });
             found.map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned))
         };
@@ -203,7 +203,11 @@ impl Tour {
         let head = self.running.partition.head.borrow().position;
         assert!(self.runtime.block_on(self.running.projections.all_reached(head)).is_ok());
         let path = binary();
-        let path = format!("{}:{}", path.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let path = format!(
+            "{}:{}",
+            path.parent().expect("a folder").display(),
+            std::env::var("PATH").expect("PATH")
+        );
         let token = self.folder.join(format!("demo-data/tokens/{}.token", self.actor));
         let said = Command::new("sh")
             .args(["-c", command])
@@ -212,8 +216,10 @@ impl Tour {
             .env("LINGGONG_SERVER", &self.url)
             .env("LINGGONG_TOKEN_FILE", token)
             .output()
-            .unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(self.folder.to_str().unwrap(), "");
+            .expect("sh runs");
+        let text = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes).replace(self.folder.to_str().expect("a plain path"), "")
+        };
         (text(&said.stdout), text(&said.stderr), said.status.code().unwrap_or(-1))
     }
 }

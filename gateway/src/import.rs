@@ -420,6 +420,8 @@ pub enum RowResult {
     Refused {
         /// The command that was refused.
         command: String,
+        /// The heading of the column in which the words stand that are refused; empty where it is the row as a whole.
+        column: String,
         /// The stable code.
         code: String,
         /// The sentence.
@@ -625,7 +627,7 @@ fn send_row(
                         fields.remove("statement");
                     }
                 }
-                Err(why) => return Ok(nothing_found(step.command, why)),
+                Err(why) => return Ok(nothing_found(step, why)),
             }
         }
         match on_record(step.command, &body, registry)? {
@@ -635,7 +637,7 @@ fn send_row(
                 continue;
             }
             OnRecord::Different(detail) => {
-                return Ok(refused(step.command, "duplicate".into(), detail.into()));
+                return Ok(refused(step, "duplicate".into(), detail.into()));
             }
             OnRecord::Higher => return Ok(bad(step, cells::LOWER_THAN_BOOKS)),
         }
@@ -666,7 +668,7 @@ fn send_row(
                             known.ids.insert((Kind::Person, key.clone()), person.0);
                         }
                     }
-                    Some(_) | None => return Ok(refused(step.command, code, detail)),
+                    Some(_) | None => return Ok(refused(step, code, detail)),
                 }
             }
             Err(SendError::Refused { code, .. }) if code == cells::NAME_DIFFERS.code => {
@@ -675,7 +677,7 @@ fn send_row(
             Err(SendError::Refused { code, detail, .. }) => match &step.or_else {
                 // Its key is that of a step no row has.
                 Some(other) if code == "not_possible" => queue.push_front((n + steps.len(), other)),
-                Some(_) | None => return Ok(refused(step.command, code, detail)),
+                Some(_) | None => return Ok(refused(step, code, detail)),
             },
             Err(failed @ SendError::Failed(_)) => return Err(failed),
         }
@@ -829,11 +831,16 @@ fn folded(name: &str) -> String {
     name.nfkc().flat_map(char::to_lowercase).filter(counts).collect()
 }
 
-fn refused(command: &str, code: String, detail: String) -> RowResult {
-    RowResult::Refused { command: command.to_owned(), code, detail }
+fn refused(step: &Step, code: String, detail: String) -> RowResult {
+    // What is blocked may stand in the address or in no cell at all; the words that are told tell where.
+    let text = step.body["terms"]["text"].as_str().unwrap_or_default();
+    let mut quoted = detail.split('「').skip(1).filter_map(|it| it.split('」').next());
+    let is_in_text = quoted.any(|words| !words.is_empty() && text.contains(words));
+    let column = if is_in_text { step.column.clone() } else { String::new() };
+    RowResult::Refused { command: step.command.to_owned(), column, code, detail }
 }
 
-fn nothing_found(command: &str, why: Option<NoHire>) -> RowResult {
+fn nothing_found(step: &Step, why: Option<NoHire>) -> RowResult {
     let (code, detail) = match why {
         None => ("depends", "what this row needs was not registered: see the row that names it first"),
         Some(NoHire::None) => {
@@ -847,7 +854,7 @@ fn nothing_found(command: &str, why: Option<NoHire>) -> RowResult {
             "the worker has several hires with this employer on this date: fill in 上工时间",
         ),
     };
-    refused(command, code.into(), detail.into())
+    refused(step, code.into(), detail.into())
 }
 
 fn remember(known: &mut BTreeMap<(Kind, Key), Uuid>, kind: Kind, key: &Key, answer: &Answer) {

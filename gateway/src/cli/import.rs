@@ -80,8 +80,8 @@ fn told(file: &str, line: &Line) -> Value {
         RowResult::Accepted => ("accepted", String::new(), String::new(), line.notes.join("; ")),
         RowResult::Unchanged => ("unchanged", String::new(), String::new(), line.notes.join("; ")),
         RowResult::Skipped { note } => ("skipped", String::new(), String::new(), note.clone()),
-        RowResult::Refused { command, code, detail } => {
-            ("refused", code.clone(), String::new(), format!("{command}: {detail}"))
+        RowResult::Refused { command, column, code, detail } => {
+            ("refused", code.clone(), column.clone(), format!("{command}: {detail}"))
         }
         RowResult::Bad { problems } => {
             let each =

@@ -741,6 +741,7 @@ fn posting(row: &mut Reader<'_>) -> Option<Vec<Step>> {
         terms["market"] = json!(market);
     }
     let mut submit = step("posting.submit", json!({ "terms": terms }));
+    submit.column = cells::shown(row.heading(Column::Text));
     submit.needs.push(("/terms/employer", Reference::Made { kind: Kind::Employer, key }));
     if let Some(date) = registered_on {
         submit.tell_when(date.at_minute(0));
