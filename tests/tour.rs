@@ -230,7 +230,9 @@ fn cut(line: &str) -> String {
     for (at, c) in line.char_indices() {
         width += if c.is_ascii() || ('\u{2500}'..='\u{257f}').contains(&c) { 1 } else { 2 };
         if width > COLUMNS {
-            return format!("{} …", line[..at].trim_end());
+            // No word is cut in two.
+            let whole = line[..at].rsplit_once(' ').map_or(&line[..at], |(whole, _)| whole);
+            return format!("{} …", whole.trim_end());
         }
     }
     line.trim_end().to_owned()

@@ -96,7 +96,8 @@ fn hunt(ci: &Ci, copy: &Path) -> Result<Hunt, String> {
     command
         .current_dir(copy)
         .args([SECONDS_PER_BUG, "cargo"])
-        .args(["test", "--locked", "-p", "linggong-tests", "--test", "simulation", "every_invariant"])
+        .args(["test", "--profile", "simulation", "--locked", "-p", "linggong-tests", "--test", "simulation"])
+        .arg("every_invariant")
         .env("CARGO_TARGET_DIR", ci.root.join("target/planted/target"))
         .env("CARGO_INCREMENTAL", "1")
         .env("RUST_BACKTRACE", "0")
