@@ -24,6 +24,7 @@ pub mod posting_check;
 mod recount;
 pub mod refusal;
 mod relation;
+pub mod remembered;
 pub mod rules;
 pub mod snapshot;
 pub mod state;

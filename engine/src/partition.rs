@@ -158,9 +158,9 @@ pub struct Partition {
     state: State,
     rules: RuleBook,
     packs: Packs,
-    /// The log's end as it will be once everything emitted is durable.
+    /// Where the log ends, as far as it is known to be durable.
     head: Head,
-    in_flight: Option<Vec<Waiting>>,
+    in_flight: Option<InFlight>,
     decided: VecDeque<Group>,
     out: VecDeque<Output>,
     clock_offset_ms: i64,
@@ -193,6 +193,13 @@ struct Answered<'a> {
 struct Waiting {
     ticket: Ticket,
     answer: Result<Receipt, Refusal>,
+}
+
+/// The commit that is being written, and who waits for it.
+#[derive(Debug)]
+struct InFlight {
+    commit: Commit,
+    waiting: Vec<Waiting>,
 }
 
 /// The events of one decision, which are written together, and who waits for them.
@@ -319,7 +326,7 @@ impl Partition {
         self.packs.insert(digest, pack);
     }
 
-    /// Where the log ends once everything emitted is durable.
+    /// Where the log ends, as far as it is known to be durable.
     pub fn head(&self) -> Head {
         self.head
     }
@@ -365,7 +372,7 @@ impl Partition {
         if let Some(at) = self.last_trusted() {
             self.doubt_clock(ClockDoubt::Jump, by_ms, at)?;
         }
-        self.emit()
+        Ok(())
     }
 
     /// The instant to decide at: `now`, or the last trusted one where the log paused for too long before `now`.
@@ -402,7 +409,7 @@ impl Partition {
         let basis = engine.states(founding_id(&self.setting.log), now, now);
         let group = self.record(events, None, &basis)?;
         self.decided.push_back(group);
-        self.emit()
+        Ok(())
     }
 
     /// Takes one input at the instant `now`.
@@ -410,8 +417,11 @@ impl Partition {
         let now = self.trusted(now)?;
         match input {
             Input::Committed => {
-                let waiting = self.in_flight.take().unwrap_or_default();
-                self.out.extend(waiting.into_iter().map(|it| Output::Reply(it.ticket, it.answer)));
+                // Its digest is known by now: whoever wrote it asked for it first, in another thread.
+                if let Some(InFlight { commit, waiting }) = self.in_flight.take() {
+                    self.head = self.head.after(&commit)?;
+                    self.out.extend(waiting.into_iter().map(|it| Output::Reply(it.ticket, it.answer)));
+                }
             }
             Input::Tick => {
                 self.state_due_facts(now)?;
@@ -427,12 +437,16 @@ impl Partition {
                 self.state_owed_offers(now)?;
             }
         }
-        self.emit()
+        Ok(())
     }
 
-    /// What is to be done next, in order.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        self.out.pop_front()
+    /// What is to be done next, in order. Everything decided until nothing else is to be done goes into the next commit:
+    /// whoever gives all inputs that wait before asking gets fewer and fuller ones.
+    pub fn poll_output(&mut self) -> Result<Option<Output>, Fault> {
+        if self.out.is_empty() {
+            self.emit()?;
+        }
+        Ok(self.out.pop_front())
     }
 
     /// The instant of recording: never before the last one.
@@ -503,7 +517,7 @@ impl Partition {
         let waiting = Waiting { ticket, answer };
         match (self.decided.back_mut(), &mut self.in_flight) {
             (Some(group), _) => group.waiting.push(waiting),
-            (None, Some(in_flight)) => in_flight.push(waiting),
+            (None, Some(in_flight)) => in_flight.waiting.push(waiting),
             (None, None) => self.out.push_back(Output::Reply(waiting.ticket, waiting.answer)),
         }
         Ok(())
@@ -851,8 +865,7 @@ impl Partition {
             genesis: None,
         };
         let commit = Commit::build(header, &lines)?;
-        self.head = self.head.after(&commit)?;
-        self.in_flight = Some(waiting);
+        self.in_flight = Some(InFlight { commit: commit.clone(), waiting });
         self.out.push_back(Output::Append(commit));
         Ok(())
     }
@@ -1040,8 +1053,7 @@ mod tests {
         let basis = engine.states(deadline_id(event.subject(), "told", n), now(), now());
         let group = partition.record(vec![event], None, &basis).expect("no fault");
         partition.decided.push_back(group);
-        partition.emit().expect("no fault");
-        while let Some(output) = partition.poll_output() {
+        while let Some(output) = partition.poll_output().expect("no fault") {
             assert!(matches!(output, Output::Append(_)));
             partition.handle(Input::Committed, now()).expect("no fault");
         }
@@ -1113,7 +1125,7 @@ mod tests {
     fn give(partition: &mut Partition, request: Request) -> Result<Receipt, Refusal> {
         partition.handle(Input::Command(Ticket(1), Box::new(request)), now()).expect("no fault");
         loop {
-            match partition.poll_output().expect("an answer") {
+            match partition.poll_output().expect("no fault").expect("an answer") {
                 Output::Append(_) => partition.handle(Input::Committed, now()).expect("no fault"),
                 Output::Reply(_, answer) => return answer,
             }
@@ -1136,13 +1148,13 @@ mod tests {
         let (first, second) = (register(1, 100, 20_000), register(1, 100, 20_000));
         partition.handle(Input::Command(Ticket(1), Box::new(first)), now()).unwrap();
         partition.handle(Input::Command(Ticket(2), Box::new(second)), now()).unwrap();
-        assert!(matches!(partition.poll_output(), Some(Output::Append(_))));
+        assert!(matches!(partition.poll_output(), Ok(Some(Output::Append(_)))));
         assert!(
-            partition.poll_output().is_none(),
+            matches!(partition.poll_output(), Ok(None)),
             "the repeated key rests on a commit that is not durable yet"
         );
         partition.handle(Input::Committed, now()).unwrap();
-        let answers: Vec<_> = std::iter::from_fn(|| partition.poll_output()).collect();
+        let answers: Vec<_> = std::iter::from_fn(|| partition.poll_output().unwrap()).collect();
         let [Output::Reply(_, Ok(one)), Output::Reply(_, Ok(two))] = &answers[..] else {
             panic!("{answers:?}")
         };
@@ -1300,7 +1312,7 @@ mod tests {
         let mut commits = Vec::new();
         partition.handle(Input::Command(Ticket(1), Box::new(on_site(&crew))), now()).expect("no fault");
         let mut answer = None;
-        while let Some(output) = partition.poll_output() {
+        while let Some(output) = partition.poll_output().expect("no fault") {
             match output {
                 Output::Append(commit) => {
                     commits.push(commit);
@@ -1365,7 +1377,7 @@ mod tests {
     fn commits_of(partition: &mut Partition, input: Input, now: Timestamp) -> Vec<Commit> {
         let mut commits = Vec::new();
         partition.handle(input, now).expect("no fault");
-        while let Some(output) = partition.poll_output() {
+        while let Some(output) = partition.poll_output().expect("no fault") {
             if let Output::Append(commit) = output {
                 commits.push(commit);
                 partition.handle(Input::Committed, now).expect("no fault");
@@ -1409,7 +1421,7 @@ mod tests {
         assert!(twin.clock_is_held(), "after a restart too");
         assert_eq!(twin.state.digest(), partition.state.digest());
         partition.hold_clock(-DAY_MS).unwrap();
-        assert!(partition.poll_output().is_none(), "it is in doubt already");
+        assert!(matches!(partition.poll_output(), Ok(None)), "it is in doubt already");
     }
 
     #[test]

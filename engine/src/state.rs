@@ -1,15 +1,15 @@
 //! What is so: the fold of all events. Decisions read it; only [`State::evolve`] writes it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_events::case::DeadlineOf;
 use linggong_events::codec::digest_of_whole;
 use linggong_events::commit::Digest;
-use linggong_events::envelope::{Envelope, Meta};
+use linggong_events::envelope::Envelope;
 use linggong_events::event::Event;
 use linggong_events::id::{
-    ActorId, AttendanceId, CardId, CaseId, ClaimId, CommandId, EmployerId, EntityRef, EventId, HireId,
-    InsuranceId, MarketId, OfferId, OfficeId, PersonId, PostingId, WageId, WorkerId,
+    AttendanceId, CardId, CaseId, ClaimId, CommandId, EmployerId, EntityRef, EventId, HireId, InsuranceId,
+    MarketId, OfferId, OfficeId, PersonId, PostingId, WageId, WorkerId,
 };
 use linggong_events::measure::{Position, Version};
 use linggong_events::office::ClockDoubt;
@@ -18,6 +18,7 @@ use linggong_events::rules::PackKind;
 use linggong_events::time::{DAY_MS, Date, MINUTE_MS, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::remembered::{Memory, Remembered};
 use crate::rules::RuleBook;
 use crate::{
     attendance, case, claim, employer, hire, insurance, market, matching, offer, office, past, person,
@@ -67,9 +68,7 @@ pub struct State {
     pub(crate) declined_by: BTreeMap<PostingId, BTreeSet<WorkerId>>,
     /// What will be over, and when to look whether it is.
     pub(crate) passing: BTreeSet<(Timestamp, EntityRef)>,
-    remembered: BTreeMap<CommandId, Remembered>,
-    /// The remembered commands in the order of recording, so that the table stays bounded.
-    remembered_since: VecDeque<(Timestamp, CommandId)>,
+    remembered: Memory,
     /// The version of each entity, and the position and time of its last event.
     versions: BTreeMap<EntityRef, (Version, Position, Timestamp)>,
     last: Position,
@@ -82,21 +81,6 @@ pub(crate) struct AdoptedPack {
     pub(crate) pack_kind: PackKind,
     pub(crate) name: String,
     pub(crate) digest: Digest,
-}
-
-/// A command that was accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remembered {
-    /// Who gave it.
-    pub actor: ActorId,
-    /// The keyed digest of its content.
-    pub digest: String,
-    /// The position of its first event.
-    pub first: Position,
-    /// The position of its last event, follow-ups included.
-    pub last: Position,
-    /// When it was recorded.
-    pub time: Timestamp,
 }
 
 /// An instant at which time alone makes a fact true, in the order of firing.
@@ -157,7 +141,7 @@ impl State {
         self.versions.insert(meta.subject, (meta.version, meta.position, meta.time));
         self.last = meta.position;
         self.last_time = Some(meta.time);
-        self.remember(meta);
+        self.remembered.note(meta);
         match &envelope.event {
             Event::Market(event) => market::evolve(self, event),
             Event::Office(event) => office::evolve(self, event, meta),
@@ -180,27 +164,6 @@ impl State {
         }
         past::note(self, &envelope.event, meta.subject, meta.time);
         past::let_go(self, meta.time);
-    }
-
-    fn remember(&mut self, meta: &Meta) {
-        if let Some((command, digest)) = &meta.command {
-            let entry = self.remembered.entry(*command).or_insert_with(|| {
-                self.remembered_since.push_back((meta.time, *command));
-                Remembered {
-                    actor: meta.actor,
-                    digest: digest.clone(),
-                    first: meta.position,
-                    last: meta.position,
-                    time: meta.time,
-                }
-            });
-            entry.last = meta.position;
-        }
-        // A key too old to be accepted again need not be remembered; it was made that far ahead at most.
-        let is_over = |since: Timestamp| meta.time.ms() - since.ms() > KEY_WINDOW_MS + MAX_KEY_AHEAD_MS;
-        while let Some((_, command)) = self.remembered_since.pop_front_if(|(since, _)| is_over(*since)) {
-            self.remembered.remove(&command);
-        }
     }
 
     /// What `event` makes necessary at once, in the same commit.
@@ -301,7 +264,7 @@ impl State {
 
     /// What is remembered of a command.
     pub fn remembered(&self, command: CommandId) -> Option<&Remembered> {
-        self.remembered.get(&command)
+        self.remembered.get(command)
     }
 
     /// The county that an entity belongs to, where it has one.

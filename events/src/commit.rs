@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -130,9 +130,11 @@ pub struct Header {
     pub genesis: Option<Genesis>,
 }
 
-/// One commit as written.
+/// One commit as written; a clone is the same one.
 #[derive(Clone)]
-pub struct Commit {
+pub struct Commit(Arc<Content>);
+
+struct Content {
     header: Header,
     bytes: Vec<u8>,
     /// Where each event's line starts in `bytes`, and the end.
@@ -143,14 +145,15 @@ pub struct Commit {
 
 impl PartialEq for Commit {
     fn eq(&self, other: &Commit) -> bool {
-        self.bytes == other.bytes
+        self.bytes() == other.bytes()
     }
 }
 impl Eq for Commit {}
 
 impl fmt::Debug for Commit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Commit({}, {} events from {})", self.header.commit, self.header.count, self.header.first)
+        let Header { commit, count, first, .. } = self.header();
+        write!(f, "Commit({commit}, {count} events from {first})")
     }
 }
 
@@ -209,7 +212,7 @@ impl Commit {
             bytes.push(b'\n');
             offsets.push(bytes.len() as u32);
         }
-        Ok(Commit { header, bytes, offsets, digest: OnceLock::new() })
+        Ok(Commit(Arc::new(Content { header, bytes, offsets, digest: OnceLock::new() })))
     }
 
     /// Reads a commit back; checks its own form, not its place in a chain.
@@ -240,43 +243,43 @@ impl Commit {
         if lengths.into_iter().any(|length| length == 0 || length > MAX_EVENT_BYTES) {
             return Err(CommitError::Broken("an event is not one line of the allowed length"));
         }
-        Ok(Commit { header, bytes, offsets, digest: OnceLock::new() })
+        Ok(Commit(Arc::new(Content { header, bytes, offsets, digest: OnceLock::new() })))
     }
 
     /// The header.
     pub fn header(&self) -> &Header {
-        &self.header
+        &self.0.header
     }
 
     /// The bytes: what is stored, sent and hashed.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// The hash of the bytes: `prev` of the next commit.
     pub fn digest(&self) -> Digest {
-        *self.digest.get_or_init(|| Digest::of(&self.bytes))
+        *self.0.digest.get_or_init(|| Digest::of(self.bytes()))
     }
 
     /// The event lines, without their line feeds.
     pub fn lines(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.offsets.windows(2).map(|pair| &self.bytes[pair[0] as usize..pair[1] as usize - 1])
+        self.0.offsets.windows(2).map(|pair| &self.bytes()[pair[0] as usize..pair[1] as usize - 1])
     }
 
     /// The line of the event at `position`, if it is in this commit.
     pub fn line_at(&self, position: Position) -> Option<&[u8]> {
-        let nth = usize::try_from(position.0.checked_sub(self.header.first)?).ok()?;
-        if nth < self.header.count as usize { self.lines().nth(nth) } else { None }
+        let nth = usize::try_from(position.0.checked_sub(self.header().first)?).ok()?;
+        if nth < self.header().count as usize { self.lines().nth(nth) } else { None }
     }
 
     /// The position of the last event up to and including this commit.
     pub fn last(&self) -> Position {
-        Position(self.header.first + u64::from(self.header.count) - 1)
+        Position(self.header().first + u64::from(self.header().count) - 1)
     }
 
     /// Reads every event; one that does not stand at its position is refused.
     pub fn events(&self) -> impl Iterator<Item = Result<Recorded, EnvelopeError>> {
-        self.lines().zip(self.header.first..).map(|(line, position)| {
+        self.lines().zip(self.header().first..).map(|(line, position)| {
             let recorded = Recorded::from_line(line)?;
             if recorded.outline().position != Position(position) {
                 return Err(EnvelopeError::Contract("position is not the one its place in the commit gives"));

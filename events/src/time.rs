@@ -66,7 +66,16 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let instant = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
+        let text = self.text();
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Timestamp {
+    /// The one form in which it is written.
+    pub(crate) fn text(self) -> [u8; 24] {
+        // Every instant of ours is one of jiff's, whose range is wider.
+        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
         let at = jiff::tz::Offset::UTC.to_datetime(instant);
         let mut text = *b"0000-00-00T00:00:00.000Z";
         put_digits(&mut text[0..4], at.year().unsigned_abs());
@@ -76,7 +85,7 @@ impl fmt::Display for Timestamp {
         put_digits(&mut text[14..16], at.minute().unsigned_abs().into());
         put_digits(&mut text[17..19], at.second().unsigned_abs().into());
         put_digits(&mut text[20..23], at.millisecond().unsigned_abs());
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        text
     }
 }
 

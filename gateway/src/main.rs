@@ -15,6 +15,10 @@ use linggong_gateway::{chain, drill};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// What is made in one thread is mostly dropped in another: see `docs/decisions/0041-who-writes-a-commit.md`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let clock = Clock::wall();

@@ -1,8 +1,12 @@
 //! The two threads of a partition: one decides, one writes. Everything else talks to them by messages.
+//!
+//! While one commit is written, what comes in meanwhile is decided for the next. Where only few are under way, the disk
+//! sets the pace: the deciding thread then waits a moment for all of them, so that they share one sync, and writes their
+//! commit itself. Handing it over would cost two changes of threads, and nobody would be left to decide for meanwhile.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use linggong_engine::command::Request;
@@ -26,6 +30,10 @@ use crate::space::{Room, Space};
 const OTHER_MESSAGES: usize = 1024;
 /// How often the writer looks how much space there is, and tries a commit again for which there was none.
 const SPACE_EVERY: Duration = Duration::from_millis(200);
+/// So many commands are many: deciding as many more takes as long as the disk takes for these.
+const MANY: usize = 32;
+/// How often the deciding thread looks for who is on the way before it goes on without them; well below one sync.
+const LOOKS: u32 = 64;
 /// How often an append whose outcome is unknown is asked about before the writer gives up.
 const RESOLVE_ATTEMPTS: u32 = 20;
 
@@ -213,14 +221,20 @@ pub fn start<L: EventLog + 'static>(
 
     let answers = messages.downgrade();
     let (tell_room, room) = watch::channel(Room::Enough);
-    let writer = Writer { log, space, room: tell_room, answers };
+    let log = Arc::new(Mutex::new(log));
+    let writer = Writer { log: Arc::clone(&log), space, room: tell_room, answers };
     let writer = std::thread::Builder::new().name("log-writer".into()).spawn(move || writer.run(&commits))?;
+    let places = Arc::new(Semaphore::new(most.max(1)));
     let mut decider = Decider {
         partition,
+        log,
+        most: most.max(1),
+        places: Arc::clone(&places),
         clock,
         timekeeper: Timekeeper::default(),
         waiting: BTreeMap::new(),
         found: VecDeque::new(),
+        is_writing: false,
         no_space: false,
         granted: VecDeque::new(),
         next_ticket: 0,
@@ -244,7 +258,7 @@ pub fn start<L: EventLog + 'static>(
     })?;
     let handle = PartitionHandle {
         messages,
-        places: Arc::new(Semaphore::new(most.max(1))),
+        places,
         head: heads,
         grants: granted,
         stopped: stops,
@@ -302,7 +316,7 @@ pub fn start_read_only(
 
 /// The thread that writes: one commit after the other, and a look at the disk in between.
 struct Writer<L> {
-    log: L,
+    log: Arc<Mutex<L>>,
     space: Space,
     room: watch::Sender<Room>,
     answers: mpsc::WeakSender<Message>,
@@ -334,7 +348,8 @@ impl<L: EventLog> Writer<L> {
     ) -> Option<Result<Head, AppendError>> {
         let mut out = false;
         loop {
-            let outcome = write(&mut self.log, commit);
+            // A thread that panicked while it wrote has left nothing to go on from.
+            let outcome = write(&mut *self.log.lock().ok()?, commit);
             let Err(AppendError::Full { cause }) = &outcome else { return Some(outcome) };
             if !out {
                 tracing::error!(cause = %crate::chain(&**cause), "the disk is full: a commit waits, reads go on");
@@ -388,13 +403,20 @@ fn write<L: EventLog>(log: &mut L, commit: &Commit) -> Result<Head, AppendError>
     outcome
 }
 
-struct Decider {
+struct Decider<L> {
     partition: Partition,
+    /// Held by whichever thread is writing.
+    log: Arc<Mutex<L>>,
+    /// How many commands may be under way, and the places that are left.
+    most: usize,
+    places: Arc<Semaphore>,
     clock: Clock,
     timekeeper: Timekeeper,
     waiting: BTreeMap<Ticket, oneshot::Sender<Result<Receipt, Refusal>>>,
     /// Answers that rest on what is not durable yet, each with the position it waits for, in order.
     found: VecDeque<Found>,
+    /// Whether the writing thread has a commit.
+    is_writing: bool,
     /// Whether the commit in flight waits for space: nothing is decided on top of it.
     no_space: bool,
     /// Grants that a commit under way changes, in order of the commits.
@@ -419,71 +441,99 @@ enum Ended {
     NoSpace,
 }
 
-impl Decider {
+impl<L: EventLog> Decider<L> {
     fn run(&mut self, mut inbox: mpsc::Receiver<Message>) -> Result<(), Ended> {
         let mut stopping = false;
         while !(stopping && self.partition.is_idle()) {
             let Some(message) = inbox.blocking_recv() else { return Ok(()) };
-            let was_held = self.partition.clock_is_held();
-            self.partition.set_clock_offset(self.clock.offset_ms());
-            let (wall, monotonic_ms) = (self.clock.now(), self.clock.monotonic_ms());
-            let now = self.timekeeper.instant(wall, monotonic_ms, &mut self.partition)?;
-            if self.partition.clock_is_held() && !was_held {
-                tracing::error!(%wall, trusted = %now, "the clock is in doubt: deadlines wait for an operator");
-            }
-            match message {
-                // Not looked at: whoever asks is told that there is no space.
-                Message::Command(..) | Message::Tick if self.no_space => {}
-                Message::Command(request, reply) => {
-                    let ticket = Ticket(self.next_ticket);
-                    self.next_ticket += 1;
-                    self.waiting.insert(ticket, reply);
-                    self.partition.handle(Input::Command(ticket, request), now)?;
-                }
-                Message::Ask(question) => {
-                    let (rests_on, delivery) = question(&self.partition, now);
-                    if rests_on <= self.head.borrow().position {
-                        delivery();
-                    } else if !self.no_space {
-                        self.found.push_back((rests_on, delivery));
+            stopping |= self.take(message)?;
+            // What waits already goes into the same commit, but the disk is not to wait for many.
+            let mut looks = 0;
+            while !self.is_writing && self.waiting.len() < MANY {
+                match inbox.try_recv() {
+                    Ok(message) => stopping |= self.take(message)?,
+                    Err(_) if self.more_are_on_the_way() && looks < LOOKS => {
+                        looks += 1;
+                        std::thread::yield_now();
                     }
+                    Err(_) => break,
                 }
-                Message::StorePack(digest, pack, reply) => {
-                    self.partition.store_pack(digest, pack);
-                    let _ = reply.send(());
-                }
-                Message::Tick => self.partition.handle(Input::Tick, now)?,
-                Message::Written(outcome) => {
-                    self.no_space = false;
-                    self.durable(outcome?);
-                    self.partition.handle(Input::Committed, now)?;
-                }
-                Message::NoSpace => {
-                    // What is decided stays so and is written when there is space; until then nobody sees it.
-                    self.no_space = true;
-                    self.waiting.clear();
-                    self.found.clear();
-                }
-                Message::Stop => stopping = true,
             }
             if stopping && self.no_space {
                 return Err(Ended::NoSpace);
             }
-            let is_held = self.partition.clock_is_held();
-            self.clock_held.send_if_modified(|held| std::mem::replace(held, is_held) != is_held);
             self.carry_out()?;
         }
         Ok(())
     }
 
+    /// Whether something is decided that could be written now, and more will come that would better go with it.
+    fn more_are_on_the_way(&self) -> bool {
+        let under_way = self.most - self.places.available_permits();
+        (1..under_way).contains(&self.waiting.len())
+    }
+
+    /// Takes one message in; whether it says to stop.
+    fn take(&mut self, message: Message) -> Result<bool, Ended> {
+        let now = self.now()?;
+        match message {
+            // Not looked at: whoever asks is told that there is no space.
+            Message::Command(..) | Message::Tick if self.no_space => {}
+            Message::Command(request, reply) => {
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.waiting.insert(ticket, reply);
+                self.partition.handle(Input::Command(ticket, request), now)?;
+            }
+            Message::Ask(question) => {
+                let (rests_on, delivery) = question(&self.partition, now);
+                if rests_on <= self.head.borrow().position {
+                    delivery();
+                } else if !self.no_space {
+                    self.found.push_back((rests_on, delivery));
+                }
+            }
+            Message::StorePack(digest, pack, reply) => {
+                self.partition.store_pack(digest, pack);
+                let _ = reply.send(());
+            }
+            Message::Tick => self.partition.handle(Input::Tick, now)?,
+            Message::Written(outcome) => {
+                (self.no_space, self.is_writing) = (false, false);
+                self.durable(outcome?, now)?;
+            }
+            Message::NoSpace => {
+                // What is decided stays so and is written when there is space; until then nobody sees it.
+                self.no_space = true;
+                self.waiting.clear();
+                self.found.clear();
+            }
+            Message::Stop => return Ok(true),
+        }
+        Ok(false)
+    }
+
+    /// The instant to decide at.
+    fn now(&mut self) -> Result<Timestamp, Fault> {
+        let was_held = self.partition.clock_is_held();
+        self.partition.set_clock_offset(self.clock.offset_ms());
+        let (wall, monotonic_ms) = (self.clock.now(), self.clock.monotonic_ms());
+        let now = self.timekeeper.instant(wall, monotonic_ms, &mut self.partition)?;
+        if self.partition.clock_is_held() && !was_held {
+            tracing::error!(%wall, trusted = %now, "the clock is in doubt: deadlines wait for an operator");
+        }
+        Ok(now)
+    }
+
     /// The log ends at `head` now: what waited for that is said.
-    fn durable(&mut self, head: Head) {
+    fn durable(&mut self, head: Head, now: Timestamp) -> Result<(), Fault> {
         // Grants go before the head, which wakes whoever looks at them.
         while let Some((_, grants)) = self.granted.pop_front_if(|(commit, _)| *commit <= head.commit) {
             self.grants.send_replace(grants);
         }
         self.head.send_replace(head);
         self.deliver();
+        self.partition.handle(Input::Committed, now)
     }
 
     fn deliver(&mut self) {
@@ -494,14 +544,16 @@ impl Decider {
     }
 
     fn carry_out(&mut self) -> Result<(), Ended> {
-        while let Some(output) = self.partition.poll_output() {
+        let is_held = self.partition.clock_is_held();
+        self.clock_held.send_if_modified(|held| std::mem::replace(held, is_held) != is_held);
+        while let Some(output) = self.partition.poll_output()? {
             match output {
                 Output::Append(commit) => {
                     if grants_changed(&commit) {
                         let grants = Arc::new(Grants::of(self.partition.state()));
                         self.granted.push_back((commit.header().commit, grants));
                     }
-                    self.to_writer.send(commit).map_err(|_| Ended::Writer)?;
+                    self.append(commit)?;
                 }
                 Output::Reply(ticket, answer) => {
                     if let Some(reply) = self.waiting.remove(&ticket) {
@@ -511,6 +563,29 @@ impl Decider {
             }
         }
         Ok(())
+    }
+
+    /// Has a commit written: here where only few wait for it, else by the writing thread.
+    fn append(&mut self, commit: Commit) -> Result<(), Ended> {
+        if self.waiting.len().max(commit.header().count as usize) >= MANY {
+            return self.hand_over(commit);
+        }
+        // Nothing is in flight, so nobody else holds the log.
+        let outcome = write(&mut *self.log.lock().map_err(|_| Ended::Writer)?, &commit);
+        match outcome {
+            Ok(head) => {
+                let now = self.now()?;
+                Ok(self.durable(head, now)?)
+            }
+            // Waiting for space is the writing thread's.
+            Err(AppendError::Full { .. }) => self.hand_over(commit),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn hand_over(&mut self, commit: Commit) -> Result<(), Ended> {
+        self.is_writing = true;
+        self.to_writer.send(commit).map_err(|_| Ended::Writer)
     }
 }
 

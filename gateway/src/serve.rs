@@ -697,7 +697,7 @@ fn open_log_seen_to(
     let is_new = partition_task::is_new(partition.state());
     if is_new {
         partition.found(founding.events(&config.log), clock.now())?;
-        while let Some(Output::Append(commit)) = partition.poll_output() {
+        while let Some(Output::Append(commit)) = partition.poll_output()? {
             log.append(&commit)?;
             partition.handle(linggong_engine::partition::Input::Committed, clock.now())?;
         }

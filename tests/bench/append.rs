@@ -66,7 +66,8 @@ pub(crate) fn run(options: &Options, rows: &mut Rows) -> Result<(), Failed> {
 
 fn engine(size: Size, options: &Options, rows: &mut Rows) -> Result<(), Failed> {
     let folder = options.folder()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The clients share one thread: the engine has two of its own, and the machine may have no more than these.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let engine = Engine::open(folder.path())?;
         let clerk = Clerk::of(&engine.handle, &engine.clock)?;

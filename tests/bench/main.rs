@@ -21,6 +21,10 @@ use std::process::ExitCode;
 
 use measure::{Failed, Rows};
 
+/// As in the binary: see `gateway/src/main.rs`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "\
 usage: bench append|replay|case-read|rebuild|overload|start|verify|all [options]
   --json            one JSON object per row

@@ -81,13 +81,16 @@ pub(crate) struct Clerk {
     handle: PartitionHandle,
     clock: Clock,
     actor: Arc<Actor>,
+    /// What a gateway would have made of a body.
+    digest: String,
 }
 
 impl Clerk {
     pub(crate) fn of(handle: &PartitionHandle, clock: &Clock) -> Result<Clerk, Failed> {
         let id = founder_id(&Config::default().log, "clerk");
         let actor = handle.grants.borrow().actor(id, Some(Role::Clerk), None).map_err(|_| "no clerk")?;
-        Ok(Clerk { handle: handle.clone(), clock: clock.clone(), actor: Arc::new(actor) })
+        let digest = Digest::ZERO.to_string().replace("sha256", "hmac-sha256");
+        Ok(Clerk { handle: handle.clone(), clock: clock.clone(), actor: Arc::new(actor), digest })
     }
 
     pub(crate) async fn give(
@@ -101,7 +104,7 @@ impl Clerk {
     async fn give_about(&self, command: impl Into<Command>, about: About) -> Result<Receipt, Failed> {
         let request = Request {
             key: self.clock.new_key(),
-            digest: Digest::ZERO.to_string().replace("sha256", "hmac-sha256"),
+            digest: self.digest.clone(),
             actor: (*self.actor).clone(),
             about,
             received_at: self.clock.now(),

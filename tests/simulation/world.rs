@@ -746,7 +746,9 @@ impl World {
     }
 
     fn carry_out(&mut self, at: usize, chosen: usize) {
-        while let Some(output) = self.sites[at].engines[chosen].partition.poll_output() {
+        while let Some(output) =
+            self.sites[at].engines[chosen].partition.poll_output().expect("what was decided makes a commit")
+        {
             match output {
                 Output::Append(commit) => {
                     let engine = &mut self.sites[at].engines[chosen];

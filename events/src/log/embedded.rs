@@ -31,7 +31,6 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use self::active::{Active, Trouble};
@@ -40,7 +39,7 @@ use self::load::{Last, Loaded, load, lock, remove_unfinished};
 use self::reader::{Frame, Index, Segment};
 use self::segment::{Closing, END_FRAME, FRAME_HEADER, Opening, Tag, frame};
 use super::{AppendError, EventLog, LogReader as _, ReadError, Resolution, is_last};
-use crate::commit::{Commit, Digest, Head};
+use crate::commit::{Commit, Head};
 use crate::measure::Position;
 use crate::merkle::Tree;
 
@@ -280,7 +279,7 @@ impl EmbeddedLog {
         active.make_room(active.at + needed + END_FRAME as u64)?;
         let range = active.put(bytes)?;
         active.file.sync_data().map_err(Trouble::Broken)?;
-        active.advance(bytes);
+        active.advance(&range);
         Ok(range)
     }
 
@@ -288,11 +287,8 @@ impl EmbeddedLog {
     fn seal(&mut self, mut active: Active) -> Result<(), Trouble> {
         active.settle();
         let head = self.head();
-        let closing = Closing {
-            head: head.into(),
-            commits: head.commit - active.before.commit,
-            content: Digest::from_sha256(active.content.clone().finalize().into()),
-        };
+        let closing =
+            Closing { head: head.into(), commits: head.commit - active.before.commit, content: None };
         let bytes = closing.to_frame().map_err(|error| Trouble::Broken(error.into()))?;
         let range = match active.put(&bytes) {
             Ok(range) => range,
@@ -319,13 +315,12 @@ impl EmbeddedLog {
         let segments = self.reader.shared.dir.join("segments");
         let path = segments.join(format!("{:020}.log", before.commit + 1));
         let unfinished = path.with_extension("new");
-        let content = Sha256::new_with_prefix(&opening);
         let build = || {
             remove_if_there(&unfinished)?;
             let file = OpenOptions::new().read(true).write(true).create_new(true).open(&unfinished)?;
             file.set_len(length)?;
             file.write_all_at(&opening, 0)?;
-            Ok(Active::new(file, opening.len() as u64, length, before, content))
+            Ok(Active::new(file, opening.len() as u64, length, before))
         };
         // Until the segment has its name nothing depends on it, so it can be made again once there is space.
         let mut active = build().map_err(Trouble::of)?;

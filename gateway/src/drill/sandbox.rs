@@ -312,7 +312,7 @@ impl Sandbox {
         let monotonic_ms = self.now.ms() - self.jumped_ms;
         let now = self.timekeeper.instant(self.now, monotonic_ms, &mut self.partition)?;
         self.partition.handle(input, now)?;
-        while let Some(output) = self.partition.poll_output() {
+        while let Some(output) = self.partition.poll_output()? {
             match output {
                 Output::Append(commit) => {
                     self.commits.push(commit);

@@ -155,7 +155,7 @@ impl Bench {
         now: Timestamp,
     ) -> Option<Result<linggong_engine::partition::Receipt, linggong_engine::refusal::Refusal>> {
         let mut answer = None;
-        while let Some(output) = self.partition.poll_output() {
+        while let Some(output) = self.partition.poll_output().unwrap() {
             match output {
                 Output::Append(commit) => {
                     self.read(&commit);

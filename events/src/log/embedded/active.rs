@@ -7,8 +7,6 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::commit::Head;
 
 /// How much of a segment is filled with zeros at a time.
@@ -26,8 +24,6 @@ pub(super) struct Active {
     pub(super) at: u64,
     pub(super) length: u64,
     pub(super) before: Head,
-    /// Over every byte before `at`.
-    pub(super) content: Sha256,
     /// Up to where the file is filled for certain.
     filled: u64,
     filling: Option<JoinHandle<Result<u64, Trouble>>>,
@@ -37,9 +33,9 @@ pub(super) struct Active {
 
 impl Active {
     /// A segment whose commits end at `at`. What follows may be filled or not.
-    pub(super) fn new(file: File, at: u64, length: u64, before: Head, content: Sha256) -> Active {
+    pub(super) fn new(file: File, at: u64, length: u64, before: Head) -> Active {
         let file = Arc::new(file);
-        Active { file, at, length, before, content, filled: at, filling: None, short: false }
+        Active { file, at, length, before, filled: at, filling: None, short: false }
     }
 
     /// Makes sure that the file is filled up to `end`.
@@ -106,9 +102,9 @@ impl Active {
         Ok(self.at..self.at + bytes.len() as u64)
     }
 
-    pub(super) fn advance(&mut self, bytes: &[u8]) {
-        self.content.update(bytes);
-        self.at += bytes.len() as u64;
+    /// What was put at `range` is durable; the next stands behind it.
+    pub(super) fn advance(&mut self, range: &Range<u64>) {
+        self.at = range.end;
     }
 
     /// Where filling stops that must reach `end`.

@@ -7,6 +7,7 @@ use super::repair::{self, Proof, RepairError, Witness};
 use super::segment::FrameHeader;
 use super::tests::{SMALL, copy, log_of, newest, segments, small_log};
 use super::*;
+use crate::commit::Digest;
 use crate::log::AuditError;
 use crate::log::conformance::{author, commit_after, line};
 

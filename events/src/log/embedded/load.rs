@@ -6,8 +6,6 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use super::active::Active;
 use super::reader::{Frame, Index, Segment};
 use super::segment::{Closing, END_FRAME, Next, Walk};
@@ -31,7 +29,7 @@ pub(super) struct Last {
 }
 
 enum LastEnd {
-    Open { at: u64, content: Sha256, torn: Option<Range<u64>> },
+    Open { at: u64, torn: Option<Range<u64>> },
     Sealed { end: u64, cut: bool },
 }
 
@@ -53,13 +51,13 @@ impl Last {
                 file.set_len(end).and_then(|()| file.sync_all()).map_err(&io)?;
                 Ok(None)
             }
-            LastEnd::Open { at, content, torn } => {
+            LastEnd::Open { at, torn } => {
                 if let Some(torn) = torn {
                     let zeros = vec![0; (torn.end - torn.start) as usize];
                     file.write_all_at(&zeros, torn.start).and_then(|()| file.sync_data()).map_err(&io)?;
                 }
                 let Last { before, length, .. } = self;
-                Ok(Some(Active::new(file, at, length, before, content)))
+                Ok(Some(Active::new(file, at, length, before)))
             }
         }
     }
@@ -101,8 +99,7 @@ impl Loaded {
         };
         self.index.head = walk.head();
         self.index.segments.push(Segment { path: path.to_owned(), before, frames: Some(frames) });
-        let content = |at: usize| Sha256::new_with_prefix(&bytes[..at]);
-        let open = |at: usize, torn| LastEnd::Open { at: at as u64, content: content(at), torn };
+        let open = |at: usize, torn| LastEnd::Open { at: at as u64, torn };
         let end = match end? {
             Next::Unwritten { at } => open(at, None),
             Next::Torn(range) => open(range.start, Some(range.start as u64..range.end as u64)),

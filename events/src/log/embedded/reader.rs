@@ -49,7 +49,7 @@ pub(super) struct Index {
     /// Over every event line; `None` in a log that is only read.
     pub(super) tree: Option<Tree>,
     /// The last commits that this process has appended.
-    pub(super) recent: VecDeque<Arc<Commit>>,
+    pub(super) recent: VecDeque<Commit>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Index {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back(Arc::new(commit));
+        self.recent.push_back(commit);
     }
 }
 
@@ -164,12 +164,12 @@ impl EmbeddedReader {
     }
 
     /// The commit that holds the event at `position`; read from the disk only where it is not one of the last.
-    pub fn shared_commit_of(&self, position: Position) -> Result<Option<Arc<Commit>>, ReadError> {
-        let holds = |it: &&Arc<Commit>| it.line_at(position).is_some();
-        let recent = self.index().recent.iter().rev().find(holds).map(Arc::clone);
+    pub fn shared_commit_of(&self, position: Position) -> Result<Option<Commit>, ReadError> {
+        let holds = |it: &&Commit| it.line_at(position).is_some();
+        let recent = self.index().recent.iter().rev().find(holds).cloned();
         match recent {
             Some(commit) => Ok(Some(commit)),
-            None => Ok(self.commit_of(position)?.map(Arc::new)),
+            None => self.commit_of(position),
         }
     }
 

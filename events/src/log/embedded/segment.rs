@@ -5,10 +5,12 @@
 //!          crc32 of the 28 bytes before u32; body; zeros up to a multiple of 32 (integers little-endian)
 //! opening  tag `LGop`, body JSON: format, the head before, the preallocated length;     512 bytes
 //! commit   tag `LGco`, body the bytes of the commit
-//! closing  tag `LGcl`, body JSON: the last head, the number of commits, the SHA-256 of all before; 512 bytes
+//! closing  tag `LGcl`, body JSON: the last head, the number of commits;               512 bytes
 //! ```
 //! A file has its preallocated length until it is sealed, then it ends with its closing. Every body ends with
 //! a line feed and holds no zero byte, which is what tells a frame that was never wholly written from rot.
+//! Every byte is held by something: those of a commit by the digest that the next commit and the closing name,
+//! those of a frame's header and its padding by what they must be.
 
 use std::ops::Range;
 
@@ -68,8 +70,10 @@ pub(super) struct Closing {
     pub(super) head: HeadRecord,
     /// How many commits the segment holds.
     pub(super) commits: u64,
-    /// SHA-256 of every byte of the file before this frame.
-    pub(super) content: Digest,
+    /// SHA-256 of every byte of the file before this frame, where an earlier build wrote it: it tells nothing that the
+    /// chain of the commits does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<Digest>,
 }
 
 impl Opening {
@@ -216,7 +220,6 @@ pub(super) struct Broken {
 
 /// What comes next in a segment.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every one is a commit")]
 pub(super) enum Next {
     /// A commit, and where its frame stands.
     Commit(Commit, Range<usize>),
@@ -283,7 +286,7 @@ impl<'a> Walk<'a> {
                 if Head::from(closing.head) != self.head || closing.commits != commits {
                     return Err(broken("the closing is not that of the commits before it"));
                 }
-                if closing.content != Digest::of(&self.bytes[..at]) {
+                if closing.content.is_some_and(|it| it != Digest::of(&self.bytes[..at])) {
                     return Err(broken("the closing is not that of the bytes before it"));
                 }
                 if !is_zero(&self.bytes[end..]) {

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 use super::load::segment_paths;
 use super::segment::FrameHeader;
 use super::*;
+use crate::commit::Digest;
 use crate::log::LogReader;
 use crate::log::audit::AuditError;
 use crate::log::conformance::{self, Store, author, commit_after, fill, genesis, line};
@@ -73,7 +74,7 @@ fn a_commit_just_written_is_at_hand_without_reading_the_disk() {
     }
     let (reader, last) = (log.reader(), next.last());
     assert!(reader.commit_of(last).is_err(), "it is not on the disk");
-    assert_eq!(reader.shared_commit_of(last).unwrap().as_deref(), Some(&next));
+    assert_eq!(reader.shared_commit_of(last).unwrap().as_ref(), Some(&next));
     assert!(reader.shared_commit_of(last.next()).unwrap().is_none());
 }
 
@@ -372,15 +373,27 @@ fn a_segment_that_disappears_or_changes_places_is_missed() {
 }
 
 #[test]
+fn a_closing_of_an_earlier_build_is_held_against_the_bytes_that_it_names() {
+    let (dir, log) = small_log(&[1]);
+    let (head, at) = (log.head(), log.active.as_ref().unwrap().at as usize);
+    drop(log);
+    let path = newest(dir.path());
+    let sound = fs::read(&path).unwrap();
+    for (content, is_sound) in [(Digest::of(&sound[..at]), true), (Digest::of(b"others"), false)] {
+        let closing = Closing { head: head.into(), commits: head.commit, content: Some(content) };
+        let mut bytes = sound.clone();
+        bytes[at..at + END_FRAME].copy_from_slice(&closing.to_frame().unwrap());
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(verify(dir.path(), |_, _| {}).is_sound(), is_sound);
+    }
+}
+
+#[test]
 fn a_sealing_that_was_interrupted_is_finished() {
     let (dir, log) = small_log(&[1]);
     let head = log.head();
     let active = log.active.as_ref().unwrap();
-    let closing = Closing {
-        head: head.into(),
-        commits: head.commit,
-        content: Digest::from_sha256(active.content.clone().finalize().into()),
-    };
+    let closing = Closing { head: head.into(), commits: head.commit, content: None };
     let (at, closing) = (active.at, closing.to_frame().unwrap());
     let copied = copy(dir.path());
     drop(log);
