@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are what a simulation reports")]
 
 mod coverage;
+mod expected;
 mod gate;
 mod oracle;
 mod random;

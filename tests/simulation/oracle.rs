@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use linggong_engine::command::Command;
+use linggong_engine::partition::Receipt;
 use linggong_engine::person::ToldAnew;
 use linggong_events::commit::{Commit, Digest, Head, MAX_COMMIT_BYTES, MAX_COMMIT_EVENTS};
 use linggong_events::id::{ActorId, OfficeId};
@@ -320,6 +321,22 @@ impl Oracle {
         }
         self.time = Some(fact.time);
         Ok(())
+    }
+
+    /// Invariant 1: Who gives a command for a version of something has met that version, and made the next.
+    pub(crate) fn i01_it_met_the_version_it_was_given_for(&self, receipt: &Receipt, expected: &str) -> Holds {
+        let next = expected.parse::<u64>().map(|it| (it + 1).to_string()).unwrap_or_default();
+        let (first, last) = (receipt.first.0 as usize, receipt.position.0 as usize);
+        let lines = self.lines.get(first - 1..last).unwrap_or_default();
+        let versions: Vec<Value> = lines
+            .iter()
+            .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+            .map(|line| line["version"].clone())
+            .collect();
+        if versions.iter().any(|it| it.as_str() == Some(&next)) {
+            return Ok(());
+        }
+        Err(format!("1: given for version {expected}, it made {versions:?}"))
     }
 
     /// Invariant 1: The events of a command are contiguous and there once, all of one content.

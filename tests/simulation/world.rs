@@ -13,6 +13,7 @@ use linggong_engine::partition::{
 use linggong_engine::person::PersonCommand;
 use linggong_engine::rules::rules_id;
 use linggong_engine::snapshot::Snapshot;
+use linggong_engine::state::KEY_WINDOW_MS;
 use linggong_events::audience::Department;
 use linggong_events::commit::{Commit, Digest, Head};
 use linggong_events::envelope::Recorded;
@@ -21,16 +22,18 @@ use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{ActorId, CardId, EntityRef, KeyId, Kind, OfficeId, PersonId, command_id};
 use linggong_events::log::simulated::{Fault, FaultPlan, SimulatedLog, SimulatedStore};
 use linggong_events::log::{AppendError, Author, EventLog, LogReader, Resolution};
+use linggong_events::measure::Position;
 use linggong_events::office::{Grant, Registered, Role, RoleGranted};
 use linggong_events::person::{PersonEvent, PersonField, Sealed};
 use linggong_events::rules::{Adopted, PackKind};
 use linggong_events::time::{DAY_MS, HOUR_MS, MINUTE_MS, Timestamp};
 use linggong_gateway::clock::Timekeeper;
 use linggong_gateway::vault::CardHolder;
-use linggong_projections::InMemory;
+use linggong_projections::{AsOf, InMemory};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::expected::Expected;
 use crate::gate::{self, Follows};
 use crate::oracle::{Broken, Holds, Oracle, i16_nothing_personal_stands_in_clear};
 use crate::random::Random;
@@ -223,15 +226,21 @@ struct Engine {
     /// How far its clock is wrong.
     skew_ms: i64,
     timekeeper: Timekeeper,
+    expected: Expected,
     software: &'static str,
 }
 
 impl Engine {
     /// As the gateway's shell: by its own clock where that is trusted. `now` is the true time, and the monotonic one.
-    fn handle(&mut self, input: Input, now: Timestamp) -> Result<(), partition::Fault> {
+    fn handle(&mut self, input: Input, now: Timestamp) -> Holds {
+        let fault = |it: partition::Fault| linggong_gateway::chain(&it);
         let wall = now.plus_ms(self.skew_ms);
-        let now = self.timekeeper.instant(wall, now.ms(), &mut self.partition)?;
-        self.partition.handle(input, now)
+        let told = self.timekeeper.instant(wall, now.ms(), &mut self.partition).map_err(fault)?;
+        self.expected.i03_in_doubt_time_goes_on_from_what_was_trusted(told, now, &self.partition)?;
+        if !matches!(input, Input::Committed) {
+            self.expected.note_what_is_due(told, &self.partition);
+        }
+        self.partition.handle(input, told).map_err(fault)
     }
 }
 
@@ -369,6 +378,9 @@ pub(crate) fn run(seed: u64, library: &Library, history: &Rc<RefCell<History>>) 
         world.look()?;
     }
     world.settle()?;
+    if world.random.one_in_thousand(60) {
+        world.ask_again_when_the_window_ends()?;
+    }
     world.last_look()?;
     for site in &world.sites {
         world.outcome.events += site.oracle.lines.len();
@@ -478,6 +490,7 @@ impl World {
             next_ticket: 0,
             skew_ms: 0,
             timekeeper: Timekeeper::default(),
+            expected: Expected::default(),
             software,
         }))
     }
@@ -571,6 +584,11 @@ impl World {
         let key = match wish.how {
             "key4" => Uuid::from_u128(0x1234_5678_9ABC_4DEF_8123_4567_89AB_CDEF),
             "old" => self.new_key(-400 * DAY_MS),
+            // Some clocks run ahead, by less than is refused.
+            _ if self.random.one_in_thousand(100) => {
+                let ms = self.random.between(5 * MINUTE_MS, 10 * MINUTE_MS);
+                self.new_key(ms)
+            }
             _ => self.new_key(0),
         };
         self.store_papers(at, &mut wish);
@@ -723,10 +741,9 @@ impl World {
         let ticket = Ticket(engine.next_ticket);
         engine.next_ticket += 1;
         engine.tickets.insert(ticket, Asked { call: nth, is_other, was_in_log, follows });
-        let handled = engine.handle(Input::Command(ticket, Box::new(request)), self.now);
-        if let Err(fault) = handled {
-            panic!("engine: {name}: {}", linggong_gateway::chain(&fault));
-        }
+        engine
+            .handle(Input::Command(ticket, Box::new(request)), self.now)
+            .map_err(|broken| format!("{broken} ({name})"))?;
         self.carry_out(at, chosen);
         Ok(())
     }
@@ -753,6 +770,9 @@ impl World {
                 Output::Append(commit) => {
                     let engine = &mut self.sites[at].engines[chosen];
                     assert!(engine.in_flight.is_none(), "20: two commits are in flight");
+                    if let Err(broken) = engine.expected.i11_what_fell_due_stands_first(&commit) {
+                        panic!("{broken}");
+                    }
                     engine.in_flight = Some(commit);
                 }
                 Output::Reply(ticket, answer) => self.answer(at, chosen, ticket, answer),
@@ -786,6 +806,12 @@ impl World {
             Ok(receipt) => {
                 tally.0 += 1;
                 i01_an_acknowledged_command_is_durable(receipt, in_log, site.store.head());
+                if let Some(expected) = call.wish.about["if_version"].as_str().filter(|_| !receipt.unchanged)
+                    && let Err(broken) =
+                        site.oracle.i01_it_met_the_version_it_was_given_for(receipt, expected)
+                {
+                    panic!("{broken}");
+                }
                 if let Err(broken) = Oracle::i04_the_role_may(call.wish.name, call.wish.role) {
                     panic!("{broken}");
                 }
@@ -913,8 +939,8 @@ impl World {
             }
             Ok(_) => {
                 (engine.in_flight, engine.is_durable) = (None, false);
-                if let Err(fault) = engine.handle(Input::Committed, now) {
-                    panic!("engine: committed: {}", linggong_gateway::chain(&fault));
+                if let Err(broken) = engine.handle(Input::Committed, now) {
+                    panic!("{broken}");
                 }
                 let number = commit.header().commit;
                 self.note(|| format!("p{at} commit {number} is durable"));
@@ -949,7 +975,7 @@ impl World {
     fn tick(&mut self, at: usize) -> Holds {
         for chosen in 0..self.sites[at].engines.len() {
             let engine = &mut self.sites[at].engines[chosen];
-            engine.handle(Input::Tick, self.now).map_err(broke("tick"))?;
+            engine.handle(Input::Tick, self.now)?;
             self.carry_out(at, chosen);
         }
         Ok(())
@@ -979,7 +1005,7 @@ impl World {
         }
         let from = site.subscribed + 1;
         for position in from..from + if slow { 3 } else { 100 } {
-            let line = site.store.line(linggong_events::measure::Position(position));
+            let line = site.store.line(Position(position));
             let Some(line) = line.map_err(|error| error.to_string())? else { break };
             site.subscriber.push(line);
             site.subscribed = position;
@@ -1250,6 +1276,11 @@ impl World {
         }
         // Now and then days pass first, each shorter than a pause that is doubted: periods that take a week end too.
         let days = if self.random.one_in_thousand(250) { 12 } else { 0 };
+        self.come_to_rest(days)
+    }
+
+    /// Goes on, a day at a time as long as `days` last, until nothing is left to do.
+    fn come_to_rest(&mut self, days: u32) -> Holds {
         for round in 0..SETTLING {
             self.history.borrow_mut().step = STEPS + round;
             self.now = self.now.plus_ms(if round < days { DAY_MS } else { 1000 });
@@ -1273,6 +1304,49 @@ impl World {
         }
         let unanswered = self.calls.iter().filter(|it| !it.answered).count();
         Err(format!("liveness: {unanswered} commands have no answer, or something due has not happened"))
+    }
+
+    /// Somebody gives a key again that was made by a clock that ran ahead: after the window, counted from when the command
+    /// was recorded, and within it, counted from when the key was made. It gets its receipt or is refused as too old.
+    fn ask_again_when_the_window_ends(&mut self) -> Holds {
+        let ahead = |call: &Call| {
+            let made = i64::try_from(call.key.get_timestamp()?.to_unix().0).ok()? * 1000;
+            let command = command_id(call.wish.actor, call.key).0.to_string();
+            let oracle = &self.sites[call.site].oracle;
+            let line = oracle.lines.get(oracle.commands.get(&command)?.first as usize - 1)?;
+            let line: Value = serde_json::from_slice(line).ok()?;
+            let recorded: Timestamp = line["time"].as_str()?.parse().ok()?;
+            Some((recorded, made - recorded.ms())).filter(|(_, by_ms)| *by_ms > MINUTE_MS)
+        };
+        let early: Vec<(usize, Timestamp, i64)> = (0..self.calls.len())
+            .filter_map(|nth| ahead(&self.calls[nth]).map(|(recorded, by_ms)| (nth, recorded, by_ms)))
+            .collect();
+        let Some((call, recorded, by_ms)) = self.random.pick(&early) else { return Ok(()) };
+        let at = self.calls[call].site;
+        let then = recorded.plus_ms(KEY_WINDOW_MS + by_ms / 2);
+        while self.now < then {
+            self.now = self.now.plus_ms(DAY_MS.min(then.ms() - self.now.ms()));
+            for at in 0..self.sites.len() {
+                self.tick(at)?;
+                self.write(at);
+            }
+        }
+        let length = self.sites[at].oracle.lines.len();
+        // Forgetting is the work of whatever is recorded next.
+        for _ in 0..40 {
+            self.wish(at)?;
+            while !self.messages.is_empty() {
+                self.deliver()?;
+            }
+            self.write(at);
+            self.look()?;
+            if self.sites[at].oracle.lines.len() > length {
+                break;
+            }
+        }
+        self.count("a key again at the end of its window");
+        self.send(call);
+        self.come_to_rest(0)
     }
 
     fn is_settled(&self) -> bool {
@@ -1312,6 +1386,7 @@ impl World {
                 site.oracle.i11_nothing_due_was_missed(self.now)?;
                 *self.outcome.looks.entry("11: nothing missed").or_default() += 1;
             }
+            i06_a_moment_holds_what_its_axis_says(site, &mut self.random)?;
             let proved = site.oracle.i07_receipts_are_proved_against_later_heads(&mut self.random)?;
             *self.outcome.looks.entry("7: receipts proved").or_default() += proved;
             self.look_into_the_vault(at)?;
@@ -1371,6 +1446,34 @@ impl World {
         let ms = u64::try_from(self.now.ms() + later_ms).unwrap_or_default();
         uuid::Builder::from_unix_timestamp_millis(ms, &bytes).into_uuid()
     }
+}
+
+/// Invariant 6: What is shown as of a moment rests on the events that were recorded, or had happened, by then.
+fn i06_a_moment_holds_what_its_axis_says(site: &Site, random: &mut Random) -> Holds {
+    let lines: Vec<Value> =
+        site.oracle.lines.iter().map(|it| serde_json::from_slice(it).unwrap_or_default()).collect();
+    let instant = |line: &Value, axis: &str| line[axis].as_str().and_then(|it| it.parse::<Timestamp>().ok());
+    for _ in 0..8 {
+        let Some(chosen) = random.pick(&lines) else { return Ok(()) };
+        let (Some(recorded), Some(happened)) = (instant(&chosen, "time"), instant(&chosen, "occurredat"))
+        else {
+            return Err(format!("form: an event without its times: {chosen}"));
+        };
+        let last = Position(1 + random.below(lines.len()) as u64);
+        for ((line, event), position) in lines.iter().zip(&site.events).zip((1..).map(Position)) {
+            let by = |axis, at| instant(line, axis).is_some_and(|it| it <= at);
+            for (moment, belongs) in [
+                (AsOf::KnownAt(last), position <= last),
+                (AsOf::Known(recorded), by("time", recorded)),
+                (AsOf::Happened(happened), by("occurredat", happened)),
+            ] {
+                if moment.includes(event) != belongs {
+                    return Err(format!("6: of {moment:?}, the event at {position} is wrongly told: {line}"));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Invariant 1: What is acknowledged is durable, at the positions that the receipt says.
