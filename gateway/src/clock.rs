@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use linggong_engine::partition::{Fault, Partition};
 use linggong_events::time::Timestamp;
@@ -67,6 +67,14 @@ impl Clock {
         match &self.0 {
             Kind::Wall { started, .. } => i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
             Kind::Driven(ms) => ms.load(Ordering::Acquire),
+        }
+    }
+
+    /// How long this clock has run, finely; a driven clock stands still.
+    pub fn since_start(&self) -> Duration {
+        match &self.0 {
+            Kind::Wall { started, .. } => started.elapsed(),
+            Kind::Driven(_) => Duration::ZERO,
         }
     }
 

@@ -32,8 +32,12 @@ const OTHER_MESSAGES: usize = 1024;
 const SPACE_EVERY: Duration = Duration::from_millis(200);
 /// So many commands are many: deciding as many more takes as long as the disk takes for these.
 const MANY: usize = 32;
-/// How often the deciding thread looks for who is on the way before it goes on without them; well below one sync.
+/// How often, and how long, the deciding thread looks for who is on the way before it goes on without them; less than a
+/// sync takes.
 const LOOKS: u32 = 64;
+const LOOKING: Duration = Duration::from_micros(100);
+/// How many messages are taken in, and looked for, before what is decided is written.
+const MOST_AT_ONCE: usize = 256;
 /// How often an append whose outcome is unknown is asked about before the writer gives up.
 const RESOLVE_ATTEMPTS: u32 = 20;
 
@@ -447,24 +451,37 @@ impl<L: EventLog> Decider<L> {
         while !(stopping && self.partition.is_idle()) {
             let Some(message) = inbox.blocking_recv() else { return Ok(()) };
             stopping |= self.take(message)?;
-            // What waits already goes into the same commit, but the disk is not to wait for many.
-            let mut looks = 0;
-            while !self.is_writing && self.waiting.len() < MANY {
-                match inbox.try_recv() {
-                    Ok(message) => stopping |= self.take(message)?,
-                    Err(_) if self.more_are_on_the_way() && looks < LOOKS => {
-                        looks += 1;
-                        std::thread::yield_now();
-                    }
-                    Err(_) => break,
-                }
-            }
+            stopping |= self.take_what_waits(&mut inbox)?;
             if stopping && self.no_space {
                 return Err(Ended::NoSpace);
             }
             self.carry_out()?;
         }
         Ok(())
+    }
+
+    /// Takes in what goes into the same commit: what waits already, and what comes in a moment. The disk is not to wait
+    /// for many, nor a command for a flood of questions.
+    fn take_what_waits(&mut self, inbox: &mut mpsc::Receiver<Message>) -> Result<bool, Ended> {
+        let (mut stopping, mut looks, begun) = (false, 0, self.clock.since_start());
+        for _ in 0..MOST_AT_ONCE {
+            if self.is_writing || self.waiting.len() >= MANY {
+                break;
+            }
+            match inbox.try_recv() {
+                Ok(message) => stopping |= self.take(message)?,
+                Err(_) if self.more_are_on_the_way() && looks < LOOKS => {
+                    looks += 1;
+                    // Others may hold the core for long: no number of looks says how much time they take.
+                    if self.clock.since_start().saturating_sub(begun) > LOOKING {
+                        break;
+                    }
+                    std::thread::yield_now();
+                }
+                Err(_) => break,
+            }
+        }
+        Ok(stopping)
     }
 
     /// Whether something is decided that could be written now, and more will come that would better go with it.
