@@ -240,12 +240,23 @@ fn hashed(parts: &[&[u8]]) -> Uuid {
 
 /// Accepts only the lower-case hyphenated form, so that one id has one spelling everywhere.
 fn parse_uuid(text: &str) -> Result<Uuid, BadId> {
-    let bad = || BadId { text: shortened(text) };
-    // Of the forms that can be read, only the hyphenated one has this length.
-    if text.len() != uuid::fmt::Hyphenated::LENGTH || text.bytes().any(|it| it.is_ascii_uppercase()) {
-        return Err(bad());
+    uuid_of(text).ok_or_else(|| BadId { text: shortened(text) })
+}
+
+/// The id of a text in the one form.
+pub(crate) fn uuid_of(text: &str) -> Option<Uuid> {
+    let text: &[u8; uuid::fmt::Hyphenated::LENGTH] = text.as_bytes().as_array()?;
+    let mut digits = [0; uuid::fmt::Simple::LENGTH];
+    let mut filled = 0;
+    for (nth, group) in [0..8, 9..13, 14..18, 19..23, 24..36].into_iter().enumerate() {
+        if nth > 0 && text[group.start - 1] != b'-' {
+            return None;
+        }
+        let from = &text[group];
+        digits[filled..filled + from.len()].copy_from_slice(from);
+        filled += from.len();
     }
-    Uuid::try_parse(text).map_err(|_| bad())
+    crate::text::of_hex(&digits).map(Uuid::from_bytes)
 }
 
 fn shortened(text: &str) -> String {

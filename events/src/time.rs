@@ -24,6 +24,9 @@ const RANGE_MS: std::ops::Range<i64> = 694_224_000_000..7_258_118_400_000;
 /// The most days that the calendar's library takes as one span.
 const SPAN_DAYS: i64 = 4_371_587;
 
+/// Days from the last one of February of the year 0 to 1970-01-01.
+const DAYS_BEFORE_1970: i64 = 719_469;
+
 /// An instant in milliseconds since 1970-01-01T00:00:00Z; written as RFC 3339 with three decimals and `Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -89,6 +92,29 @@ impl Timestamp {
     }
 }
 
+/// The instant of a text in the one form that [`Timestamp`] is written in: `2026-11-22T05:31:07.123Z`.
+///
+/// Nearly every instant that is read was written here. `None` says nothing: another form may be an instant too.
+fn ms_as_written(text: &str) -> Option<i64> {
+    let text: &[u8; 24] = text.as_bytes().as_array()?;
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
+    if marks.iter().any(|(at, mark)| text[*at] != *mark) {
+        return None;
+    }
+    let number = |places: std::ops::Range<usize>| {
+        let digit = |sum: i64, byte: &u8| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'));
+        text[places].iter().try_fold(0, digit)
+    };
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let (hour, minute, second, ms) = (number(11..13)?, number(14..16)?, number(17..19)?, number(20..23)?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let date = civil::Date::new(year as i16, month as i8, day as i8).ok()?;
+    let of_day = ((hour * 60 + minute) * 60 + second) * 1000 + ms;
+    Some(Date(date).days() * DAY_MS + of_day)
+}
+
 /// Puts the last digits of `number` there, as many as have a place.
 fn put_digits(places: &mut [u8], mut number: u16) {
     for place in places.iter_mut().rev() {
@@ -102,6 +128,9 @@ impl FromStr for Timestamp {
 
     /// Reads any RFC 3339 instant; a local time without an offset is refused.
     fn from_str(text: &str) -> Result<Timestamp, BadTime> {
+        if let Some(ms) = ms_as_written(text) {
+            return Timestamp::from_ms(ms).map_err(|_| BadTime::of(text));
+        }
         let instant: jiff::Timestamp = text.parse().map_err(|_| BadTime::of(text))?;
         Timestamp::from_ms(instant.as_millisecond()).map_err(|_| BadTime::of(text))
     }
@@ -137,8 +166,11 @@ impl Date {
 
     /// Days since 1970-01-01.
     pub fn days(self) -> i64 {
-        let since = civil::date(1970, 1, 1).until(self.0);
-        since.map_or(0, |span| i64::from(span.get_days()))
+        // Years begin in March, so that a leap day is the last of its year and the months before it never shift.
+        let (year, month) = (i64::from(self.0.year()), i64::from(self.0.month()));
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+        365 * year + leap_days + (153 * month + 2) / 5 + i64::from(self.0.day()) - DAYS_BEFORE_1970
     }
 
     /// The date `days` later (earlier where negative), held within the years of the calendar.
@@ -307,6 +339,33 @@ mod tests {
         assert_eq!(instant.local(), "2026-11-22 13:31:07");
         assert!("2026-11-22T05:31:07".parse::<Timestamp>().is_err(), "no offset");
         assert!("1026-11-22T05:31:07Z".parse::<Timestamp>().is_err(), "a typing error");
+    }
+
+    #[test]
+    fn the_form_that_is_written_reads_as_the_library_reads_it() {
+        for year in [1991, 1992, 1999, 2000, 2023, 2024, 2100, 2199, 2200] {
+            for (month, day) in (0..=13).flat_map(|month| (0..=32).map(move |day| (month, day))) {
+                for time in ["00:00:00.000", "23:59:59.999", "24:00:00.000", "12:60:00.000", "07:08:09.010"] {
+                    let text = format!("{year}-{month:02}-{day:02}T{time}Z");
+                    let library = text.parse::<jiff::Timestamp>().ok().map(|it| it.as_millisecond());
+                    assert_eq!(ms_as_written(&text), library, "{text}");
+                }
+            }
+        }
+        for text in
+            ["2026-11-22T05:31:07.12", "2026-11-22t05:31:07.123Z", "2026-11-22T05:31:60.123Z", "+026-11-22"]
+        {
+            assert_eq!(ms_as_written(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_days_of_a_date_are_those_that_the_library_counts() {
+        let epoch = civil::date(1970, 1, 1);
+        for days in (-SPAN_DAYS..SPAN_DAYS).step_by(97).chain(-40_000..100_000) {
+            let Ok(date) = epoch.checked_add(jiff::Span::new().days(days)) else { continue };
+            assert_eq!(Date(date).days(), days, "{date}");
+        }
     }
 
     #[test]
