@@ -5,9 +5,11 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::value::{self, BorrowedStrDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 use uuid::Uuid;
@@ -15,7 +17,7 @@ use uuid::fmt::Hyphenated;
 
 use crate::audience::RecordedAudience;
 use crate::event::{DecodeError, Event, EventType, TYPE_PREFIX};
-use crate::id::{ActorId, CommandId, EntityRef, EventId, OfficeId, PersonId};
+use crate::id::{ActorId, CommandId, EntityRef, EventId, OfficeId, PersonId, uuid_of};
 use crate::mandate::{Mandate, OnBehalfOf};
 use crate::measure::{MAX_JSON_INTEGER, Position, Version};
 use crate::newer::{Beyond, RawEnvelope};
@@ -286,8 +288,92 @@ struct Line<'a> {
     audience: RecordedAudience,
     #[serde(default)]
     rules: PackNames,
-    #[serde(borrow)]
-    data: &'a RawValue,
+    #[serde(borrow, deserialize_with = "raw_text")]
+    data: &'a str,
+}
+
+/// A value of whatever form, as it stands there.
+fn raw_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'de str, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(RawValue::get)
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line in the very spelling of [`Envelope::to_line`], which nearly every one has; `None` says nothing.
+    ///
+    /// Its data is whatever stands there, of which only its decoder can tell whether it is JSON.
+    fn as_written(text: &'a str) -> Option<Line<'a>> {
+        let mut line = Written(text);
+        Some(Line {
+            specversion: line.text("{\"specversion\":\"")?.into(),
+            id: line.parsed(",\"id\":\"")?,
+            source: line.text(",\"source\":\"")?.into(),
+            type_name: line.text(",\"type\":\"")?.into(),
+            subject: line.parsed(",\"subject\":\"")?,
+            time: line.parsed(",\"time\":\"")?,
+            datacontenttype: line.text(",\"datacontenttype\":\"")?.into(),
+            dataschema: line.text(",\"dataschema\":\"")?.into(),
+            position: line.parsed(",\"position\":\"")?,
+            version: line.parsed(",\"version\":\"")?,
+            occurredat: line.parsed(",\"occurredat\":\"")?,
+            receivedat: line.optional(",\"receivedat\":\"", Written::parsed)?,
+            filedat: line.optional(",\"filedat\":\"", Written::parsed)?,
+            filedbasis: line.optional(",\"filedbasis\":\"", Written::word)?,
+            region: line.parsed(",\"region\":\"")?,
+            actor: line.parsed(",\"actor\":\"")?,
+            role: line.word(",\"role\":\"")?,
+            office: line.optional(",\"office\":\"", Written::parsed)?,
+            onbehalfof: line.optional(",\"onbehalfof\":\"", Written::parsed)?,
+            mandate: line.optional(",\"mandate\":\"", Written::word)?,
+            channel: line.word(",\"channel\":\"")?,
+            sourcedoc: line.optional(",\"sourcedoc\":\"", Written::text)?.map(str::to_owned),
+            basedon: line.optional(",\"basedon\":\"", Written::parsed)?,
+            commandid: line.optional(",\"commandid\":\"", Written::parsed)?,
+            commanddigest: line.optional(",\"commanddigest\":\"", Written::text)?.map(str::to_owned),
+            causation: line.optional(",\"causation\":\"", Written::parsed)?,
+            correlation: match line.optional(",\"correlation\":\"", Written::text)? {
+                Some(text) => Some(uuid_of(text)?),
+                None => None,
+            },
+            touches: line.text(",\"touches\":\"")?.into(),
+            audience: line.parsed(",\"audience\":\"")?,
+            rules: line.optional(",\"rules\":\"", Written::parsed)?.unwrap_or_default(),
+            data: line.0.strip_prefix(",\"data\":")?.strip_suffix('}')?,
+        })
+    }
+}
+
+/// What is left to be read of a line that is written as we write.
+struct Written<'a>(&'a str);
+
+impl<'a> Written<'a> {
+    /// The text behind `before`, in which nothing is escaped.
+    fn text(&mut self, before: &str) -> Option<&'a str> {
+        let (text, rest) = self.0.strip_prefix(before)?.split_once('"')?;
+        // Of every byte, so that they can be looked at many at a time; a JSON text holds no control character bare.
+        let is_plain = text.bytes().fold(true, |plain, it| plain & (it != b'\\') & (it >= b' '));
+        self.0 = rest;
+        is_plain.then_some(text)
+    }
+
+    fn parsed<T: FromStr>(&mut self, before: &str) -> Option<T> {
+        self.text(before)?.parse().ok()
+    }
+
+    fn word<T: Deserialize<'a>>(&mut self, before: &str) -> Option<T> {
+        let text: BorrowedStrDeserializer<'a, value::Error> =
+            BorrowedStrDeserializer::new(self.text(before)?);
+        T::deserialize(text).ok()
+    }
+
+    /// What `read` finds behind `before`, where that is what comes next; `None` where it cannot be read.
+    #[expect(clippy::option_option, reason = "absent is not the same as unreadable")]
+    fn optional<T>(
+        &mut self,
+        before: &str,
+        read: impl FnOnce(&mut Self, &str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.0.starts_with(before) { read(self, before).map(Some) } else { Some(None) }
+    }
 }
 
 /// Why an event cannot be written down.
@@ -540,7 +626,19 @@ impl Recorded {
 
     /// Reads a line in which every word is one of ours.
     fn from_known(text: &str) -> Result<Envelope, EnvelopeError> {
-        let line: Line<'_> = serde_json::from_str(text)?;
+        // Whatever is amiss with a line, and any other spelling of it, is told by the one full reading below.
+        match Line::as_written(text).map(Recorded::from_members) {
+            Some(Ok(envelope)) => Ok(envelope),
+            Some(Err(_)) | None => Recorded::from_any_spelling(text),
+        }
+    }
+
+    /// Reads a line of whatever spelling JSON has for it.
+    fn from_any_spelling(text: &str) -> Result<Envelope, EnvelopeError> {
+        Recorded::from_members(serde_json::from_str(text)?)
+    }
+
+    fn from_members(line: Line<'_>) -> Result<Envelope, EnvelopeError> {
         check_format(&line.specversion, &line.datacontenttype)?;
         let filed = match (line.filedat, line.filedbasis) {
             (Some(at), Some(basis)) => Some(Filed { at, basis }),
@@ -611,8 +709,8 @@ pub(crate) fn check_schema(type_name: &str, dataschema: &str) -> Result<(), Enve
     Err(EnvelopeError::Contract("dataschema is not that of the type"))
 }
 
-pub(crate) fn check_numbers(data: &RawValue) -> Result<(), EnvelopeError> {
-    if numbers_are_exact(data.get().as_bytes()) {
+pub(crate) fn check_numbers(data: &str) -> Result<(), EnvelopeError> {
+    if numbers_are_exact(data.as_bytes()) {
         return Ok(());
     }
     Err(EnvelopeError::Contract("data holds a number that not every reader keeps exactly"))
@@ -655,6 +753,44 @@ fn text_length(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn golden_lines() -> Vec<String> {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/golden")).unwrap();
+        let paths =
+            files.map(|it| it.unwrap().path()).filter(|it| it.extension().is_some_and(|it| it == "json"));
+        paths.map(|it| std::fs::read_to_string(it).unwrap().trim_end().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_golden_line_is_in_the_spelling_that_is_read_at_once() {
+        for line in golden_lines() {
+            let at_once = Recorded::from_members(Line::as_written(&line).expect(&line)).expect(&line);
+            assert_eq!(at_once, Recorded::from_any_spelling(&line).unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_read_at_once_is_what_any_spelling_of_it_says_whatever_byte_is_changed() {
+        let (mut read, mut refused) = (0, 0);
+        for line in golden_lines() {
+            for at in (0..line.len()).filter(|at| line.is_char_boundary(*at) && line.is_char_boundary(at + 1))
+            {
+                let instead = [
+                    "", "\"", "\\", "\\u0061", "\n", " ", "0", "9", "a", "F", "-", "{", "}", ",", "[1.5]",
+                    "é",
+                ];
+                let instead = instead[(at * 7 + line.len()) % instead.len()];
+                let changed = [&line[..at], instead, &line[at + 1..]].concat();
+                let Some(Ok(at_once)) = Line::as_written(&changed).map(Recorded::from_members) else {
+                    refused += 1;
+                    continue;
+                };
+                assert_eq!(at_once, Recorded::from_any_spelling(&changed).expect(&changed));
+                read += 1;
+            }
+        }
+        assert!(read > 1000 && refused > 1000, "{read} read, {refused} refused");
+    }
 
     #[test]
     fn numbers_that_a_reader_would_round_are_found() {

@@ -90,9 +90,9 @@ macro_rules! events {
                 &Self::TYPES[match self { $(Self::$Name(_) => Nth::$Name),* } as usize]
             }
 
-            pub(crate) fn decode(name: &str, data: &serde_json::value::RawValue) -> Option<Result<Self, serde_json::Error>> {
+            pub(crate) fn decode(name: &str, data: &str) -> Option<Result<Self, serde_json::Error>> {
                 match name {
-                    $($name => Some(serde_json::from_str(data.get()).map(Self::$Name)),)*
+                    $($name => Some(serde_json::from_str(data).map(Self::$Name)),)*
                     _ => None,
                 }
             }
@@ -139,7 +139,7 @@ macro_rules! event_enum {
                 match self { $(Event::$kind(event) => event.event_type()),* }
             }
 
-            fn decode_newest(kind: Kind, name: &str, data: &RawValue) -> Option<Result<Event, serde_json::Error>> {
+            fn decode_newest(kind: Kind, name: &str, data: &str) -> Option<Result<Event, serde_json::Error>> {
                 match kind { $(Kind::$kind => crate::$module::$enum::decode(name, data).map(|it| it.map(Event::$kind))),* }
             }
 
@@ -224,7 +224,7 @@ impl Event {
     }
 
     /// Reads the data of an event of the full type name `type_name`, lifting older versions to the newest.
-    pub fn decode(type_name: &str, data: &RawValue) -> Result<Event, DecodeError> {
+    pub fn decode(type_name: &str, data: &str) -> Result<Event, DecodeError> {
         let unknown = || DecodeError::Unknown { type_name: type_name.to_owned() };
         let (kind, name, version) = split_type(type_name).ok_or_else(unknown)?;
         let newest = Event::types_of(kind).iter().find(|it| it.name == name).ok_or_else(unknown)?.version;
@@ -235,7 +235,7 @@ impl Event {
         if reached != newest {
             return Err(unknown());
         }
-        let data = lifted.as_deref().unwrap_or(data);
+        let data = lifted.as_deref().map_or(data, RawValue::get);
         Event::decode_newest(kind, name, data).ok_or_else(unknown)?.map_err(bad_data)
     }
 }
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     fn decode(type_name: &str, data: &str) -> Result<Event, DecodeError> {
-        Event::decode(type_name, &RawValue::from_string(data.to_owned()).unwrap())
+        Event::decode(type_name, data)
     }
 
     #[test]

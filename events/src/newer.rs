@@ -120,7 +120,7 @@ impl RawEnvelope {
         let type_name: String = members.needed("type")?;
         check_schema(&type_name, &members.needed::<String>("dataschema")?)?;
         let data: &RawValue = members.found.remove("data").ok_or(MISSING)?;
-        check_numbers(data)?;
+        check_numbers(data.get())?;
         let id = members.needed("id")?;
         let source = members.needed("source")?;
         let (subject, _) = members.entities("subject", |text| vec![text])?;

@@ -23,7 +23,7 @@ pub(crate) fn lift(
     kind: Kind,
     name: &str,
     version: u32,
-    data: &RawValue,
+    data: &str,
 ) -> Result<(u32, Option<Box<RawValue>>), serde_json::Error> {
     lift_by(STEPS, kind, name, version, data)
 }
@@ -33,7 +33,7 @@ fn lift_by(
     kind: Kind,
     name: &str,
     version: u32,
-    data: &RawValue,
+    data: &str,
 ) -> Result<(u32, Option<Box<RawValue>>), serde_json::Error> {
     let mut reached = version;
     let mut lifted: Option<Map<String, Value>> = None;
@@ -41,7 +41,7 @@ fn lift_by(
         if step.from == reached {
             let mut object = match lifted.take() {
                 Some(object) => object,
-                None => serde_json::from_str(data.get())?,
+                None => serde_json::from_str(data)?,
             };
             (step.lift)(&mut object);
             lifted = Some(object);
@@ -72,8 +72,7 @@ mod tests {
     ];
 
     fn lift(version: u32, data: &str) -> Result<(u32, Option<String>), serde_json::Error> {
-        let raw = RawValue::from_string(data.into()).unwrap();
-        lift_by(&STEPS, Kind::Hire, "agreed", version, &raw)
+        lift_by(&STEPS, Kind::Hire, "agreed", version, data)
             .map(|(reached, data)| (reached, data.map(|it| it.to_string())))
     }
 
