@@ -15,6 +15,7 @@ pub(crate) mod listen;
 mod names;
 mod ops;
 mod reads;
+mod seen_through;
 
 use std::sync::Arc;
 use std::time::Duration;

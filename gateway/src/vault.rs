@@ -588,6 +588,19 @@ impl Vault {
         Ok(None)
     }
 
+    /// Whether all of `named` was stored or found lately and its keys are there, as memory has it; where it does not
+    /// know, [`Vault::missing_evidence`] looks at the disk.
+    pub fn saw_evidence(&self, named: &[EvidenceDigest]) -> bool {
+        named.iter().all(|it| {
+            let stored = self.sources.evidence(it.0).unwrap_or(it.0);
+            let state = self.evidence.seen_key_of(stored).and_then(|key| self.keys.state(key));
+            match state {
+                Some(KeyState::Active | KeyState::Sealed) => true,
+                Some(KeyState::Shredded) | None => false,
+            }
+        })
+    }
+
     fn lies_here(&self, evidence: Digest) -> Result<bool, OpenError> {
         let key = self.evidence.key_of(evidence)?;
         let state = key.and_then(|it| self.keys.state(it));

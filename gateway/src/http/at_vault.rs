@@ -1,7 +1,7 @@
 //! The one vault of a server, among all who want something of it: on a blocking thread, one at a time where something
 //! is written, and no more in line for that than are served soon. What the ledger decides is told to it in the ledger's order.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 
 use axum::http::StatusCode;
 use linggong_engine::command::Command;
@@ -70,6 +70,16 @@ impl SharedVault {
             question(&shared.vault.read().unwrap_or_else(PoisonError::into_inner))
         });
         looked.await.map_err(|error| Problem::internal(&error))
+    }
+
+    /// Looks at once what the vault has in memory; none where somebody writes just now. For questions that take no
+    /// longer than changing threads would.
+    pub(super) fn glance<A>(&self, question: impl FnOnce(&Vault) -> A) -> Option<A> {
+        match self.vault.try_read() {
+            Ok(vault) => Some(question(&vault)),
+            Err(TryLockError::Poisoned(vault)) => Some(question(&vault.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Tells the vault what the ledger says now; never refused, for the ledger has decided. One after another from the

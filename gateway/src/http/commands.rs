@@ -16,12 +16,12 @@ use linggong_projections::timeline::Timeline;
 use linggong_projections::{Order, PageRequest, View};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::at_vault::Follows;
 use super::auth::Asking;
 use super::error::Problem;
+use super::seen_through::SeenThrough;
 use super::{App, cards, names};
 use crate::partition_task::Place;
 use crate::vault::{OpenError, SealError, VaultError};
@@ -127,9 +127,9 @@ pub(super) async fn give(
     let asking = actor.clone();
     let request = Request { key, digest, actor, about, received_at, command };
     check_evidence(&app, command_id, request.evidence()?).await?;
-    // On a task of its own: whoever hangs up now does not keep the vault from being told.
-    let deciding = tokio::spawn(decide(app.clone(), place, request, follows).in_current_span());
-    let receipt = match deciding.await.map_err(|error| Problem::internal(&error))?? {
+    // Whoever hangs up now keeps neither the vault from being told nor the place from being held.
+    let deciding = SeenThrough::new(decide(app.clone(), place, request, follows));
+    let receipt = match deciding.await? {
         Ok(receipt) => receipt,
         Err(refusal) => return Err(refused(&app, &asking, refusal)),
     };
@@ -194,6 +194,9 @@ fn changed_since(app: &App, actor: &Actor, entity: EntityRef, since: Version) ->
 /// shown. Whoever repeats a command still gets its first receipt, whatever became of the evidence since.
 async fn check_evidence(app: &App, command: CommandId, evidence: Vec<EvidenceDigest>) -> Result<(), Problem> {
     if evidence.is_empty() {
+        return Ok(());
+    }
+    if app.vault.glance(|vault| vault.saw_evidence(&evidence)) == Some(true) {
         return Ok(());
     }
     let missing = app.vault.look(move |vault| vault.missing_evidence(&evidence)).await?;

@@ -1,9 +1,11 @@
 //! Evidence: encrypted files, each under the key of a person or a matter, at the hash of what is stored.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io::Read as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linggong_events::commit::Digest;
 use linggong_events::id::KeyId;
@@ -22,6 +24,8 @@ pub const MAX_EVIDENCE_BYTES: usize = 20 * 1024 * 1024;
 const MAGIC: &[u8; 4] = b"LGE1";
 /// The bytes of both.
 const HEAD_BYTES: usize = 20;
+/// How many files are remembered as seen; then it begins anew.
+const SEEN: usize = 1 << 16;
 
 /// What evidence may be; anything that a reader could run is not among it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -165,11 +169,30 @@ pub(crate) struct Stored {
 /// The folder of encrypted files.
 pub(crate) struct EvidenceStore {
     directory: PathBuf,
+    /// What was stored or found lately, and under which key. Nothing in a running vault removes a file.
+    seen: Mutex<BTreeMap<Digest, KeyId>>,
 }
 
 impl EvidenceStore {
     pub(crate) fn at(directory: PathBuf) -> EvidenceStore {
-        EvidenceStore { directory }
+        EvidenceStore { directory, seen: Mutex::default() }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<Digest, KeyId>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn saw(&self, digest: Digest, key: KeyId) {
+        let mut seen = self.seen();
+        if seen.len() >= SEEN {
+            seen.clear();
+        }
+        seen.insert(digest, key);
+    }
+
+    /// The key of what was stored or found lately under `digest`, without a look at the disk.
+    pub(crate) fn seen_key_of(&self, digest: Digest) -> Option<KeyId> {
+        self.seen().get(&digest).copied()
     }
 
     /// Whether these bytes may be stored as what they are said to be.
@@ -200,6 +223,7 @@ impl EvidenceStore {
         let path = self.path(digest);
         make_directory(path.parent().unwrap_or(&self.directory))?;
         write_whole(&path, &stored)?;
+        self.saw(digest, key);
         Ok(digest)
     }
 
@@ -213,7 +237,11 @@ impl EvidenceStore {
         };
         let mut head = [0; HEAD_BYTES];
         file.read_exact(&mut head).map_err(RecordError::io("read", &path))?;
-        Ok(key_in(&head))
+        let key = key_in(&head);
+        if let Some(key) = key {
+            self.saw(digest, key);
+        }
+        Ok(key)
     }
 
     /// Reads a file and proves that it is the one of that digest.

@@ -556,13 +556,20 @@ fn what_is_named_lies_here_until_its_key_is_gone() {
     let nothing = Digest::of(b"nothing");
     let named = [note, source, stored, nothing].map(EvidenceDigest);
 
+    assert!(vault.saw_evidence(&named[..3]), "just stored");
+    assert!(!vault.saw_evidence(&named));
     let mut vault = reopened(&directory, vault).unwrap();
+    assert!(!vault.saw_evidence(&named[..1]), "not looked for yet");
     assert_eq!(vault.store_source(office, MediaType::Csv, sheet).unwrap(), (source, stored), "stored once");
     assert_eq!(vault.missing_evidence(&named[..3]).unwrap(), None);
+    assert!(vault.saw_evidence(&named[..3]), "found");
     assert_eq!(vault.missing_evidence(&named).unwrap(), Some(EvidenceDigest(nothing)));
+    assert!(!vault.saw_evidence(&named), "what is not there is not remembered as there");
     assert_eq!(vault.read_evidence(stored, &purpose()).unwrap().expose(), sheet);
     let (key, _) = vault.key_of(known.person).unwrap();
     vault.change_key_state(key, KeyState::Shredded).unwrap();
+    assert!(!vault.saw_evidence(&named[..1]), "what was seen goes with its key");
+    assert!(vault.saw_evidence(&named[1..3]));
     assert_eq!(vault.missing_evidence(&named[..3]).unwrap(), Some(EvidenceDigest(note)));
 }
 
