@@ -1,5 +1,6 @@
 //! The HTTP surface: one generic command route, reads, events, and what operators need.
 
+mod around;
 mod asked;
 mod at_vault;
 mod auth;
@@ -22,7 +23,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, header};
 use axum::routing::{MethodRouter, get, post, put};
 use linggong_events::commit::Head;
 use linggong_events::head::{HeadKey, SignedHead};
@@ -32,10 +32,8 @@ use linggong_events::time::Date;
 use linggong_projections::Readers;
 use serde_json::Value;
 use tokio::sync::watch;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
 
+use around::Around;
 pub use at_vault::SharedVault;
 pub use commands::ReceiptAnswer;
 pub use error::{CODES, Problem};
@@ -163,6 +161,11 @@ const fn only(listed: &[usize]) -> Option<usize> {
 }
 
 impl Route {
+    /// The most bytes of a body.
+    fn most(&self, limits: Limits) -> usize {
+        self.body_bytes.unwrap_or(limits.body_bytes)
+    }
+
     /// Whether a demo log's answer says so in a member too: what is a document of another form does not.
     fn is_marked(&self) -> bool {
         let of_another_form = matches!(
@@ -239,34 +242,16 @@ routes! {
     get "/metrics" => ops::metrics;
 }
 
-/// Every route, behind the layers that all share.
+/// Every route, behind the layer that all share.
 pub fn router(app: App) -> Router {
     let limits = app.limits;
     let sort = if app.partition.read_only.is_some() { "damaged" } else { "production" };
-    let sort = HeaderValue::from_static(if app.demo { "demo" } else { sort });
+    let around = Around { limits, sort: if app.demo { "demo" } else { sort } };
     let bounded = |it: &Route| {
-        let most = it.body_bytes.unwrap_or(limits.body_bytes);
-        let hear_out = axum::middleware::from_fn_with_state(most, error::hear_out);
-        let route = (it.handler)().layer(DefaultBodyLimit::max(most)).layer(hear_out);
+        let route = (it.handler)().layer(DefaultBodyLimit::max(it.most(limits)));
         let marks = app.demo && it.is_marked();
         if marks { route.layer(axum::middleware::from_fn(demo_mark::told)) } else { route }
     };
     let routes = ROUTES.iter().fold(Router::new(), |router, it| router.route(it.path, bounded(it)));
-    routes
-        .with_state(app)
-        .layer(axum::middleware::from_fn_with_state(limits.request, error::in_time))
-        .layer(CatchPanicLayer::custom(error::panicked))
-        .layer(axum::middleware::from_fn(error::in_the_readers_language))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(axum::middleware::from_fn(error::only_safe_request_ids))
-        .layer(SetResponseHeaderLayer::overriding(HeaderName::from_static("linggong-log"), sort))
-        .layer(SetResponseHeaderLayer::if_not_present(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("no-store"),
-        ))
-        .layer(SetResponseHeaderLayer::overriding(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        ))
+    routes.with_state(app).layer(axum::middleware::from_fn_with_state(around, around::around))
 }

@@ -1,19 +1,14 @@
 //! RFC 9457 problems: a stable code, a title in the reader's language, a sentence to act on.
 
-use std::any::Any;
 use std::io::ErrorKind;
-use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use linggong_engine::refusal::{Class, Refusal};
 use linggong_events::measure::Position;
 use linggong_projections::{BadCursor, StoreError};
 use serde_json::{Value, json};
-use tokio_stream::StreamExt as _;
 
 use crate::glossary::{self, Lang};
 use crate::identity::NoRole;
@@ -45,9 +40,6 @@ pub const CODES: &[&str] = &[
 
 /// All that is said of what broke on our side.
 const BROKEN: &str = "something broke on our side; it is on record";
-
-/// How many bytes beyond the limit of a body are still heard, and dropped, before the refusal.
-const HEARD_OUT_BYTES: usize = 4 << 20;
 
 /// Something that went wrong, told to whoever asked.
 #[derive(Clone, Debug)]
@@ -87,6 +79,12 @@ impl Problem {
         if is_no_space(error) {
             return Unavailable::NoSpace.into();
         }
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", BROKEN)
+    }
+
+    /// What is told where a handler panicked; the panic itself stands in the trace.
+    pub(super) fn panicked() -> Problem {
+        tracing::error!("a handler panicked");
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", BROKEN)
     }
 
@@ -190,18 +188,15 @@ impl From<linggong_events::envelope::EnvelopeError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // The words come last, in `in_the_readers_language`, which knows whom they are for.
+        // The words come last, in `in_words`, which knows whom they are for.
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
     }
 }
 
-/// Writes problems out in the language that the reader accepts.
-pub(crate) async fn in_the_readers_language(request: Request, next: Next) -> Response {
-    let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|it| it.to_str().ok());
-    let lang = glossary::accepted(accepted);
-    let response = next.run(request).await;
+/// Writes a problem out in the language of the reader, whoever found it; any other answer stays as it is.
+pub(super) fn in_words(response: Response, lang: Lang) -> Response {
     let found = response.extensions().get::<Problem>().cloned();
     let problem = match found {
         Some(problem) => problem,
@@ -218,56 +213,6 @@ pub(crate) async fn in_the_readers_language(request: Request, next: Next) -> Res
         None => return response,
     };
     written(problem, lang)
-}
-
-/// Refuses a body that is announced as longer than `most` bytes, once it was heard (and dropped) where
-/// that is within [`HEARD_OUT_BYTES`]: who is hung up on while still sending may never see the refusal.
-pub(crate) async fn hear_out(State(most): State<usize>, request: Request, next: Next) -> Response {
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
-    let announced = announced.and_then(|it| it.parse::<usize>().ok()).unwrap_or(0);
-    if announced <= most {
-        return next.run(request).await;
-    }
-    if announced <= most + HEARD_OUT_BYTES {
-        let mut body = request.into_body().into_data_stream();
-        while let Some(Ok(_)) = body.next().await {}
-    }
-    let detail = format!("the body has {announced} bytes; at most {most} are taken here");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response()
-}
-
-/// Ends what takes longer than `limit`, the arrival of the body included.
-pub(crate) async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = format!(
-                "this took longer than {} seconds; ask again, a command under the same key",
-                limit.as_secs()
-            );
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", detail).retry_after(1).into_response()
-        }
-    }
-}
-
-/// What is told where a handler panicked; the panic itself stands in the trace.
-pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
-    tracing::error!("a handler panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", BROKEN).into_response()
-}
-
-/// Takes away a request id that is not of the safe form: it would be echoed and stand in traces.
-pub(crate) async fn only_safe_request_ids(mut request: Request, next: Next) -> Response {
-    let headers = request.headers_mut();
-    let mut given = headers.get_all("x-request-id").iter();
-    let first = given.next().map(HeaderValue::as_bytes);
-    let safe = first.is_some_and(|id| {
-        (1..=64).contains(&id.len()) && id.iter().all(|it| it.is_ascii_alphanumeric() || *it == b'-')
-    });
-    if !safe || given.next().is_some() {
-        headers.remove("x-request-id");
-    }
-    next.run(request).await
 }
 
 fn is_problem(response: &Response) -> bool {
