@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::digest::ViewDigest;
-use crate::store::{Backing, Checkpoint, Quarantined, Shown, Store, StoreError};
+use crate::store::{Backing, Changes, Checkpoint, Quarantined, Shown, Store, StoreError};
 use crate::view::{Rows, Snapshot, View};
 
 /// A view on disk and its one writer.
@@ -113,7 +113,7 @@ impl<V: View> Projection<V> {
                     return Err(fault);
                 }
             }
-            Ok(Folded::Whole(rows.pending))
+            Ok(Folded::Whole(Changes { rows: rows.pending, found: rows.found }))
         })
     }
 
@@ -130,8 +130,6 @@ impl<V: View> Projection<V> {
         Ok(position)
     }
 }
-
-type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 enum Folded {
     Whole(Changes),

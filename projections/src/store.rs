@@ -341,23 +341,26 @@ impl Store {
     }
 
     /// Writes rows and checkpoint, all or nothing.
-    pub(crate) fn write(
-        &self,
-        changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-        position: Position,
-        unknown: u64,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, changes: Changes, position: Position, unknown: u64) -> Result<(), StoreError> {
         let mut place = self.lock_to_write();
         let opened = place.opened.as_mut().ok_or_else(|| broken(self.view, "its files are put aside"))?;
         let mut digest = opened.checkpoint.digest;
         let mut batch = sled::Batch::default();
-        for (key, new) in changes {
-            let old = guarded(self.view, || opened.db.get(&key))?;
-            if old.as_deref() == new.as_deref() {
+        let Changes { rows, found } = changes;
+        for (key, new) in rows {
+            let read;
+            let old = match found.get(&key) {
+                Some(found) => found.as_deref(),
+                None => {
+                    read = guarded(self.view, || opened.db.get(&key))?;
+                    read.as_deref()
+                }
+            };
+            if old == new.as_deref() {
                 continue;
             }
             if let Some(old) = old {
-                digest = digest.minus(&key, &old);
+                digest = digest.minus(&key, old);
             }
             match new {
                 Some(row) => {
@@ -508,6 +511,14 @@ fn sync(dir: &Path) -> io::Result<()> {
 /// Lets go of sled, which can fail inside even then.
 fn close(opened: Option<Opened>) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(opened)));
+}
+
+/// What a fold of some events makes of the rows.
+pub(crate) struct Changes {
+    /// The rows to write, none where one goes.
+    pub(crate) rows: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// What is stored under those keys that the fold read: there is one writer, so it still is.
+    pub(crate) found: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 /// Where rows are read from: the store, or the memory of a refold.

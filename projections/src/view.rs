@@ -38,21 +38,31 @@ pub struct Rows<'a> {
     schema: u16,
     view: &'static str,
     pub(crate) pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// What is stored under the keys that were read, so that writing them does not read them again.
+    pub(crate) found: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// The first row that could not be read; the whole batch is dropped then, whatever was written after it.
     pub(crate) fault: Option<StoreError>,
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn over(backing: Backing<'a>, schema: u16, view: &'static str) -> Rows<'a> {
-        Rows { backing, schema, view, pending: BTreeMap::new(), fault: None }
+        Rows { backing, schema, view, pending: BTreeMap::new(), found: BTreeMap::new(), fault: None }
     }
 
     pub(crate) fn get<R: DeserializeOwned>(&mut self, key: &Key<R>) -> Option<R> {
-        let bytes = match self.pending.get(&key.bytes) {
-            Some(pending) => pending.clone(),
-            None => self.backing.get(&key.bytes).unwrap_or_else(|error| self.fail(error)),
+        let known = self.pending.get(&key.bytes).or_else(|| self.found.get(&key.bytes));
+        let row = match known {
+            Some(known) => codec::decode(self.schema, &key.bytes, known.as_deref()?),
+            None => {
+                let stored = match self.backing.get(&key.bytes) {
+                    Ok(stored) => stored,
+                    Err(error) => return self.fail(error),
+                };
+                let row = stored.as_deref().map(|it| codec::decode(self.schema, &key.bytes, it));
+                self.found.insert(key.bytes.clone(), stored);
+                row?
+            }
         };
-        let row = codec::decode(self.schema, &key.bytes, &bytes?);
         row.map_or_else(|bad| self.fail(broken(self.view, bad.to_string())), Some)
     }
 
