@@ -33,6 +33,9 @@ const ROWS: &[u8] = &[1];
 const UNFINISHED: &str = ".unfinished";
 /// What one view may keep in memory.
 const CACHE_BYTES: u64 = 32 << 20;
+/// How often what was written is synced. The log has it all: the more seldom, the less the log waits for the disk, and
+/// the more is folded again after a crash.
+const SYNC_EVERY_MS: u64 = 2_000;
 
 /// How often a lock that is held is tried, and how long between two attempts.
 const LOCK_ATTEMPTS: u32 = 50;
@@ -583,6 +586,7 @@ fn verify(view: &'static str, backing: Backing<'_>, checkpoint: Checkpoint) -> R
 /// Opens sled; its own threads may hold the lock for moments after a Db was dropped, so a held lock is tried again.
 fn open_db(view: &'static str, dir: &Path) -> Result<sled::Db, StoreError> {
     let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES);
+    let config = config.flush_every_ms(Some(SYNC_EVERY_MS));
     for _ in 1..LOCK_ATTEMPTS {
         match guarded(view, || config.open()) {
             Err(StoreError::Locked { .. }) => std::thread::sleep(LOCK_PAUSE),
