@@ -6,13 +6,17 @@
 #![expect(clippy::unwrap_used, reason = "a simulation that cannot be set up ends there")]
 #![expect(clippy::print_stdout, reason = "the figures are what a simulation reports")]
 
+mod claimed;
 mod coverage;
+mod covered;
+mod days;
 mod expected;
 mod gate;
 mod oracle;
 mod random;
 mod safe;
 mod stories;
+mod travel;
 mod work;
 mod world;
 

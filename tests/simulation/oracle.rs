@@ -13,7 +13,11 @@ use linggong_events::office::{Grant, Role};
 use linggong_events::time::{DAY_MS, Date, Timestamp};
 use serde_json::Value;
 
+use crate::claimed::Claimed;
+use crate::covered::Covered;
+use crate::days::i11_a_day_has_ended_before_it_is_missed;
 use crate::random::Random;
+use crate::travel::{Travel, Ways, collide};
 
 /// Every name in clear in a simulated vault holds these characters; nothing else in a run does.
 pub(crate) const CANARY: &str = "金丝雀";
@@ -33,13 +37,23 @@ pub(crate) struct Fact<'a> {
 }
 
 impl Fact<'_> {
-    fn id(&self, field: &str) -> Result<String, Broken> {
+    pub(crate) fn id(&self, field: &str) -> Result<String, Broken> {
         text(self.data, field).ok_or_else(|| format!("form: {} has no `{field}`: {}", self.name, self.data))
     }
 
-    fn sum(&self, field: &str) -> Result<i64, Broken> {
+    pub(crate) fn sum(&self, field: &str) -> Result<i64, Broken> {
         let sum = self.data[field].as_i64();
         sum.ok_or_else(|| format!("form: {} has no `{field}`: {}", self.name, self.data))
+    }
+
+    pub(crate) fn instant(&self, field: &str) -> Result<Timestamp, Broken> {
+        self.id(field)?.parse().map_err(|_| format!("form: `{field}` of {} is no instant", self.name))
+    }
+
+    /// When it is said to have happened, which may be before it was recorded.
+    pub(crate) fn happened(&self) -> Result<Timestamp, Broken> {
+        let said = text(self.line, "occurredat").and_then(|it| it.parse().ok());
+        said.ok_or_else(|| format!("form: {} has no `occurredat`: {}", self.name, self.line))
     }
 
     fn actor(&self) -> &str {
@@ -225,11 +239,15 @@ pub(crate) struct Oracle {
     pub(crate) told_anew: BTreeMap<String, ToldAnew>,
     /// Whose each card is, and whether it is in use.
     pub(crate) cards: BTreeMap<String, (String, bool)>,
+    pub(crate) travel: Travel,
+    claimed: Claimed,
+    covered: Covered,
 }
 
 impl Oracle {
-    pub(crate) fn tracing(trace: Option<String>) -> Oracle {
-        Oracle { trace, ..Oracle::default() }
+    /// One that prints what it reads of `trace`, and knows how long the way is by each pack.
+    pub(crate) fn tracing(trace: Option<String>, ways: &Ways) -> Oracle {
+        Oracle { trace, travel: Travel::by(ways), ..Oracle::default() }
     }
 
     /// Reads one commit that has become durable.
@@ -256,10 +274,14 @@ impl Oracle {
             self.i03_one_event(&fact)?;
             self.i01_a_command_has_its_events_once(&fact)?;
             self.i04_every_event_has_its_cause_and_its_authority(&fact)?;
+            i11_a_day_has_ended_before_it_is_missed(&fact)?;
             self.i15_no_worker_pays_to_work(&fact)?;
             self.learn(&fact)?;
+            self.travel.learn(&fact);
+            self.claimed.learn(&fact)?;
+            self.covered.learn(&fact)?;
         }
-        Ok(())
+        self.claimed.i10_a_claim_knows_its_wages()
     }
 
     fn learn(&mut self, fact: &Fact<'_>) -> Holds {
@@ -414,6 +436,7 @@ impl Oracle {
 
     /// Invariant 11: Whatever fell due by itself before `now` was stated, once everything has come to rest.
     pub(crate) fn i11_nothing_due_was_missed(&self, now: Timestamp) -> Holds {
+        self.covered.i13_nobody_works_uncovered_untold(now)?;
         for (id, offer) in &self.offers {
             if offer.end.is_none() && offer.expires < now {
                 return Err(format!("11: the offer {id} should have expired at {}", offer.expires));
@@ -470,14 +493,14 @@ impl Oracle {
         }
     }
 
-    /// Invariant 9: Nobody is hired twice for the same minutes, no posting takes more than it has places, and one that
-    /// is over takes nobody.
+    /// Invariant 9: Nobody is hired twice for the same minutes, nor for those of the way between, no posting takes more
+    /// than it has places, and one that is over takes nobody.
     fn i09_nobody_is_in_two_places(&mut self, fact: &Fact<'_>) -> Holds {
         let id = fact.id("hire")?;
         match fact.name {
             "hire.agreed" => {
                 let terms = fact.data["terms"].clone();
-                self.check_engagement(&id, &terms)?;
+                self.check_engagement(&id, &terms, self.travel.ms)?;
                 let posting = text(&terms, "posting").unwrap_or_default();
                 let taken = |it: &&Hire| it.is != HireIs::Void && it.terms["posting"] == terms["posting"];
                 let taken = self.hires.values().filter(taken).count() as i64 + 1;
@@ -495,7 +518,9 @@ impl Oracle {
             }
             "hire.changed" => {
                 let terms = fact.data["terms"].clone();
-                self.check_engagement(&id, &terms)?;
+                // What was agreed before the way took so long stays agreed.
+                let stays = self.hires.get(&id).is_some_and(|it| it.terms["shifts"] == terms["shifts"]);
+                self.check_engagement(&id, &terms, if stays { 0 } else { self.travel.ms })?;
                 let hire = self.hires.get_mut(&id).ok_or_else(|| format!("9: no hire {id}"))?;
                 hire.terms = terms;
                 return Ok(());
@@ -518,11 +543,14 @@ impl Oracle {
         Ok(())
     }
 
-    fn check_engagement(&self, id: &str, terms: &Value) -> Holds {
+    fn check_engagement(&self, id: &str, terms: &Value, travel_ms: i64) -> Holds {
         let engaged = |it: &Hire| matches!(it.is, HireIs::Agreed | HireIs::Started);
         for (other, hire) in self.hires.iter().filter(|(other, it)| *other != id && engaged(it)) {
-            if hire.terms["worker"] == terms["worker"] && overlap(&hire.terms, terms) {
-                return Err(format!("9: {} is hired by {other} and {id} at once", terms["worker"]));
+            if hire.terms["worker"] == terms["worker"] && collide(&hire.terms, terms, travel_ms) {
+                return Err(format!(
+                    "9: {} is hired by {other} and {id} at once, the way between being {travel_ms} ms",
+                    terms["worker"]
+                ));
             }
         }
         Ok(())
@@ -1092,16 +1120,6 @@ fn root_by_halves(leaves: &[Digest]) -> Digest {
             Digest::of(&node)
         }
     }
-}
-
-fn overlap(one: &Value, other: &Value) -> bool {
-    let shifts = |terms: &Value| -> Vec<(Timestamp, Timestamp)> {
-        let at = |shift: &Value, end: &str| shift[end].as_str().and_then(|it| it.parse().ok());
-        let shifts = terms["shifts"].as_array().into_iter().flatten();
-        shifts.filter_map(|it| Some((at(it, "start")?, at(it, "end")?))).collect()
-    };
-    let (one, other) = (shifts(one), shifts(other));
-    one.iter().any(|a| other.iter().any(|b| a.0 < b.1 && b.0 < a.1))
 }
 
 fn end_of(day: &str) -> Result<Timestamp, Broken> {

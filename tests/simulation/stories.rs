@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::oracle::{Oracle, WORKPLACE};
+use crate::travel::shifts;
 use crate::work::{COUNTY, Desk, NEXT_COUNTY, Wish, evidence};
 
 /// How often a step is tried before the story goes on without it.
@@ -361,6 +362,33 @@ const PLOTS: &[&[&str]] = &[
         "offer.make",
         "offer.withdraw",
     ],
+    // Work close to other work, before it and after it, which the way between may leave no time for.
+    &[
+        "hire.register_on_site ahead",
+        "hire.register_on_site close",
+        "hire.register_on_site close",
+        "hire.register_on_site close",
+        "hire.change",
+    ],
+    // A payment that was claimed against before the worker said that it never came, and then that it did.
+    &[
+        "hire.register_on_site",
+        "attendance.sign_in",
+        "attendance.sign_out",
+        "wage.record_payment part",
+        "claim.register",
+        "wage.contradict_payment",
+        "wage.confirm_receipt part",
+        "wage.confirm_receipt all",
+    ],
+    // Cover that is called off again before the work begins.
+    &[
+        "hire.register_on_site ahead",
+        "insurance.apply",
+        "insurance.confirm",
+        "insurance.end",
+        "insurance.end ?not_possible",
+    ],
     // A payment that was written down wrongly, and a claim that belongs elsewhere.
     &[
         "hire.register_on_site",
@@ -608,11 +636,17 @@ impl Story {
         } else {
             0
         };
+        let in_hours = if how == "ahead" { 6 } else { in_hours };
         let start = start.plus_ms(in_hours * HOUR_MS);
+        let mut shift = json!({ "start": start, "end": start.plus_ms(hours) });
+        if how == "close" {
+            let other = &desk.knows.hires.get(self.id("hire")?)?.terms;
+            shift = desk.shift_close_to(&shifts(other))?;
+        }
         Some(json!({
             "employer": self.employer(desk)?, "occupation": "loader", "text": text, "region": COUNTY,
             "place": desk.place(), "address": WORKPLACE,
-            "shifts": [{ "start": start, "end": start.plus_ms(hours) }], "headcount": places,
+            "shifts": [shift], "headcount": places,
             "pay": { "pay_kind": "day", "rate": 24_000, "due": { "when": "on_completion" } },
             "requirements": { "level": "helper", "certificates": certificates }, "mode": mode,
         }))

@@ -494,6 +494,11 @@ impl Desk<'_> {
                 workers.extend(self.scanned());
             }
             let mut terms = self.terms("on_site")?;
+            if self.random.one_in_thousand(300)
+                && let Some((worker, shifts)) = self.close_to_another()
+            {
+                (workers, terms["shifts"]) = (vec![json!(worker)], shifts);
+            }
             terms["headcount"] = json!(workers.len());
             let insurance = self.random.pick(&["by_employer", "by_worker", "refused_by_worker", "open"])?;
             return Some(json!({ "terms": terms, "workers": workers, "insurance": insurance }));

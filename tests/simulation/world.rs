@@ -39,6 +39,7 @@ use crate::oracle::{Broken, Holds, Oracle, i16_nothing_personal_stands_in_clear}
 use crate::random::Random;
 use crate::safe::Safe;
 use crate::stories::{Story, made_by};
+use crate::travel::{Ways, minutes_in, with_a_way};
 use crate::work::{COUNTY, Desk, EVIDENCE, NEXT_COUNTY, Wish};
 
 /// The insurer of the staff, of which cover is asked.
@@ -304,6 +305,7 @@ pub(crate) struct Library {
     packs: Packs,
     shipped: Vec<(&'static str, PackKind, Digest)>,
     adoptable: Vec<(&'static str, &'static str, Digest)>,
+    ways: Ways,
 }
 
 impl Library {
@@ -311,18 +313,23 @@ impl Library {
         let mut packs = Packs::new();
         let mut shipped = Vec::new();
         let mut adoptable = Vec::new();
+        let mut ways = BTreeMap::new();
         for (name, kind, text) in DEFAULT_PACKS {
             let pack = Arc::new(Pack::parse(*kind, text.as_bytes()).unwrap());
+            ways.extend(minutes_in(text).map(|it| (pack.digest().to_string(), it)));
             shipped.push((*name, *kind, pack.digest()));
             packs.insert(pack.digest(), pack);
             let renewed = match kind {
                 PackKind::Policy => {
                     text.replace("reliability_of_newcomers = 90", "reliability_of_newcomers = 60")
                 }
-                PackKind::Statutes => format!("{}\n# 重印\n", somebody_read(text, "sup.accept")),
+                PackKind::Statutes => {
+                    format!("{}\n# 重印\n", with_a_way(&somebody_read(text, "sup.accept")))
+                }
                 PackKind::Calendar => continue,
             };
             let pack = Arc::new(Pack::parse(*kind, renewed.as_bytes()).unwrap());
+            ways.extend(minutes_in(&renewed).map(|it| (pack.digest().to_string(), it)));
             adoptable.push((
                 *name,
                 if *kind == PackKind::Policy { "policy" } else { "statutes" },
@@ -330,7 +337,7 @@ impl Library {
             ));
             packs.insert(pack.digest(), pack);
         }
-        Library { packs, shipped, adoptable }
+        Library { packs, shipped, adoptable, ways: Rc::new(ways) }
     }
 }
 
@@ -417,7 +424,7 @@ impl World {
             number,
             store,
             engines: Vec::new(),
-            oracle: Oracle::tracing(std::env::var("TRACE").ok()),
+            oracle: Oracle::tracing(std::env::var("TRACE").ok(), &library.ways),
             read: 0,
             events: Vec::new(),
             views: linggong_projections::in_memory(),
