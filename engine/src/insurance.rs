@@ -409,11 +409,14 @@ fn shift_of(state: &State, look: InsuranceId) -> Option<Shift> {
     }
 }
 
-/// Sets when each shift is looked at: only those that lack cover, are not over and were not alarmed before.
+/// Sets when each shift is looked at: only those that lack cover, are not over and were not alarmed before. Of a hire
+/// that is over or will not take place none is: its cover is answered and ended all the same.
 fn look_again(state: &mut State, hire: HireId, now: Timestamp) {
     no_longer_expect(state, hire);
-    let count =
-        state.hires.get(&hire).map_or(0, |it| u32::try_from(it.terms.shifts.len()).unwrap_or(u32::MAX));
+    if state.hires.get(&hire).is_none_or(|it| hire::check_live(it, hire).is_err()) {
+        return;
+    }
+    let count = shift_count(state, hire);
     let Some(covers) = state.covers.get(&hire).filter(|it| !it.refused) else { return };
     let lead_ms = i64::from(covers.lead_minutes) * MINUTE_MS;
     let mut looks = BTreeMap::new();
@@ -449,7 +452,7 @@ pub(crate) fn due(state: &State, deadline: &Deadline, _: &RuleBook) -> Vec<Event
 #[cfg(test)]
 mod tests {
     use linggong_events::employer::EmployerKind;
-    use linggong_events::hire::HireTerms;
+    use linggong_events::hire::{CancelReason, HireTerms};
 
     use super::*;
     use crate::hire;
@@ -508,6 +511,23 @@ mod tests {
         let end = End { insurance, at: at("2026-11-22 06:00"), reason: CoverEnd::PremiumUnpaid };
         let given = given.when(end).then(["insurance.ended"]);
         given.when_time_is("2026-11-22 06:00").then(["insurance.gap_alarmed"]);
+    }
+
+    #[test]
+    fn a_cover_that_ends_or_is_confirmed_after_the_hire_was_called_off_is_no_gap() {
+        let cancel = hire::Cancel { hire: HIRE, reason: CancelReason::Weather, note: None };
+        let (insurance, given) = confirmed("2026-11-22 05:00");
+        let end = End { insurance, at: at("2026-11-22 06:00"), reason: CoverEnd::Cancelled };
+        let given = given.by(clerk()).and(cancel.clone()).and(end);
+        assert!(!expects(&given.state, look_id(HIRE, 0)));
+        given.when_time_is("2026-11-22 07:00").then_nothing();
+
+        let applied = open().by(employer()).when(apply(PremiumPayer::Employer));
+        let insurance = InsuranceId(applied.first().meta.subject.id);
+        let (effective_from, effective_until) = (at("2026-11-23 00:00"), at("2026-11-24 00:00"));
+        let confirm = Confirm { insurance, policy: "P-1".into(), effective_from, effective_until };
+        let given = applied.given().by(clerk()).and(cancel).and(confirm);
+        given.when_time_is("2026-11-22 07:00").then_nothing();
     }
 
     #[test]
