@@ -246,7 +246,8 @@ routes! {
 pub fn router(app: App) -> Router {
     let limits = app.limits;
     let sort = if app.partition.read_only.is_some() { "damaged" } else { "production" };
-    let around = Around { limits, sort: if app.demo { "demo" } else { sort } };
+    let sort = if app.demo { "demo" } else { sort };
+    let around = Around { limits, sort, clock: app.clock.clone() };
     let bounded = |it: &Route| {
         let route = (it.handler)().layer(DefaultBodyLimit::max(it.most(limits)));
         let marks = app.demo && it.is_marked();

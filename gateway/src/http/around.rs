@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::error::{Problem, in_words};
 use super::{Limits, ROUTES, Route};
+use crate::clock::Clock;
 use crate::glossary;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,16 +24,18 @@ const LOG: HeaderName = HeaderName::from_static("linggong-log");
 const HEARD_OUT_BYTES: usize = 4 << 20;
 
 /// What the layer goes by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Around {
     pub(super) limits: Limits,
     /// Which sort of log this is, on every answer.
     pub(super) sort: &'static str,
+    /// Makes the ids of requests that come without one.
+    pub(super) clock: Clock,
 }
 
 /// Answers within the time there is, in the reader's language, under an id.
 pub(super) async fn around(State(it): State<Around>, request: Request, next: Next) -> Response {
-    let id = safe_id(request.headers()).cloned().or_else(new_id);
+    let id = safe_id(request.headers()).cloned().or_else(|| new_id(&it.clock));
     let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|it| it.to_str().ok());
     let lang = glossary::accepted(accepted);
     let answered = unless_it_panics(in_time(it.limits.request, heard_out(it.limits, request, next))).await;
@@ -56,8 +59,8 @@ fn safe_id(headers: &HeaderMap) -> Option<&HeaderValue> {
     safe.then_some(first)
 }
 
-fn new_id() -> Option<HeaderValue> {
-    HeaderValue::from_str(Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()
+fn new_id(clock: &Clock) -> Option<HeaderValue> {
+    HeaderValue::from_str(clock.new_key().hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()
 }
 
 /// Ends what takes longer than `limit`, the arrival of the body included.
