@@ -13,6 +13,7 @@ mod days;
 mod expected;
 mod gate;
 mod oracle;
+mod papers;
 mod random;
 mod safe;
 mod stories;

@@ -235,6 +235,8 @@ pub(crate) struct Oracle {
     pub(crate) openings_proposed: BTreeSet<(String, String, String)>,
     /// Who may open it with whom, until when.
     pub(crate) openings: BTreeMap<(String, String, String), (String, Timestamp)>,
+    /// Who ever might, also where that is over.
+    pub(crate) opened_once: BTreeSet<(String, String, String)>,
     /// The document and phone of a person that were told anew last.
     pub(crate) told_anew: BTreeMap<String, ToldAnew>,
     /// Whose each card is, and whether it is in use.
@@ -899,6 +901,7 @@ impl Oracle {
                 if !is_sealed || !is_asked || officer == fact.actor() || !is_short {
                     return Err(format!("17: what the key of {person} keeps was opened out of order"));
                 }
+                self.opened_once.insert(asked.clone());
                 self.openings.insert(asked, (fact.actor().to_owned(), until));
             }
             "person.revised" => {

@@ -8,7 +8,7 @@ use linggong_engine::person::ToldAnew;
 use linggong_engine::state::State;
 use linggong_events::commit::Digest;
 use linggong_events::evidence::EvidenceDigest;
-use linggong_events::id::{ActorId, CardId, CommandId, EntityRef, KeyId, PersonId};
+use linggong_events::id::{ActorId, CardId, CommandId, EntityRef, KeyId, Kind, PersonId};
 use linggong_events::person::{KeyState, Sealed};
 use linggong_events::time::{Date, Timestamp};
 use linggong_gateway::vault::{
@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::oracle::{Broken, Holds};
+use crate::papers::Papers;
 use crate::random::Random;
 
 /// The files whose last append a crash may tear.
@@ -30,6 +31,7 @@ pub(crate) struct Safe {
     log: String,
     /// None only while it is opened again.
     vault: Option<Vault>,
+    pub(crate) papers: Papers,
 }
 
 impl Safe {
@@ -38,7 +40,7 @@ impl Safe {
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let folder = TempDir::with_prefix_in("linggong-simulation-", parent).map_err(|it| it.to_string())?;
-        let mut safe = Safe { folder, log: log.to_owned(), vault: None };
+        let mut safe = Safe { folder, log: log.to_owned(), vault: None, papers: Papers::default() };
         safe.open()?;
         Ok(safe)
     }
@@ -82,7 +84,11 @@ impl Safe {
 
     /// Takes a paper into custody, as a client asks for before it names it.
     pub(crate) fn store(&mut self, about: EntityRef, shows: &str) -> Option<Digest> {
-        self.vault().store_evidence(about, MediaType::Text, shows.as_bytes()).ok()
+        let paper = self.vault().store_evidence(about, MediaType::Text, shows.as_bytes()).ok()?;
+        let person = (about.kind == Kind::Person).then_some(PersonId(about.id));
+        let key = person.and_then(|it| self.vault().key_of(it)).map(|(key, _)| key);
+        self.papers.keep(paper, key);
+        Some(paper)
     }
 
     /// The digest of what was asked for, and that with every personal field sealed.
@@ -111,7 +117,11 @@ impl Safe {
     /// Whether something that a command names does not lie here.
     pub(crate) fn lacks(&mut self, named: &[EvidenceDigest]) -> bool {
         match self.vault().missing_evidence(named) {
-            Ok(missing) => missing.is_some(),
+            Ok(Some(_)) => true,
+            Ok(None) => {
+                let there = self.papers.i04_what_lost_its_key_is_not_there(named);
+                there.map_or_else(|broken| panic!("{broken}"), |()| false)
+            }
             Err(error) => panic!("17: the vault cannot say what it holds: {}", chain(&error)),
         }
     }
@@ -124,7 +134,11 @@ impl Safe {
     /// The ledger has changed what may be done with a key.
     pub(crate) fn change(&mut self, key: KeyId, state: KeyState) -> Holds {
         let changed = self.vault().change_key_state(key, state);
-        changed.map_err(|error| format!("17: a key is not made {state:?}: {}", chain(&error)))
+        changed.map_err(|error| format!("17: a key is not made {state:?}: {}", chain(&error)))?;
+        if state == KeyState::Shredded {
+            self.papers.destroy(key);
+        }
+        Ok(())
     }
 
     /// What the ledger says of keys, cards and revisions, told again at a start.

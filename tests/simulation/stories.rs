@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::oracle::{Oracle, WORKPLACE};
+use crate::random::Random;
 use crate::travel::shifts;
 use crate::work::{COUNTY, Desk, NEXT_COUNTY, Wish, evidence};
 
@@ -221,6 +222,18 @@ const PLOTS: &[&[&str]] = &[
         "person.revise nothing ?bad_field",
         "worker.register",
     ],
+    // What was opened once is closed again with the next sealing, also where that comes within the day.
+    &[
+        "worker.register",
+        "person.set_key_state sealed",
+        "person.key_opening.propose @privacy_officer",
+        "person.key_opening.confirm @privacy_officer #1",
+        "person.set_key_state active #1",
+        "person.set_key_state sealed",
+        "person.key_opening.confirm @privacy_officer #1 ?nothing_proposed",
+        "person.key_opening.propose @privacy_officer",
+        "person.key_opening.confirm @privacy_officer #1",
+    ],
     // A card at the gate: nobody's, somebody's, lost, and never anybody else's.
     &[
         "worker.register",
@@ -362,6 +375,19 @@ const PLOTS: &[&[&str]] = &[
         "offer.make",
         "offer.withdraw",
     ],
+    // What nobody can read any more since its key was destroyed is named all the same.
+    &[
+        "worker.register",
+        "person.hand_in",
+        "person.set_key_state sealed",
+        "person.set_key_state shredded #1",
+        "worker.another",
+        "hire.register_on_site",
+        "hire.sign_agreement again ?evidence_unknown",
+        "attendance.sign_in",
+        "attendance.sign_out",
+        "wage.record_payment again ?evidence_unknown",
+    ],
     // Work close to other work, before it and after it, which the way between may leave no time for.
     &[
         "hire.register_on_site ahead",
@@ -419,6 +445,8 @@ pub(crate) struct Story {
     at: usize,
     tries: u32,
     pub(crate) waits: bool,
+    /// Whether the one whom it is about has a paper to hand in.
+    hands_in: bool,
     /// By kind, the thing that the next steps are about.
     ids: BTreeMap<String, String>,
     /// The thing of that kind before it.
@@ -458,7 +486,14 @@ impl Story {
         let plot = if longest { *PLOTS.first()? } else { desk.random.pick(PLOTS)? };
         let number = Uuid::from_u128(u128::from(desk.random.next())).to_string();
         let (ids, earlier) = (BTreeMap::from([("number".to_owned(), number)]), BTreeMap::new());
-        Some(Story { plot, at: 0, tries: 0, waits: false, ids, earlier })
+        Some(Story { plot, at: 0, tries: 0, waits: false, hands_in: false, ids, earlier })
+    }
+
+    /// Who hands in a paper now that no command names: mostly nobody, where the plot does not say so.
+    pub(crate) fn hands_in(&mut self, random: &mut Random) -> Option<String> {
+        let says_so = std::mem::take(&mut self.hands_in);
+        let hands_in = says_so || !self.is_over() && random.one_in_thousand(20);
+        self.id("person").filter(|_| hands_in).cloned()
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -471,6 +506,11 @@ impl Story {
         match step.name {
             "claim.older" => {
                 self.back_to_earlier("claim");
+                self.go_on();
+                return None;
+            }
+            "person.hand_in" => {
+                self.hands_in = true;
                 self.go_on();
                 return None;
             }

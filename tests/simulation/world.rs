@@ -599,6 +599,7 @@ impl World {
             _ => self.new_key(0),
         };
         self.store_papers(at, &mut wish);
+        self.hand_in(at);
         let site = &mut self.sites[at];
         site.numbers.extend(wish.body["card"].as_str().map(str::to_owned));
         let call = self.calls.len();
@@ -613,6 +614,13 @@ impl World {
         let Some(fields) = wish.body.as_object_mut() else { return };
         let stand_in = |it: &&mut Value| it.as_str().is_some_and(|it| it.starts_with(EVIDENCE));
         for field in fields.values_mut().filter(stand_in) {
+            // Now and then what was stored for something else, however long ago and whatever became of it.
+            if (wish.how == "again" || self.random.one_in_thousand(150))
+                && let Some(paper) = self.sites[at].safe.papers.again(&mut self.random)
+            {
+                *field = Value::String(paper.to_string());
+                continue;
+            }
             let shows = field.as_str().and_then(|it| it.strip_prefix(EVIDENCE)).unwrap_or_default();
             let site = &mut self.sites[at];
             let people: Vec<&str> = site.oracle.workers.values().map(|it| it.person.as_str()).collect();
@@ -628,6 +636,14 @@ impl World {
             if is_lost {
                 *self.outcome.faults.entry("lost paper").or_default() += 1;
             }
+        }
+    }
+
+    /// Some of those whom matters are about hand in a paper that nobody names yet.
+    fn hand_in(&mut self, at: usize) {
+        let Site { stories, safe, .. } = &mut self.sites[at];
+        for person in stories.iter_mut().filter_map(|it| it.hands_in(&mut self.random)) {
+            safe.store(EntityRef { kind: Kind::Person, id: id(&person) }, "证明");
         }
     }
 
@@ -741,6 +757,8 @@ impl World {
         let named: Vec<EvidenceDigest> = request.evidence().unwrap_or_default();
         if self.sites[at].safe.lacks(&named) && !was_in_log {
             *self.outcome.refusals.entry("evidence_unknown").or_default() += 1;
+            let gone = u64::from(self.sites[at].safe.papers.names_what_is_gone(&named));
+            *self.outcome.looks.entry("4: refused, for its key is destroyed").or_default() += gone;
             self.messages.push(say("evidence_unknown"));
             return Ok(());
         }
@@ -1204,6 +1222,10 @@ impl World {
             if self.random.one_in_thousand(often * 4) {
                 self.i05_a_snapshot_and_the_rest_come_to_the_same(at)?;
             }
+            if self.random.one_in_thousand(100) {
+                let agreed = i17_who_may_open_is_as_agreed(&self.sites[at], self.now)?;
+                *self.outcome.looks.entry("17: openings held against the ledger").or_default() += agreed;
+            }
         }
         Ok(())
     }
@@ -1543,20 +1565,25 @@ fn i19_a_subscriber_got_every_line_once(site: &Site) -> Holds {
     Err(format!("19: a subscriber's {had} lines are not the log's"))
 }
 
-/// Invariant 17: What a sealed key keeps opens for whom two officers agreed on, until the end of it and for nobody else.
+/// Invariant 17: What a sealed key keeps opens for whom two officers agreed on, until the end of it and for nobody else,
+/// and not once the key has been in use again.
 fn i17_who_may_open_is_as_agreed(site: &Site, now: Timestamp) -> Result<u64, Broken> {
-    let Some(engine) = site.engines.first() else { return Ok(0) };
-    for ((person, key, officer), (second, until)) in &site.oracle.openings {
+    let Some(engine) = site.engines.last().filter(|it| it.partition.is_idle() && site.writes(it)) else {
+        return Ok(0);
+    };
+    for asked in &site.oracle.opened_once {
+        let (person, key, officer) = asked;
         let may = |at| {
             let (person, key, officer) = (PersonId(id(person)), KeyId(id(key)), ActorId(id(officer)));
             engine.partition.state().opened_with(person, key, officer, at)
         };
-        let agreed = (now < *until).then_some(ActorId(id(second)));
-        if may(now) != agreed || may(*until).is_some() {
+        let opening = site.oracle.openings.get(asked);
+        let agreed = opening.filter(|(_, until)| now < *until).map(|(second, _)| ActorId(id(second)));
+        if may(now) != agreed || opening.is_some_and(|(_, until)| may(*until).is_some()) {
             return Err(format!("17: {officer} opens what the key of {person} keeps with {:?}", may(now)));
         }
     }
-    Ok(site.oracle.openings.len() as u64)
+    Ok(site.oracle.opened_once.len() as u64)
 }
 
 /// The sealed name that an event tells.
