@@ -588,8 +588,8 @@ impl Vault {
         Ok(None)
     }
 
-    /// Whether all of `named` was stored or found lately and its keys are there, as memory has it; where it does not
-    /// know, [`Vault::missing_evidence`] looks at the disk.
+    /// Whether all of `named` was stored or found lately, still lies there, and its keys are there; where that is not
+    /// known, [`Vault::missing_evidence`] reads the disk.
     pub fn saw_evidence(&self, named: &[EvidenceDigest]) -> bool {
         named.iter().all(|it| {
             let stored = self.sources.evidence(it.0).unwrap_or(it.0);

@@ -169,7 +169,7 @@ pub(crate) struct Stored {
 /// The folder of encrypted files.
 pub(crate) struct EvidenceStore {
     directory: PathBuf,
-    /// What was stored or found lately, and under which key. Nothing in a running vault removes a file.
+    /// What was stored or found lately, and under which key.
     seen: Mutex<BTreeMap<Digest, KeyId>>,
 }
 
@@ -190,9 +190,10 @@ impl EvidenceStore {
         seen.insert(digest, key);
     }
 
-    /// The key of what was stored or found lately under `digest`, without a look at the disk.
+    /// The key of what was stored or found lately under `digest` and still lies there: its file is not read again.
     pub(crate) fn seen_key_of(&self, digest: Digest) -> Option<KeyId> {
-        self.seen().get(&digest).copied()
+        let key = self.seen().get(&digest).copied()?;
+        self.path(digest).is_file().then_some(key)
     }
 
     /// Whether these bytes may be stored as what they are said to be.

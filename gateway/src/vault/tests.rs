@@ -571,6 +571,10 @@ fn what_is_named_lies_here_until_its_key_is_gone() {
     assert!(!vault.saw_evidence(&named[..1]), "what was seen goes with its key");
     assert!(vault.saw_evidence(&named[1..3]));
     assert_eq!(vault.missing_evidence(&named[..3]).unwrap(), Some(EvidenceDigest(note)));
+    let name = hex::encode(stored.bytes());
+    let path = settings(&directory).directory.join("evidence").join(&name[..2]).join(&name);
+    fs::remove_file(path).unwrap();
+    assert!(!vault.saw_evidence(&named[2..3]), "nor what was lost since");
 }
 
 const PERSONAL: [PersonalField; 3] = [
