@@ -347,20 +347,21 @@ impl Oracle {
         Ok(())
     }
 
-    /// Invariant 1: Who gives a command for a version of something has met that version, and made the next.
-    pub(crate) fn i01_it_met_the_version_it_was_given_for(&self, receipt: &Receipt, expected: &str) -> Holds {
-        let next = expected.parse::<u64>().map(|it| (it + 1).to_string()).unwrap_or_default();
-        let (first, last) = (receipt.first.0 as usize, receipt.position.0 as usize);
-        let lines = self.lines.get(first - 1..last).unwrap_or_default();
-        let versions: Vec<Value> = lines
-            .iter()
+    /// Invariant 1: Who gives a command for a version of something has met that version.
+    pub(crate) fn i01_it_met_the_version_it_was_given_for(
+        &self,
+        receipt: &Receipt,
+        entity: &str,
+        expected: &str,
+    ) -> Holds {
+        let met = (self.lines.iter().take(receipt.first.0 as usize - 1))
             .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
-            .map(|line| line["version"].clone())
-            .collect();
-        if versions.iter().any(|it| it.as_str() == Some(&next)) {
+            .filter(|line| line["subject"].as_str() == Some(entity))
+            .count();
+        if met.to_string() == expected {
             return Ok(());
         }
-        Err(format!("1: given for version {expected}, it made {versions:?}"))
+        Err(format!("1: given for version {expected} of {entity}, it met version {met}"))
     }
 
     /// Invariant 1: The events of a command are contiguous and there once, all of one content.

@@ -831,9 +831,14 @@ impl World {
             Ok(receipt) => {
                 tally.0 += 1;
                 i01_an_acknowledged_command_is_durable(receipt, in_log, site.store.head());
+                let kind = call.wish.name.split_once('.').map_or("", |(kind, _)| kind);
                 if let Some(expected) = call.wish.about["if_version"].as_str().filter(|_| !receipt.unchanged)
-                    && let Err(broken) =
-                        site.oracle.i01_it_met_the_version_it_was_given_for(receipt, expected)
+                    && let Some(id) = call.wish.body[kind].as_str()
+                    && let Err(broken) = (site.oracle).i01_it_met_the_version_it_was_given_for(
+                        receipt,
+                        &format!("{kind}/{id}"),
+                        expected,
+                    )
                 {
                     panic!("{broken}");
                 }
