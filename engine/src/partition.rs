@@ -26,7 +26,7 @@ use crate::command::{About, Actor, Context, Request};
 use crate::refusal::{Class, Refusal};
 use crate::rules::{Pack, RuleBook};
 use crate::snapshot::{self, Replay};
-use crate::state::{KEY_WINDOW_MS, MAX_KEY_AHEAD_MS, State};
+use crate::state::{KEY_WINDOW_MS, MAX_DOUBT_MS, MAX_KEY_AHEAD_MS, State};
 use crate::{matching, office, recount};
 
 /// Room for the header line within [`MAX_COMMIT_BYTES`].
@@ -569,8 +569,10 @@ impl Partition {
             None => {}
         }
         // The keys of clients go by their own clocks, which may be right where ours lags behind in doubt.
-        let ahead = if self.clock_is_held() { now.max(request.received_at) } else { now };
-        check_key(request, ahead, self.recording_time(now))?;
+        let recording = self.recording_time(now);
+        let in_doubt = request.received_at.min(recording.plus_ms(MAX_DOUBT_MS));
+        let ahead = if self.clock_is_held() { now.max(in_doubt) } else { now };
+        check_key(request, ahead, recording)?;
         let command_type = request.command.command_type();
         if !command_type.roles.contains(&request.actor.role) {
             return Err(Refusal::RoleNotAllowed);
@@ -1123,10 +1125,14 @@ mod tests {
     }
 
     fn give(partition: &mut Partition, request: Request) -> Result<Receipt, Refusal> {
-        partition.handle(Input::Command(Ticket(1), Box::new(request)), now()).expect("no fault");
+        give_at(partition, request, now())
+    }
+
+    fn give_at(partition: &mut Partition, request: Request, at: Timestamp) -> Result<Receipt, Refusal> {
+        partition.handle(Input::Command(Ticket(1), Box::new(request)), at).expect("no fault");
         loop {
             match partition.poll_output().expect("no fault").expect("an answer") {
-                Output::Append(_) => partition.handle(Input::Committed, now()).expect("no fault"),
+                Output::Append(_) => partition.handle(Input::Committed, at).expect("no fault"),
                 Output::Reply(_, answer) => return answer,
             }
         }
@@ -1440,6 +1446,39 @@ mod tests {
         assert_eq!((event.event.event_type().name, event.meta.time), ("clock_confirmed", later));
         assert!(!partition.clock_is_held());
         assert!(commits_of(&mut partition, Input::Tick, later.plus_ms(1000)).is_empty(), "no new doubt");
+    }
+
+    #[test]
+    fn a_key_that_was_made_while_recorded_time_lagged_is_remembered_until_it_is_too_old() {
+        let mut partition = partition();
+        give(&mut partition, register(1, 100, 20_000)).unwrap();
+        let later = now().plus_ms(8 * DAY_MS);
+        commits_of(&mut partition, Input::Tick, later);
+        assert!(partition.clock_is_held());
+        // By a right clock, eight days ahead of what is recorded meanwhile.
+        let key = |at: Timestamp, request: Request| {
+            let key = uuid::Builder::from_unix_timestamp_millis(at.ms() as u64, &[7; 10]).into_uuid();
+            Request { key, received_at: at, ..request }
+        };
+        let asked = key(later, register(3, 101, 20_000));
+        let first = give(&mut partition, asked.clone()).unwrap();
+        assert_eq!(first.recorded_at, now());
+        let too_far = key(now().plus_ms(31 * DAY_MS), register(4, 102, 20_000));
+        assert!(matches!(give(&mut partition, too_far), Err(Refusal::InTheFuture { .. })), "not even then");
+
+        let request = confirm_clock(2, later);
+        commits_of(&mut partition, Input::Command(Ticket(2), Box::new(request)), now());
+        // Something is recorded just before the key is too old: forgetting is its work.
+        let end = later.plus_ms(90 * DAY_MS - 1);
+        for day in 1..90 {
+            commits_of(&mut partition, Input::Tick, later.plus_ms(day * DAY_MS));
+        }
+        give_at(&mut partition, key(end, register(5, 103, 20_000)), end).unwrap();
+        assert_eq!(give_at(&mut partition, asked.clone(), end).unwrap(), first, "its first receipt");
+        let later = end.plus_ms(11 * 60_000);
+        give_at(&mut partition, key(later, register(6, 104, 20_000)), later).unwrap();
+        let over = give_at(&mut partition, asked, later);
+        assert!(matches!(over, Err(Refusal::KeyTooOld { .. })));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use linggong_events::measure::Position;
 use linggong_events::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::state::{KEY_WINDOW_MS, MAX_KEY_AHEAD_MS};
+use crate::state::{KEY_WINDOW_MS, MAX_DOUBT_MS, MAX_KEY_AHEAD_MS};
 
 /// A command that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Remembered {
     pub last: Position,
     /// When it was recorded.
     pub time: Timestamp,
+    /// From when on its key is too old to be accepted, so that it need not be remembered.
+    pub over: Timestamp,
 }
 
 /// The accepted commands whose keys could still be given again.
@@ -58,15 +60,17 @@ impl Memory {
             let number = *self.numbers.entry(command.0.as_u128()).or_insert(next);
             if number == next {
                 let (actor, first, last, time) = (meta.actor, meta.position, meta.position, meta.time);
+                // The key was made that far ahead at most: of recorded time, or of a clock that this lagged behind.
+                let lag = meta.received_at.map_or(0, |it| (it.ms() - time.ms()).clamp(0, MAX_DOUBT_MS));
+                let over = time.plus_ms(KEY_WINDOW_MS + MAX_KEY_AHEAD_MS + lag);
                 let digest = digest.clone();
-                self.commands.push_back((*command, Remembered { actor, digest, first, last, time }));
+                self.commands.push_back((*command, Remembered { actor, digest, first, last, time, over }));
             } else if let Some((_, it)) = self.commands.get_mut((number - self.forgotten) as usize) {
                 it.last = meta.position;
             }
         }
-        // A key too old to be accepted again need not be remembered; it was made that far ahead at most.
-        let is_over = |since: Timestamp| meta.time.ms() - since.ms() > KEY_WINDOW_MS + MAX_KEY_AHEAD_MS;
-        while let Some((command, _)) = self.commands.pop_front_if(|(_, it)| is_over(it.time)) {
+        // One that is remembered longer keeps those after it so long, which is of no harm.
+        while let Some((command, _)) = self.commands.pop_front_if(|(_, it)| it.over < meta.time) {
             self.forgotten += 1;
             self.numbers.remove(&command.0.as_u128());
         }

@@ -31,6 +31,10 @@ pub const KEY_WINDOW_MS: i64 = 90 * DAY_MS;
 /// How far ahead of the engine's clock a client's may stand when it makes a key.
 pub(crate) const MAX_KEY_AHEAD_MS: i64 = 10 * MINUTE_MS;
 
+/// How far recorded time may lag behind the clock of the machine, while that is in doubt, for a key by the latter to be
+/// taken. It is remembered for as much longer.
+pub(crate) const MAX_DOUBT_MS: i64 = 30 * DAY_MS;
+
 /// Everything that is so at one position of the log.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {

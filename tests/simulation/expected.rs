@@ -40,8 +40,13 @@ impl Expected {
         if !(is_held && self.was_held) {
             self.told = Some((told, truly));
         }
-        self.was_held = is_held;
+        self.note_whether_the_clock_is_held(partition);
         Ok(())
+    }
+
+    /// Whoever confirms the clock ends one doubt; the next begins where it was trusted last.
+    pub(crate) fn note_whether_the_clock_is_held(&mut self, partition: &Partition) {
+        self.was_held = partition.clock_is_held();
     }
 
     /// Takes note of what is due before something else comes in.

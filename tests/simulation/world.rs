@@ -241,7 +241,9 @@ impl Engine {
         if !matches!(input, Input::Committed) {
             self.expected.note_what_is_due(told, &self.partition);
         }
-        self.partition.handle(input, told).map_err(fault)
+        self.partition.handle(input, told).map_err(fault)?;
+        self.expected.note_whether_the_clock_is_held(&self.partition);
+        Ok(())
     }
 }
 
@@ -850,7 +852,13 @@ impl World {
                 tally.1 += 1;
                 // A deposed engine answers from what it knew; what it refuses may since have happened.
                 let is_current = site.engines.get(chosen).is_some_and(|it| site.writes(it));
-                if is_current && was_in_log && refusal.code() != "key_reused" {
+                let is_over = || made_at(call.key).is_some_and(|at| self.now.ms() - at.ms() > KEY_WINDOW_MS);
+                let is_right = match refusal.code() {
+                    "key_reused" => true,
+                    "key_too_old" => is_over(),
+                    _ => false,
+                };
+                if is_current && was_in_log && !is_right {
                     panic!("2: {} was refused as {} and is in the log", call.wish.name, refusal.code());
                 }
             }
@@ -1344,7 +1352,7 @@ impl World {
     /// was recorded, and within it, counted from when the key was made. It gets its receipt or is refused as too old.
     fn ask_again_when_the_window_ends(&mut self) -> Holds {
         let ahead = |call: &Call| {
-            let made = i64::try_from(call.key.get_timestamp()?.to_unix().0).ok()? * 1000;
+            let made = made_at(call.key)?.ms();
             let command = command_id(call.wish.actor, call.key).0.to_string();
             let oracle = &self.sites[call.site].oracle;
             let line = oracle.lines.get(oracle.commands.get(&command)?.first as usize - 1)?;
@@ -1609,6 +1617,12 @@ fn name_in(event: &PersonEvent) -> Option<&Sealed> {
 }
 
 /// An id as a line of the log has it.
+/// When a key was made, by the clock of whoever made it.
+fn made_at(key: Uuid) -> Option<Timestamp> {
+    let seconds = i64::try_from(key.get_timestamp()?.to_unix().0).ok()?;
+    Timestamp::from_ms(seconds.checked_mul(1000)?).ok()
+}
+
 fn id(text: &str) -> Uuid {
     Uuid::parse_str(text).expect("form: ids are UUIDs")
 }
