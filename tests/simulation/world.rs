@@ -203,6 +203,8 @@ struct Asked {
     was_in_log: bool,
     /// What the vault is told after the answer.
     follows: Option<Follows>,
+    /// Whose version the command was given for, where it names one.
+    of_version: Option<EntityRef>,
 }
 
 /// On its way between client and engine, in no order.
@@ -767,7 +769,8 @@ impl World {
         let engine = &mut self.sites[at].engines[chosen];
         let ticket = Ticket(engine.next_ticket);
         engine.next_ticket += 1;
-        engine.tickets.insert(ticket, Asked { call: nth, is_other, was_in_log, follows });
+        let of_version = request.command.versioned_entity();
+        engine.tickets.insert(ticket, Asked { call: nth, is_other, was_in_log, follows, of_version });
         engine
             .handle(Input::Command(ticket, Box::new(request)), self.now)
             .map_err(|broken| format!("{broken} ({name})"))?;
@@ -818,7 +821,7 @@ impl World {
         if let Err(broken) = self.see(at) {
             panic!("{broken}");
         }
-        let Some(Asked { call: nth, is_other, was_in_log, follows }) =
+        let Some(Asked { call: nth, is_other, was_in_log, follows, of_version }) =
             self.sites[at].engines[chosen].tickets.remove(&ticket)
         else {
             panic!("1: ticket {ticket:?} is answered twice");
@@ -833,12 +836,11 @@ impl World {
             Ok(receipt) => {
                 tally.0 += 1;
                 i01_an_acknowledged_command_is_durable(receipt, in_log, site.store.head());
-                let kind = call.wish.name.split_once('.').map_or("", |(kind, _)| kind);
                 if let Some(expected) = call.wish.about["if_version"].as_str().filter(|_| !receipt.unchanged)
-                    && let Some(id) = call.wish.body[kind].as_str()
+                    && let Some(entity) = of_version
                     && let Err(broken) = (site.oracle).i01_it_met_the_version_it_was_given_for(
                         receipt,
-                        &format!("{kind}/{id}"),
+                        &entity.to_string(),
                         expected,
                     )
                 {
@@ -852,7 +854,9 @@ impl World {
                 tally.1 += 1;
                 // A deposed engine answers from what it knew; what it refuses may since have happened.
                 let is_current = site.engines.get(chosen).is_some_and(|it| site.writes(it));
-                let is_over = || made_at(call.key).is_some_and(|at| self.now.ms() - at.ms() > KEY_WINDOW_MS);
+                // Recorded time may stand a day ahead of the true one.
+                let recording = self.now.plus_ms(DAY_MS);
+                let is_over = || made_at(call.key).is_some_and(|at| recording.ms() - at.ms() > KEY_WINDOW_MS);
                 let is_right = match refusal.code() {
                     "key_reused" => true,
                     "key_too_old" => is_over(),
