@@ -7,8 +7,9 @@
 use std::io;
 
 use bincode::config::{Configuration, Limit, LittleEndian, NoLimit, Varint};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -151,6 +152,55 @@ pub mod as_written {
     }
 }
 
+/// JSON that is kept and shown as it was written, and looked into by nobody on the way; in a row it stands as its text.
+#[derive(Clone, Debug)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// Its text.
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl Default for Json {
+    fn default() -> Json {
+        Json(RawValue::NULL.to_owned())
+    }
+}
+
+impl From<Box<RawValue>> for Json {
+    fn from(raw: Box<RawValue>) -> Json {
+        Json(raw)
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Json) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Json {}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return self.0.serialize(serializer);
+        }
+        serializer.serialize_str(self.text())
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+        if deserializer.is_human_readable() {
+            return Box::deserialize(deserializer).map(Json);
+        }
+        RawValue::from_string(String::deserialize(deserializer)?).map(Json).map_err(serde::de::Error::custom)
+    }
+}
+
 /// [`as_written`] for the values of a map whose keys are no texts.
 pub mod values_as_written {
     use std::collections::BTreeMap;
@@ -212,6 +262,18 @@ mod tests {
         assert_eq!(decode::<Row>(4, b"key", &bytes), Err(BadRow::Schema));
         assert_eq!(decode::<Row>(3, b"kez", &bytes), Err(BadRow::Checksum), "under another key");
         assert_eq!(decode::<Row>(3, b"key", &bytes[..6]), Err(BadRow::Header));
+    }
+
+    #[test]
+    fn json_is_kept_as_it_was_written_in_rows_and_towards_people() {
+        let text = r#"{ "b":1, "a":"零工" }"#;
+        let json: Json = serde_json::from_str(text).unwrap();
+        let bytes = encode(1, b"k", &json);
+        assert_eq!(decode::<Json>(1, b"k", &bytes), Ok(json.clone()));
+        assert_eq!((json.text(), serde_json::to_string(&json).unwrap().as_str()), (text, text));
+        assert_eq!(Json::default().text(), "null");
+        let no_json = encode(1, b"k", &"{");
+        assert_eq!(decode::<Json>(1, b"k", &no_json), Err(BadRow::Body));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use linggong_events::id::EventId;
 use linggong_events::measure::Position;
 use linggong_events::rules::DeadlineTrace;
 use linggong_events::time::{Date, Timestamp};
-use linggong_projections::case_history::{CaseRow, ClaimRow};
+use linggong_projections::case_history::{CaseRow, ClaimRow, Evidence};
 use serde_json::{Value, json};
 
 use crate::glossary::{Lang, label};
@@ -33,6 +33,8 @@ pub struct ClaimReceipt {
     pub demo: bool,
     /// The claim as it stands.
     pub claim: ClaimRow,
+    /// Its evidence.
+    pub evidence: Vec<Evidence>,
     /// The case that took it up.
     pub case: Option<CaseRow>,
     /// The claimant's name.
@@ -181,11 +183,11 @@ impl ClaimReceipt {
     }
 
     fn evidence(&self, lang: Lang) -> Vec<(String, String)> {
-        let line = |(n, it): (usize, &linggong_projections::case_history::Evidence)| {
+        let line = |(n, it): (usize, &Evidence)| {
             let content = format!("{} {} ({} B, {})", it.digest, it.label, it.bytes, it.media_type);
             (format!("{} {}", word("piece", lang), n + 1), content)
         };
-        let lines: Vec<_> = self.claim.evidence.iter().enumerate().map(line).collect();
+        let lines: Vec<_> = self.evidence.iter().enumerate().map(line).collect();
         if lines.is_empty() { told([("piece", Some(word("none", lang).to_owned()))], lang) } else { lines }
     }
 

@@ -7,13 +7,14 @@ mod rows;
 mod tests;
 
 use linggong_events::Event;
+use linggong_events::codec::Json;
 use linggong_events::envelope::Meta;
 use linggong_events::event::TYPE_PREFIX;
 use linggong_events::id::{CaseId, ClaimId, EntityRef};
-use linggong_events::measure::Position;
 use linggong_events::newer::RawEnvelope;
 
 use crate::key::{Key, Table};
+use crate::part::Part;
 use crate::view::{Rows, View};
 
 use fold::{add_step, is_ours, of_case, of_claim};
@@ -28,10 +29,10 @@ pub struct CaseHistories;
 
 const CASES: Table<CaseRow> = Table::new(1);
 const CLAIMS: Table<ClaimRow> = Table::new(2);
-/// Claim or case, position.
-const STEPS: Table<Step> = Table::new(3);
-/// Where an event is, for corrections.
-const EVENTS: Table<Position> = Table::new(4);
+/// Claim or case: what happened to it.
+const STEPS: Table<Part<Step>> = Table::new(3);
+/// Claim: its evidence.
+const EVIDENCE: Table<Part<Evidence>> = Table::new(4);
 /// When it was opened, case.
 const CASES_BY_TIME: Table<()> = Table::new(5);
 /// The next due date, case; only where one runs.
@@ -49,13 +50,17 @@ fn claim(id: ClaimId) -> Key<ClaimRow> {
     CLAIMS.key().id(id.0)
 }
 
-fn step(of: EntityRef, position: Position) -> Key<Step> {
-    STEPS.key().entity(of).position(position)
+fn evidence(of: ClaimId) -> Key<Part<Evidence>> {
+    EVIDENCE.key().id(of.0)
+}
+
+fn steps(of: EntityRef) -> Key<Part<Step>> {
+    STEPS.key().entity(of)
 }
 
 impl View for CaseHistories {
     const NAME: &'static str = "case_history";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         match event {
@@ -76,7 +81,7 @@ impl View for CaseHistories {
             | Event::Rules(_) => {}
         }
         if meta.touches.iter().any(is_ours) {
-            let data = event.data().ok().and_then(|raw| serde_json::from_str(raw.get()).ok());
+            let data = event.data().map(Json::from).unwrap_or_default();
             add_step(rows, &meta.outline(), event.event_type().schema_name(), data, true);
         }
     }
@@ -84,8 +89,7 @@ impl View for CaseHistories {
     fn apply_unknown(rows: &mut Rows<'_>, raw: &RawEnvelope) {
         let name = raw.type_name.strip_prefix(TYPE_PREFIX).unwrap_or(&raw.type_name);
         if raw.outline().touches.iter().any(is_ours) {
-            let data = serde_json::from_str(raw.data.get()).ok();
-            add_step(rows, &raw.outline(), name.to_owned(), data, false);
+            add_step(rows, &raw.outline(), name.to_owned(), Json::from(raw.data.clone()), false);
         }
     }
 }

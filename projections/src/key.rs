@@ -52,6 +52,11 @@ impl<R> Key<R> {
         self.and(&position.0.to_be_bytes())
     }
 
+    /// The key of one row of what this one begins.
+    pub(crate) fn at(&self, position: Position) -> Key<R> {
+        Key { bytes: self.bytes.clone(), row: PhantomData }.position(position)
+    }
+
     pub(crate) fn number(self, number: u32) -> Key<R> {
         self.and(&number.to_be_bytes())
     }

@@ -8,6 +8,7 @@ mod digest;
 mod key;
 mod memory;
 mod page;
+mod part;
 mod projection;
 mod store;
 #[cfg(test)]

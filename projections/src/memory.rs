@@ -70,7 +70,7 @@ impl InMemory {
         if let Some(fault) = rows.fault.take() {
             return Err(fault);
         }
-        for (key, row) in rows.pending {
+        for (key, row) in rows.changes().rows {
             let old = match &row {
                 Some(row) => self.rows.insert(key.clone(), row.clone()),
                 None => self.rows.remove(&key),

@@ -14,8 +14,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::digest::ViewDigest;
-use crate::store::{Backing, Changes, Checkpoint, Quarantined, Shown, Store, StoreError};
+use crate::store::{Backing, Changes, Quarantined, Shown, Store, StoreError};
 use crate::view::{Rows, Snapshot, View};
+
+/// How many events are written at once while people read: readers wait for no more than these.
+const AT_ONCE: usize = 64;
 
 /// A view on disk and its one writer.
 pub struct Projection<V> {
@@ -48,7 +51,7 @@ impl<V: View> Projection<V> {
         self.store.checkpoint().map(|it| it.unknown)
     }
 
-    /// Folds events in, rows and checkpoint in one batch. Events that the view has already are skipped.
+    /// Folds events in, rows and checkpoint together, a part at a time where people read. Events that the view has already are skipped.
     ///
     /// Where the fold fails on an event, those before it are kept and the view is parked.
     pub fn apply_batch(&mut self, events: &[Recorded]) -> Result<Position, StoreError> {
@@ -64,20 +67,25 @@ impl<V: View> Projection<V> {
                 return Err(StoreError::Gap { view: V::NAME, expected: Position(n), found });
             }
         }
-        match self.fold(fresh)? {
-            Folded::Whole(changes) => self.write(changes, fresh, checkpoint),
-            Folded::FailedAt(nth) => {
-                let sound = &fresh[..nth];
-                if let Folded::Whole(changes) = self.fold(sound)? {
-                    self.write(changes, sound, checkpoint)?;
+        let at_once = if self.store.shown() == Shown::Yes { AT_ONCE } else { fresh.len().max(1) };
+        let mut position = checkpoint.position;
+        for events in fresh.chunks(at_once) {
+            match self.fold(events)? {
+                Folded::Whole(changes) => position = self.write(changes, events)?,
+                Folded::FailedAt(nth) => {
+                    let sound = &events[..nth];
+                    if let Folded::Whole(changes) = self.fold(sound)? {
+                        self.write(changes, sound)?;
+                    }
+                    let position = events[nth].outline().position;
+                    self.parked = Some(position);
+                    // What it holds is old, and nobody can tell for how long.
+                    self.store.show(Shown::Parked(position));
+                    return Err(StoreError::Poison { view: V::NAME, position });
                 }
-                let position = fresh[nth].outline().position;
-                self.parked = Some(position);
-                // What it holds is old, and nobody can tell for how long.
-                self.store.show(Shown::Parked(position));
-                Err(StoreError::Poison { view: V::NAME, position })
             }
         }
+        Ok(position)
     }
 
     /// Whether the log is at least as long as this view; a shorter log is an alarm, not a reason to forget.
@@ -113,16 +121,13 @@ impl<V: View> Projection<V> {
                     return Err(fault);
                 }
             }
-            Ok(Folded::Whole(Changes { rows: rows.pending, found: rows.found }))
+            Ok(Folded::Whole(rows.changes()))
         })
     }
 
-    fn write(
-        &self,
-        changes: Changes,
-        events: &[Recorded],
-        before: Checkpoint,
-    ) -> Result<Position, StoreError> {
+    /// Writes what those events came to.
+    fn write(&self, changes: Changes, events: &[Recorded]) -> Result<Position, StoreError> {
+        let before = self.store.checkpoint()?;
         let Some(last) = events.last() else { return Ok(before.position) };
         let unknown = events.iter().filter(|event| matches!(event, Recorded::Unknown(_))).count() as u64;
         let position = last.outline().position;
@@ -238,7 +243,7 @@ pub fn refold<'a, V: View>(events: impl IntoIterator<Item = &'a Recorded>) -> Re
         step::<V>(&mut rows, event);
         position = event.outline().position;
     }
-    let written = rows.pending.into_iter().filter_map(|(key, row)| Some((key, row?)));
+    let written = rows.changes().rows.into_iter().filter_map(|(key, row)| Some((key, row?)));
     let rows = Arc::new(written.collect());
     Reader { rows: ReaderRows::Refolded { rows, position }, view: PhantomData }
 }

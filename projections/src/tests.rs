@@ -41,6 +41,11 @@ fn timeline(dir: &Path) -> Projection<timeline::Timeline> {
     Projection::open(dir).unwrap().0
 }
 
+/// Where the files of the timeline are, and what is beside or in them.
+fn files(rest: &str) -> String {
+    format!("timeline-v{}{rest}", timeline::Timeline::VERSION)
+}
+
 #[test]
 fn every_view_is_registered_under_a_name_of_its_own() {
     let dir = tempdir().unwrap();
@@ -137,7 +142,7 @@ fn whatever_moment_a_rebuild_is_cut_off_at_one_whole_view_is_left_and_nothing_el
     live.begin_successor().unwrap();
     moments.push(copied(dir.path()));
     let unbegun = copied(dir.path());
-    std::fs::remove_dir_all(unbegun.path().join("timeline-v3.1")).unwrap();
+    std::fs::remove_dir_all(unbegun.path().join(files(".1"))).unwrap();
     moments.push(unbegun);
     for batch in ledger.events.chunks(20) {
         live.successor().unwrap().apply_batch(batch).unwrap();
@@ -146,9 +151,9 @@ fn whatever_moment_a_rebuild_is_cut_off_at_one_whole_view_is_left_and_nothing_el
     live.successor().unwrap().flush().unwrap();
     let (switched, half_removed) = (copied(dir.path()), copied(dir.path()));
     for just in [&switched, &half_removed] {
-        std::fs::remove_file(just.path().join("timeline-v3.1.unfinished")).unwrap();
+        std::fs::remove_file(just.path().join(files(".1.unfinished"))).unwrap();
     }
-    std::fs::remove_file(half_removed.path().join("timeline-v3/db")).unwrap();
+    std::fs::remove_file(half_removed.path().join(files("/db"))).unwrap();
     moments.extend([switched, half_removed]);
     live.switch(None).unwrap().unwrap();
     moments.push(copied(dir.path()));
@@ -276,13 +281,13 @@ fn files_with_flipped_bytes_never_give_a_wrong_answer() {
     drop(sound);
     let (mut quarantined, mut tried) = (0, 0);
     for file in ["db", "conf"] {
-        let bytes = std::fs::read(dir.path().join("timeline-v3").join(file)).unwrap();
+        let bytes = std::fs::read(dir.path().join(files("")).join(file)).unwrap();
         let written = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
         for at in (0..written).step_by((written / 220).max(1)) {
             let broken = copied(dir.path());
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << (at % 8);
-            std::fs::write(broken.path().join("timeline-v3").join(file), flipped).unwrap();
+            std::fs::write(broken.path().join(files("")).join(file), flipped).unwrap();
             let (mut view, aside) = Projection::<timeline::Timeline>::open(broken.path()).unwrap();
             let from = view.checkpoint().unwrap().0 as usize;
             view.apply_batch(&ledger.events[from..]).unwrap();
@@ -299,10 +304,10 @@ fn what_is_put_aside_is_kept_and_reported_and_the_view_starts_from_zero() {
     let (ledger, dir) = (morning(), tempdir().unwrap());
     for n in 1..=2 {
         timeline(dir.path()).apply_batch(&ledger.events).unwrap();
-        vandalise(&dir.path().join("timeline-v3"), &[3, 1, 4], b"a row that nobody wrote");
+        vandalise(&dir.path().join(files("")), &[3, 1, 4], b"a row that nobody wrote");
         let (view, aside) = Projection::<timeline::Timeline>::open(dir.path()).unwrap();
         let aside = aside.unwrap();
-        assert_eq!(aside.moved_to, dir.path().join(format!("quarantine/timeline-v3-{n}")));
+        assert_eq!(aside.moved_to, dir.path().join(format!("quarantine/{}-{n}", files(""))));
         assert_eq!(aside.reason, "its rows are not those that were written");
         assert!(aside.moved_to.join("db").exists());
         assert_eq!(view.checkpoint().unwrap(), Position(0));

@@ -61,14 +61,12 @@ pub struct Entry {
 
 const EVENTS: Table<Entry> = Table::new(1);
 const BY_ID: Table<Position> = Table::new(2);
-/// Entity, position.
-const TOUCHING: Table<()> = Table::new(3);
-/// Entity, position; only the entity's own history.
-const OWN: Table<()> = Table::new(4);
+/// Entity, position: whether it belongs to the entity's own history.
+const TOUCHING: Table<bool> = Table::new(3);
 /// Position of the cause, position of the effect.
-const EFFECTS: Table<()> = Table::new(5);
+const EFFECTS: Table<()> = Table::new(4);
 /// Entity, county: where anything about it happened.
-const REGIONS: Table<Region> = Table::new(6);
+const REGIONS: Table<Region> = Table::new(5);
 
 fn entry(position: Position) -> Key<Entry> {
     EVENTS.key().position(position)
@@ -80,7 +78,7 @@ fn by_id(event: EventId) -> Key<Position> {
 
 impl View for Timeline {
     const NAME: &'static str = "timeline";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
 
     fn apply(rows: &mut Rows<'_>, meta: &Meta, event: &Event) {
         record(rows, &meta.outline(), event.event_type().schema_name(), true);
@@ -96,16 +94,14 @@ fn record(rows: &mut Rows<'_>, outline: &Outline<'_>, type_name: String, known: 
     let county = outline.region.to_string();
     let subject = outline.subject.known();
     for entity in outline.touches.iter().chain(subject.as_ref().filter(|it| !outline.touches.contains(it))) {
-        rows.put(TOUCHING.key().entity(*entity).position(outline.position), &());
+        let own = subject == Some(*entity);
+        rows.add(TOUCHING.key().entity(*entity).position(outline.position), own);
         rows.put(REGIONS.key().entity(*entity).word(&county), &outline.region);
-    }
-    if let Some(subject) = subject {
-        rows.put(OWN.key().entity(subject).position(outline.position), &());
     }
     rows.put(by_id(outline.id), &outline.position);
     let cause = outline.causation.and_then(|cause| rows.get(&by_id(cause)));
     if let Some(cause) = cause {
-        rows.put(EFFECTS.key().position(cause).position(outline.position), &());
+        rows.add(EFFECTS.key().position(cause).position(outline.position), ());
     }
     let row = Entry {
         position: outline.position,
@@ -125,15 +121,16 @@ fn record(rows: &mut Rows<'_>, outline: &Outline<'_>, type_name: String, known: 
         causation: outline.causation,
         audience: outline.audience.to_owned(),
     };
-    rows.put(entry(outline.position), &row);
+    rows.add(entry(outline.position), row);
 }
 
 impl Reader<Timeline> {
     /// The events that concern `entity`.
     pub fn touching(&self, entity: EntityRef, page: &PageRequest) -> Result<At<Page<Entry>>, StoreError> {
         self.read(|snapshot| {
-            snapshot
-                .page(TOUCHING.key().entity(entity), page, |key, ()| snapshot.get(&entry(last_position(key))))
+            snapshot.page(TOUCHING.key().entity(entity), page, |key, _own| {
+                snapshot.get(&entry(last_position(key)))
+            })
         })
     }
 
@@ -180,12 +177,14 @@ impl Reader<Timeline> {
         self.read(|snapshot| {
             let mut positions = std::collections::BTreeSet::new();
             for source in sources {
-                let prefix = match source {
-                    Source::Touching(entity) => TOUCHING.key().entity(*entity),
-                    Source::Own(entity) => OWN.key().entity(*entity),
+                let (entity, whole) = match source {
+                    Source::Touching(entity) => (entity, true),
+                    Source::Own(entity) => (entity, false),
                 };
-                snapshot.each(prefix, |key, ()| {
-                    positions.insert(last_position(key));
+                snapshot.each(TOUCHING.key().entity(*entity), |key, own| {
+                    if whole || own {
+                        positions.insert(last_position(key));
+                    }
                     Ok(())
                 })?;
             }

@@ -1,6 +1,8 @@
 //! What a view is: a pure fold of events into rows, and queries over them.
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use linggong_events::Event;
@@ -13,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::key::Key;
 use crate::page::{Cursor, MAX_LIMIT, Order, Page, PageRequest, Side};
-use crate::store::{Backing, StoreError, broken};
+use crate::store::{Backing, Changes, StoreError, broken};
 
 /// How many rows one page looks at before it is handed out short, with a cursor to go on from.
 const MAX_SCANNED: usize = if cfg!(test) { 25 } else { 20_000 };
@@ -32,64 +34,155 @@ pub trait View: Send + Sync + 'static {
     fn apply_unknown(_rows: &mut Rows<'_>, _raw: &RawEnvelope) {}
 }
 
-/// The rows of a view while events are folded into them: what is stored, overlaid by what this batch wrote.
+/// The rows of a view while events are folded into them: what is stored, overlaid by what this batch made of it.
+///
+/// A row is read and decoded once and written once, however often the events of a batch change it.
 pub struct Rows<'a> {
     backing: Backing<'a>,
     schema: u16,
     view: &'static str,
-    pub(crate) pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// What is stored under the keys that were read, so that writing them does not read them again.
-    pub(crate) found: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    held: BTreeMap<Vec<u8>, Held>,
     /// The first row that could not be read; the whole batch is dropped then, whatever was written after it.
     pub(crate) fault: Option<StoreError>,
 }
 
+/// One row of a batch.
+struct Held {
+    before: Before,
+    now: Now,
+}
+
+/// What is stored under a key.
+enum Before {
+    /// It was not looked at.
+    Unread,
+    Read(Option<Vec<u8>>),
+}
+
+/// What the events of the batch made of a row.
+enum Now {
+    /// Nothing: it was read, decoded where it is there.
+    AsBefore(Option<Box<dyn AnyRow>>),
+    Row(Box<dyn AnyRow>),
+    Gone,
+}
+
+impl Now {
+    fn row(&self) -> Option<&dyn AnyRow> {
+        match self {
+            Now::Row(row) | Now::AsBefore(Some(row)) => Some(row.as_ref()),
+            Now::Gone | Now::AsBefore(None) => None,
+        }
+    }
+}
+
+/// A row of whatever type its table has.
+trait AnyRow: Any {
+    fn encode(&self, schema: u16, key: &[u8]) -> Vec<u8>;
+}
+
+impl<R: Row> AnyRow for R {
+    fn encode(&self, schema: u16, key: &[u8]) -> Vec<u8> {
+        codec::encode(schema, key, self)
+    }
+}
+
+/// What a row can be.
+pub(crate) trait Row: Clone + Serialize + DeserializeOwned + 'static {}
+
+impl<R: Clone + Serialize + DeserializeOwned + 'static> Row for R {}
+
+/// A row of a table is asked for as what its table says, so that this never misses.
+fn of_table<R: Row>(row: &dyn AnyRow) -> Option<&R> {
+    (row as &dyn Any).downcast_ref()
+}
+
 impl<'a> Rows<'a> {
     pub(crate) fn over(backing: Backing<'a>, schema: u16, view: &'static str) -> Rows<'a> {
-        Rows { backing, schema, view, pending: BTreeMap::new(), found: BTreeMap::new(), fault: None }
+        Rows { backing, schema, view, held: BTreeMap::new(), fault: None }
     }
 
-    pub(crate) fn get<R: DeserializeOwned>(&mut self, key: &Key<R>) -> Option<R> {
-        let known = self.pending.get(&key.bytes).or_else(|| self.found.get(&key.bytes));
-        let row = match known {
-            Some(known) => codec::decode(self.schema, &key.bytes, known.as_deref()?),
-            None => {
-                let stored = match self.backing.get(&key.bytes) {
-                    Ok(stored) => stored,
-                    Err(error) => return self.fail(error),
-                };
-                let row = stored.as_deref().map(|it| codec::decode(self.schema, &key.bytes, it));
-                self.found.insert(key.bytes.clone(), stored);
-                row?
-            }
-        };
-        row.map_or_else(|bad| self.fail(broken(self.view, bad.to_string())), Some)
+    pub(crate) fn get<R: Row>(&mut self, key: &Key<R>) -> Option<R> {
+        of_table(self.held(key)?.now.row()?).cloned()
     }
 
-    pub(crate) fn put<R: Serialize>(&mut self, key: Key<R>, row: &R) {
-        let bytes = codec::encode(self.schema, &key.bytes, row);
-        self.pending.insert(key.bytes, Some(bytes));
+    /// What `ask` says of a row that is there.
+    pub(crate) fn look<R: Row, T>(&mut self, key: &Key<R>, ask: impl FnOnce(&R) -> T) -> Option<T> {
+        of_table(self.held(key)?.now.row()?).map(ask)
+    }
+
+    /// Adds a row under a key that holds the event's own position, so that none can be there.
+    pub(crate) fn add<R: Row>(&mut self, key: Key<R>, row: R) {
+        self.held.insert(key.bytes, Held { before: Before::Read(None), now: Now::Row(Box::new(row)) });
+    }
+
+    pub(crate) fn put<R: Row>(&mut self, key: Key<R>, row: &R) {
+        self.set(key.bytes, Now::Row(Box::new(row.clone())));
     }
 
     pub(crate) fn remove<R>(&mut self, key: Key<R>) {
-        self.pending.insert(key.bytes, None);
+        self.set(key.bytes, Now::Gone);
     }
 
     /// Changes a row that is there.
-    pub(crate) fn update<R: Serialize + DeserializeOwned>(
-        &mut self,
-        key: Key<R>,
-        change: impl FnOnce(&mut R),
-    ) {
-        if let Some(mut row) = self.get(&key) {
-            change(&mut row);
-            self.put(key, &row);
-        }
+    pub(crate) fn update<R: Row>(&mut self, key: Key<R>, change: impl FnOnce(&mut R)) {
+        let Some(held) = self.held(&key) else { return };
+        held.now = match std::mem::replace(&mut held.now, Now::Gone) {
+            Now::Row(mut row) | Now::AsBefore(Some(mut row)) => {
+                if let Some(row) = (row.as_mut() as &mut dyn Any).downcast_mut() {
+                    change(row);
+                }
+                Now::Row(row)
+            }
+            other @ (Now::Gone | Now::AsBefore(None)) => other,
+        };
     }
 
-    fn fail<T>(&mut self, error: StoreError) -> Option<T> {
-        self.fault.get_or_insert(error);
-        None
+    /// What the batch comes to: the rows as they are to be stored.
+    pub(crate) fn changes(self) -> Changes {
+        let mut changes = Changes { rows: BTreeMap::new(), found: BTreeMap::new() };
+        for (key, held) in self.held {
+            let row = match held.now {
+                Now::AsBefore(_) => continue,
+                Now::Row(row) => Some(row.encode(self.schema, &key)),
+                Now::Gone => None,
+            };
+            if let Before::Read(found) = held.before {
+                changes.found.insert(key.clone(), found);
+            }
+            changes.rows.insert(key, row);
+        }
+        changes
+    }
+
+    /// The row as it is at this event, read where nothing of the batch has touched it yet; none where it cannot be.
+    fn held<R: Row>(&mut self, key: &Key<R>) -> Option<&mut Held> {
+        if !self.held.contains_key(&key.bytes) {
+            let read = self.backing.get(&key.bytes).and_then(|stored| {
+                let row = stored.as_deref().map(|it| codec::decode::<R>(self.schema, &key.bytes, it));
+                let row = row.transpose().map_err(|bad| broken(self.view, bad.to_string()))?;
+                Ok((stored, row))
+            });
+            let (stored, row) = match read {
+                Ok(read) => read,
+                Err(error) => {
+                    self.fault.get_or_insert(error);
+                    return None;
+                }
+            };
+            let now = Now::AsBefore(row.map(|it| Box::new(it) as Box<dyn AnyRow>));
+            self.held.insert(key.bytes.clone(), Held { before: Before::Read(stored), now });
+        }
+        self.held.get_mut(&key.bytes)
+    }
+
+    fn set(&mut self, key: Vec<u8>, now: Now) {
+        match self.held.entry(key) {
+            Entry::Occupied(mut held) => held.get_mut().now = now,
+            Entry::Vacant(free) => {
+                free.insert(Held { before: Before::Unread, now });
+            }
+        }
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) async fn print(
     if reach(actor.role, Resource::Sealed) == Reach::Nothing {
         return Err(Problem::not_found());
     }
-    let claim = app.readers.case_history.claim(id)?.value.ok_or_else(Problem::not_found)?.claim;
+    let found = app.readers.case_history.claim(id)?.value.ok_or_else(Problem::not_found)?;
+    let (claim, evidence) = (found.claim, found.evidence);
     may_show(&actor, Resource::Cases, claim.region, Some(claim.worker), None)?;
     let purpose = why.admitted(&app, &actor, |case| Ok(case.claims.contains(&id)))?;
     let (registration, registered, place) = registration(&app, id)?;
@@ -50,6 +51,7 @@ pub(super) async fn print(
     let receipt = ClaimReceipt {
         demo: app.demo,
         claim,
+        evidence,
         case,
         name,
         employer,

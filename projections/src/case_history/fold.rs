@@ -2,17 +2,17 @@
 
 use linggong_events::case::{CaseEvent, Conclusion, DeadlineOf};
 use linggong_events::claim::ClaimEvent;
+use linggong_events::codec::Json;
 use linggong_events::envelope::{Meta, Outline};
 use linggong_events::id::{CaseId, ClaimId, EntityRef, EventId, Kind, OfficeId};
 use linggong_events::measure::Fen;
-use serde_json::Value;
 
 use crate::view::Rows;
 
 use super::{
     CASES_BY_DUE, CASES_BY_TIME, CLAIMS_BY_TIME, CaseRow, CaseState, ClaimRow, ClaimState, Correction,
-    DeadlineState, Document, EVENTS, Evidence, NUMBERS, PaymentSeen, Proposal, Proposed, Settlement, Step,
-    case, claim, step,
+    DeadlineState, Document, Evidence, NUMBERS, PaymentSeen, Proposal, Proposed, Settlement, Step, case,
+    claim, evidence, steps,
 };
 
 /// Adds an event to the history of every claim and case that it touches.
@@ -20,7 +20,7 @@ pub(super) fn add_step(
     rows: &mut Rows<'_>,
     outline: &Outline<'_>,
     type_name: String,
-    data: Option<Value>,
+    data: Json,
     known: bool,
 ) {
     let row = Step {
@@ -39,12 +39,11 @@ pub(super) fn add_step(
         channel: outline.channel,
         source_doc: outline.source_doc.map(str::to_owned),
         causation: outline.causation,
-        data: data.unwrap_or(Value::Null),
+        data,
         corrected_by: None,
     };
-    rows.put(EVENTS.key().id(outline.id.0), &outline.position);
     for entity in outline.touches.iter().filter(|it| is_ours(it)) {
-        rows.put(step(*entity, outline.position), &row);
+        rows.push(&steps(*entity), outline.position, row.clone());
     }
 }
 
@@ -72,7 +71,7 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
                 answer_by: it.answer_by.as_ref().map(|it| it.last_day),
                 unanswered: false,
                 case: None,
-                evidence: Vec::new(),
+                pieces: 0,
                 external: it.external.clone(),
                 linked: Vec::new(),
                 duplicates_suspected: Vec::new(),
@@ -87,15 +86,19 @@ pub(super) fn of_claim(rows: &mut Rows<'_>, meta: &Meta, event: &ClaimEvent) {
             change_claim(rows, meta, it.claim, |row| row.duplicates_suspected.push(it.other));
         }
         ClaimEvent::Linked(it) => change_claim(rows, meta, it.claim, |row| row.linked.push(it.other)),
-        ClaimEvent::EvidenceAdded(it) => change_claim(rows, meta, it.claim, |row| {
-            row.evidence.push(Evidence {
+        ClaimEvent::EvidenceAdded(it) => {
+            let piece = Evidence {
+                claim: it.claim,
                 digest: it.digest,
                 media_type: it.media_type.clone(),
                 bytes: it.bytes,
                 label: it.label.clone(),
                 recorded_at: meta.time,
-            });
-        }),
+                position: meta.position,
+            };
+            rows.push(&evidence(it.claim), meta.position, piece);
+            change_claim(rows, meta, it.claim, |row| row.pieces += 1);
+        }
         ClaimEvent::Referred(it) => {
             leave_case(rows, meta, it.claim, None);
             change_claim(rows, meta, it.claim, |row| {
@@ -405,10 +408,10 @@ fn sum_up(rows: &mut Rows<'_>, meta: &Meta, id: ClaimId) {
 }
 
 fn mark_corrected(rows: &mut Rows<'_>, meta: &Meta, id: CaseId, corrects: EventId) {
-    let Some(position) = rows.get(&EVENTS.key().id(corrects.0)) else { return };
     let claims = rows.get(&case(id)).map(|row| row.claims).unwrap_or_default();
     let claims = claims.into_iter().map(EntityRef::from);
     for entity in std::iter::once(EntityRef::from(id)).chain(claims) {
-        rows.update(step(entity, position), |step| step.corrected_by = Some(meta.position));
+        let is_meant = |step: &Step| step.event == corrects;
+        rows.change_pushed(&steps(entity), is_meant, |step| step.corrected_by = Some(meta.position));
     }
 }

@@ -12,7 +12,7 @@ use crate::view::Snapshot;
 
 use super::{
     CASES_BY_DUE, CASES_BY_TIME, CLAIMS_BY_TIME, CaseHistories, CaseHistory, CaseRow, CaseState,
-    ClaimHistory, ClaimRow, ClaimState, NUMBERS, STEPS, Step, case, claim,
+    ClaimHistory, ClaimRow, ClaimState, Evidence, NUMBERS, Step, case, claim, evidence, steps,
 };
 
 /// Which cases are asked for.
@@ -83,9 +83,10 @@ impl Reader<CaseHistories> {
             for id in &case.claims {
                 claims.extend(snapshot.get(&claim(*id))?);
             }
+            let evidence = evidence_of(snapshot, &case.claims)?;
             let entities = std::iter::once(EntityRef::from(id));
-            let steps = steps(snapshot, entities.chain(case.claims.iter().map(|id| (*id).into())))?;
-            Ok(Some(CaseHistory { case, claims, steps }))
+            let steps = steps_of(snapshot, entities.chain(case.claims.iter().map(|id| (*id).into())))?;
+            Ok(Some(CaseHistory { case, claims, evidence, steps }))
         })
     }
 
@@ -98,8 +99,9 @@ impl Reader<CaseHistories> {
     pub fn claim(&self, id: ClaimId) -> Result<At<Option<ClaimHistory>>, StoreError> {
         self.read(|snapshot| {
             let Some(claim) = snapshot.get(&claim(id))? else { return Ok(None) };
-            let steps = steps(snapshot, std::iter::once(id.into()))?;
-            Ok(Some(ClaimHistory { claim, steps }))
+            let evidence = evidence_of(snapshot, &[id])?;
+            let steps = steps_of(snapshot, std::iter::once(id.into()))?;
+            Ok(Some(ClaimHistory { claim, evidence, steps }))
         })
     }
 
@@ -136,13 +138,23 @@ impl Reader<CaseHistories> {
     }
 }
 
-fn steps(snapshot: Snapshot<'_>, of: impl Iterator<Item = EntityRef>) -> Result<Vec<Step>, StoreError> {
-    let mut steps = std::collections::BTreeMap::new();
-    for entity in of {
-        snapshot.each(STEPS.key().entity(entity), |_, step| {
-            steps.insert(step.position, step);
-            Ok(())
-        })?;
+/// The evidence of some claims in the order of recording.
+fn evidence_of(snapshot: Snapshot<'_>, claims: &[ClaimId]) -> Result<Vec<Evidence>, StoreError> {
+    let mut all = Vec::new();
+    for claim in claims {
+        all.extend(snapshot.pushed(evidence(*claim))?);
     }
-    Ok(steps.into_values().collect())
+    all.sort_by_key(|it| it.position);
+    Ok(all)
+}
+
+/// The steps of some entities in order; one that touches several of them is there once.
+fn steps_of(snapshot: Snapshot<'_>, of: impl Iterator<Item = EntityRef>) -> Result<Vec<Step>, StoreError> {
+    let mut all = Vec::new();
+    for entity in of {
+        all.extend(snapshot.pushed(steps(entity))?);
+    }
+    all.sort_by_key(|it| it.position);
+    all.dedup_by_key(|it| it.position);
+    Ok(all)
 }

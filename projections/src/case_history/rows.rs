@@ -2,7 +2,7 @@
 
 use linggong_events::case::{Conclusion, Deadline, DeadlineOf, ServiceMode, SettlementPaper};
 use linggong_events::claim::{ClaimItem, ClaimOutcome, ExternalRef, Track};
-use linggong_events::codec::as_written;
+use linggong_events::codec::{Json, as_written};
 use linggong_events::envelope::{Channel, Filed, Meta};
 use linggong_events::evidence::EvidenceDigest;
 use linggong_events::id::{ActorId, CaseId, ClaimId, EmployerId, EntityRef, EventId, OfficeId, WorkerId};
@@ -13,7 +13,6 @@ use linggong_events::rules::DeadlineTrace;
 use linggong_events::time::{Date, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::projection::Source;
 
@@ -24,6 +23,8 @@ pub struct CaseHistory {
     pub case: CaseRow,
     /// Its claims.
     pub claims: Vec<ClaimRow>,
+    /// The evidence of its claims, in the order of recording.
+    pub evidence: Vec<Evidence>,
     /// Every event that touches the case or one of its claims, in the order of recording.
     pub steps: Vec<Step>,
 }
@@ -33,6 +34,8 @@ pub struct CaseHistory {
 pub struct ClaimHistory {
     /// The claim.
     pub claim: ClaimRow,
+    /// Its evidence, in the order of recording.
+    pub evidence: Vec<Evidence>,
     /// Every event that touches it, in the order of recording.
     pub steps: Vec<Step>,
 }
@@ -74,9 +77,8 @@ pub struct Step {
     /// The event that made it necessary.
     pub causation: Option<EventId>,
     /// The event's data, as recorded.
-    #[serde(with = "as_written")]
-    #[schemars(with = "Value")]
-    pub data: Value,
+    #[schemars(with = "serde_json::Value")]
+    pub data: Json,
     /// The later entry that corrects this one; the words before it stay readable.
     pub corrected_by: Option<Position>,
 }
@@ -142,8 +144,8 @@ pub struct ClaimRow {
     pub unanswered: bool,
     /// The case that took it up.
     pub case: Option<CaseId>,
-    /// Evidence in the vault.
-    pub evidence: Vec<Evidence>,
+    /// How many pieces of evidence there are.
+    pub pieces: u32,
     /// The matter in another system.
     pub external: Option<ExternalRef>,
     /// Claims of the same matter.
@@ -161,6 +163,8 @@ pub struct ClaimRow {
 /// Evidence in the vault under its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
+    /// The claim that it is for.
+    pub claim: ClaimId,
     /// The hash.
     pub digest: EvidenceDigest,
     /// What kind of file.
@@ -171,6 +175,8 @@ pub struct Evidence {
     pub label: String,
     /// When it was recorded.
     pub recorded_at: Timestamp,
+    /// Its event.
+    pub position: Position,
 }
 
 /// Where a case stands.

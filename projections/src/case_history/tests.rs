@@ -4,7 +4,9 @@ use linggong_events::case::{
     ServiceMode, SettlementPaper, SupplementAsked,
 };
 use linggong_events::claim::{self, ClaimItem, Referred, Track};
+use linggong_events::commit::Digest;
 use linggong_events::envelope::Recorded;
+use linggong_events::evidence::EvidenceDigest;
 use linggong_events::measure::{Fen, Position};
 
 use super::*;
@@ -100,7 +102,7 @@ fn a_case_tells_the_story_of_its_claims_from_before_it_was_a_case() {
     assert_eq!(steps, expected, "the acceptance touches three entities and is one step");
     assert_eq!((history.case.total, history.case.outstanding), (Fen(84_000), Fen(84_000)));
     assert!(history.claims.iter().all(|claim| claim.state == ClaimState::Accepted));
-    assert_eq!(history.steps[0].data["total"], 28_000);
+    assert_eq!(field(&history.steps[0], "total"), 28_000);
 }
 
 #[test]
@@ -252,7 +254,7 @@ fn a_correction_is_visible_and_so_is_what_it_corrects() {
     let at = ledger.record(Corrected { case: testing::case(1), corrects, was, is, reason: "笔误".into() });
     let history = history(&ledger);
     assert_eq!(history.steps[0].corrected_by, Some(at));
-    assert_eq!(history.steps[0].data["total"], 28_000, "the words before stay readable");
+    assert_eq!(field(&history.steps[0], "total"), 28_000, "the words before stay readable");
     assert_eq!((history.case.corrections[0].was.as_str(), history.steps[1].corrected_by), ("180", None));
 }
 
@@ -308,7 +310,7 @@ fn an_unknown_event_about_a_claim_is_a_step_shown_raw() {
     ledger.record_unknown("cn.linggong.claim.appraised.v3", testing::claim(2).into());
     let step = history(&ledger).steps.pop().unwrap();
     assert_eq!((step.type_name.as_str(), step.known), ("claim.appraised.v3", false));
-    assert_eq!(step.data["what"], "unheard of");
+    assert_eq!(field(&step, "what"), "unheard of");
 }
 
 #[test]
@@ -323,4 +325,25 @@ fn cases_and_claims_are_listed_by_office_and_state() {
     assert_eq!(view.claims(&accepted, &page).unwrap().value.rows.len(), 2);
     let numbered = view.numbered("历下人社监受〔2026〕1号").unwrap().value;
     assert_eq!(numbered, Some(testing::case(1)));
+}
+
+/// One field of what a step's event said.
+fn field(step: &Step, name: &str) -> serde_json::Value {
+    serde_json::from_str::<serde_json::Value>(step.data.text()).unwrap()[name].take()
+}
+
+#[test]
+fn all_the_evidence_of_a_claim_is_there_in_order_however_much_it_is() {
+    let mut ledger = Ledger::new();
+    ledger.record(registered(1, 28_000));
+    for nth in 0..50_u8 {
+        let digest = EvidenceDigest(Digest::of(&[nth]));
+        let (media_type, label) = ("image/png".to_owned(), "回单".to_owned());
+        let claim = testing::claim(1);
+        ledger.record(claim::EvidenceAdded { claim, digest, media_type, bytes: nth.into(), label });
+    }
+    let found = refold::<CaseHistories>(&ledger.events).claim(testing::claim(1)).unwrap().value.unwrap();
+    let pieces: Vec<u64> = found.evidence.iter().map(|it| it.bytes).collect();
+    assert_eq!(pieces, (0..50).collect::<Vec<_>>());
+    assert_eq!((found.claim.pieces, found.steps.len()), (50, 51));
 }
