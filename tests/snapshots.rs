@@ -12,7 +12,7 @@ use linggong_gateway::clock::Clock;
 use linggong_gateway::config::Config;
 use linggong_gateway::packs::PackStore;
 use linggong_gateway::serve::{self, Founding, ServeError};
-use linggong_gateway::snapshot::SnapshotAlarm;
+use linggong_gateway::snapshot::{SnapshotAlarm, SnapshotStore};
 use linggong_tests::{Server, instant};
 use serde_json::json;
 
@@ -63,15 +63,29 @@ async fn a_start_from_a_snapshot_from_a_damaged_one_and_from_none_is_the_same() 
     let data = server.data();
     open_market(&server, "西关").await;
     let before = digest(&server).await;
+    let store = SnapshotStore::new(data.join("snapshots"), &server.config().log, 0);
     server = server
         .restart_after(|| {
-            let mut bytes = fs::read(newest(&data)).unwrap();
+            let log = EmbeddedLog::open_read_only(&data.join("log")).unwrap().reader;
+            let newest_is_from = store.newest(&log).unwrap().replay.head.commit;
+            let path = newest(&data);
+            let mut bytes = fs::read(&path).unwrap();
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
-            fs::write(newest(&data), bytes).unwrap();
+            fs::write(&path, bytes).unwrap();
+            let found = store.newest(&log).unwrap();
+            assert_eq!(
+                found.ignored.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+                [&path],
+                "it is named"
+            );
+            let from = found.replay.head.commit;
+            assert!(0 < from && from < newest_is_from, "the one before is started from, not the whole log");
         })
         .await;
     assert_eq!(digest(&server).await, before, "from the one before, and more of the log");
+    let told = server.send("GET", "/metrics", None, &[], None).await.text;
+    assert!(told.contains("\nlinggong_snapshots_ignored_total 1\n"), "it is reported: {told}");
     server = server.restart_after(|| fs::remove_dir_all(data.join("snapshots")).unwrap()).await;
     assert_eq!(digest(&server).await, before, "from the log alone");
     server.running.stop().await.unwrap();

@@ -151,7 +151,7 @@ pub enum BackupError {
     },
     /// The log is not sound.
     #[error("the log is not sound")]
-    Log(#[from] VerifyFault),
+    Log(#[source] VerifyFault),
     /// The log cannot be read.
     #[error("the log cannot be read")]
     Open(#[from] OpenError),
@@ -182,6 +182,16 @@ pub enum BackupError {
     /// The vault is older than the ledger.
     #[error("the vault does not know {0} of the people whom the ledger names")]
     Unknown(usize),
+}
+
+impl From<VerifyFault> for BackupError {
+    fn from(fault: VerifyFault) -> BackupError {
+        match fault {
+            // A file that cannot be used says nothing about what stands in it.
+            VerifyFault::File(OpenError::Io { path, cause }) => BackupError::Io { path, cause },
+            other => BackupError::Log(other),
+        }
+    }
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> BackupError + use<> {

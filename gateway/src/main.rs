@@ -20,6 +20,10 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Err(error) = outlive_long_files() {
+        cli::complain(&chain(&error));
+        return ExitCode::FAILURE;
+    }
     let cli = Cli::parse();
     let clock = Clock::wall();
     match &cli.command {
@@ -34,6 +38,14 @@ fn main() -> ExitCode {
 /// The file has reached the length that the system allows; its number on Linux.
 const SIGXFSZ: i32 = 25;
 
+/// Takes note of the signal of a file at its limit, and nothing more: it is a full disk like another, which the write
+/// tells of, and not a reason to die.
+fn outlive_long_files() -> std::io::Result<()> {
+    // Once asked for, the signal is never left to the system again.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async { signal(SignalKind::from_raw(SIGXFSZ)).map(drop) })
+}
+
 /// Runs a server, tracing as JSON to stderr.
 fn running(server: impl Future<Output = Result<(), Ended>>) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -45,12 +57,7 @@ fn running(server: impl Future<Output = Result<(), Ended>>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let served = runtime.block_on(async {
-        // Taken note of, and nothing more: a file at its limit is a full disk like another, not a reason to die.
-        let _too_long = signal(SignalKind::from_raw(SIGXFSZ)).map_err(|error| chain(&error))?;
-        server.await
-    });
-    match served {
+    match runtime.block_on(server) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended { exit, code, why }) => {
             tracing::error!(code, why, "linggong ends");

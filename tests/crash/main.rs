@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use history::{History, verified};
-use server::{Around, Server};
+use server::{Around, SEGMENT_BYTES, Server};
 
 fn rounds(short: usize, long: usize) -> usize {
     if std::env::var_os("LINGGONG_LONG").is_some() { long } else { short }
@@ -150,16 +150,15 @@ fn a_limit_on_file_size_tears_no_commit_that_was_acknowledged() {
     let mut history = History::default();
     let server = Server::start(&data);
     history.load(server, 3, Server::kill);
-    // Less than a segment: the next one cannot be made.
-    let limit = vec!["prlimit".to_owned(), "--fsize=200000".to_owned()];
-    // Where it cannot even make the segment, nothing was asked of it yet.
-    if let Ok(server) = Server::start_within(&data, &Around { wrapper: limit, ..Around::default() }) {
-        let server = history.load(server, 400, |server| server);
-        let told = history.give_one(&server);
-        assert_eq!((told.status, told.code.as_deref()), (503, Some("no_space")), "it lives and says why");
-        assert_eq!(server.get("/healthz", None).0, 200);
-        server.kill();
-    }
+    // What lies there fits, with what a start adds; a segment more does not.
+    let most = SEGMENT_BYTES - 4096;
+    let limit = vec!["prlimit".to_owned(), format!("--fsize={most}")];
+    let server = Server::start_within(&data, &Around { wrapper: limit, ..Around::default() });
+    let server = history.load(server.expect("it starts within the limit"), usize::MAX, |server| server);
+    let told = history.give_one(&server);
+    assert_eq!((told.status, told.code.as_deref()), (503, Some("no_space")), "it lives and says why");
+    assert_eq!(server.get("/healthz", None).0, 200);
+    server.kill();
     history.check(&data);
     let server = Server::start(&data);
     history.resolve(&server);
@@ -167,7 +166,20 @@ fn a_limit_on_file_size_tears_no_commit_that_was_acknowledged() {
 }
 
 #[test]
-fn a_sync_that_fails_ends_the_writer_and_nothing_it_held_is_acknowledged() {
+fn a_verb_that_meets_a_limit_on_file_size_says_so_and_does_not_die_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, backup, vault] = ["data", "backup", "vault"].map(|it| folder.path().join(it));
+    Server::start(&data).kill();
+    let mut command = Command::new("prlimit");
+    command.arg("--fsize=100").arg(linggong_tests::binary()).args(["backup", "create"]).arg(&backup);
+    let run = command.arg("--vault").arg(&vault).arg("--data").arg(&data).output().expect("it runs");
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{:?}: {said}", run.status);
+    assert!(said.contains("File too large"), "{said}");
+}
+
+#[test]
+fn a_disk_that_syncs_no_more_ends_the_writer_and_nothing_it_held_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let Some(shim) = sync_shim(folder.path()) else {
         eprintln!("SKIPPED: no C compiler here; a failing sync is not tested");
@@ -180,6 +192,7 @@ fn a_sync_that_fails_ends_the_writer_and_nothing_it_held_is_acknowledged() {
         let env = vec![
             ("LD_PRELOAD".to_owned(), shim.display().to_string()),
             ("FAIL_SYNC_FROM".to_owned(), nth.to_string()),
+            ("FAIL_SYNC_OF".to_owned(), "/".to_owned()),
         ];
         match Server::start_within(&data, &Around { env, ..Around::default() }) {
             // Whoever asks after the failure gets no answer, so each client ends by itself.
@@ -203,6 +216,37 @@ fn a_sync_that_fails_ends_the_writer_and_nothing_it_held_is_acknowledged() {
     settle(&history, server, &data);
 }
 
+/// A system tells of a failed sync once: whoever syncs again is told that all is well, and loses what was not written.
+#[test]
+fn a_sync_of_the_log_that_fails_once_is_never_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(shim) = sync_shim(folder.path()) else {
+        eprintln!("SKIPPED: no C compiler here; a failing sync is not tested");
+        return;
+    };
+    let data = folder.path().join("data");
+    let mut history = History::default();
+    history.load(Server::start(&data), 2, Server::kill);
+    // A start fills the segment and takes over; then come commits, and in time a sealing and the next segment.
+    for (of, nth) in [("/segments/", 5), ("/segments/", 12), ("/segments/", 40), ("/head.new", 3)] {
+        let env = vec![
+            ("LD_PRELOAD".to_owned(), shim.display().to_string()),
+            ("FAIL_SYNC_ONLY".to_owned(), nth.to_string()),
+            ("FAIL_SYNC_OF".to_owned(), of.to_owned()),
+        ];
+        let server = Server::start_within(&data, &Around { env, ..Around::default() });
+        let ended = history.load(server.expect("it starts"), usize::MAX, Server::ends);
+        assert!(!ended.success(), "sync {nth} of {of}: it says that it broke");
+        history.check(&data);
+        let server = Server::start(&data);
+        history.resolve(&server);
+        server.kill();
+    }
+    let server = Server::start(&data);
+    history.repeat(&server);
+    settle(&history, server, &data);
+}
+
 /// Takes what space there is but for so many bytes.
 fn fill(ballast: &Path, left: u64) {
     use std::io::Write as _;
@@ -212,15 +256,33 @@ fn fill(ballast: &Path, left: u64) {
     file.set_len(length.saturating_sub(left)).expect("a shorter file");
 }
 
-/// A library that lets the nth sync of a log's segment and all after it fail, as a disk does that has died.
+/// A library that lets syncs fail of files whose path holds `FAIL_SYNC_OF`: the nth and all after it, as a disk does that
+/// has died (`FAIL_SYNC_FROM`), or the nth alone, as a system tells of pages that it could not write (`FAIL_SYNC_ONLY`).
 fn sync_shim(folder: &Path) -> Option<PathBuf> {
     let (source, library) = (folder.join("shim.c"), folder.join("shim.so"));
-    let text = "#define _GNU_SOURCE\n#include <errno.h>\n#include <stdlib.h>\n#include <sys/syscall.h>\n\
-                #include <unistd.h>\nstatic int n;\n\
-                static int fails(void) { const char *from = getenv(\"FAIL_SYNC_FROM\");\n\
-                  return from && __atomic_add_fetch(&n, 1, __ATOMIC_SEQ_CST) >= atoi(from); }\n\
-                int fdatasync(int fd) { if (fails()) { errno = EIO; return -1; } return syscall(SYS_fdatasync, fd); }\n\
-                int fsync(int fd) { if (fails()) { errno = EIO; return -1; } return syscall(SYS_fsync, fd); }\n";
+    let text = r#"
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static int syncs;
+static int fails(int fd) {
+    const char *from = getenv("FAIL_SYNC_FROM"), *only = getenv("FAIL_SYNC_ONLY"), *of = getenv("FAIL_SYNC_OF");
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0 || !of) return 0;
+    path[length] = 0;
+    if (!strstr(path, of)) return 0;
+    int nth = __atomic_add_fetch(&syncs, 1, __ATOMIC_SEQ_CST);
+    return (from && nth >= atoi(from)) || (only && nth == atoi(only));
+}
+int fdatasync(int fd) { if (fails(fd)) { errno = EIO; return -1; } return syscall(SYS_fdatasync, fd); }
+int fsync(int fd) { if (fails(fd)) { errno = EIO; return -1; } return syscall(SYS_fsync, fd); }
+"#;
     fs::write(&source, text).expect("a source");
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
     compiled.ok()?.success().then_some(library)

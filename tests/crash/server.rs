@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex};
 use linggong_tests::binary;
 use serde_json::Value;
 
+/// How large its segments are.
+pub(crate) const SEGMENT_BYTES: u64 = 262_144;
+
 /// A server that runs.
 pub(crate) struct Server {
     child: Child,
@@ -34,8 +37,9 @@ impl Server {
     pub(crate) fn start_within(data: &Path, around: &Around) -> Result<Server, String> {
         let config = data.with_extension("toml");
         // Small segments, frequent snapshots: what happens rarely happens in each round.
-        fs::write(&config, "segment_bytes = 262144\nsnapshot_events = 40\nreserve_bytes = 4194304\n")
-            .expect("the settings");
+        let settings =
+            format!("segment_bytes = {SEGMENT_BYTES}\nsnapshot_events = 40\nreserve_bytes = 4194304\n");
+        fs::write(&config, settings).expect("the settings");
         let mut command = match around.wrapper.split_first() {
             Some((program, args)) => {
                 let mut command = Command::new(program);

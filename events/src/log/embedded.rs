@@ -264,6 +264,16 @@ impl EmbeddedLog {
         Ok(())
     }
 
+    /// The same, tried again with the next commit where there is no space; the log is good without it.
+    fn remember_if_there_is_space(&mut self) -> Result<(), Trouble> {
+        match self.remember().map_err(Trouble::of) {
+            Err(Trouble::Full(_)) => self.since_head_file = self.options.head_every,
+            Err(broken @ Trouble::Broken(_)) => return Err(broken),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
     /// Writes and syncs one frame, in a new segment where it does not fit the present one.
     fn write(&mut self, bytes: &[u8]) -> Result<Range<u64>, Trouble> {
         let needed = bytes.len() as u64;
@@ -285,7 +295,7 @@ impl EmbeddedLog {
 
     /// Puts the closing at the end of `active` and cuts the file off there.
     fn seal(&mut self, mut active: Active) -> Result<(), Trouble> {
-        active.settle();
+        active.settle()?;
         let head = self.head();
         let closing =
             Closing { head: head.into(), commits: head.commit - active.before.commit, content: None };
@@ -320,7 +330,7 @@ impl EmbeddedLog {
             let file = OpenOptions::new().read(true).write(true).create_new(true).open(&unfinished)?;
             file.set_len(length)?;
             file.write_all_at(&opening, 0)?;
-            Ok(Active::new(file, opening.len() as u64, length, before))
+            Ok(Active::new(file, path.clone(), opening.len() as u64, length, before))
         };
         // Until the segment has its name nothing depends on it, so it can be made again once there is space.
         let mut active = build().map_err(Trouble::of)?;
@@ -332,11 +342,8 @@ impl EmbeddedLog {
             before,
             frames: Some(Vec::new()),
         });
-        // The head file names the newest segment, so that one which disappears is missed. The segment is good
-        // without it; where there is no space for it, it is tried again with the next commit.
-        if self.remember().is_err() {
-            self.since_head_file = self.options.head_every;
-        }
+        // The head file names the newest segment, so that one which disappears is missed.
+        self.remember_if_there_is_space()?;
         Ok(self.active.insert(active))
     }
 
@@ -393,8 +400,10 @@ impl EventLog for EmbeddedLog {
         }
         self.since_head_file += 1;
         if self.since_head_file >= self.options.head_every {
-            // The commit is durable whatever becomes of the head file, which is tried again next time.
-            self.remember().ok();
+            // This commit is durable whatever becomes of the head file; after a failure the next one is refused.
+            if let Err(trouble) = self.remember_if_there_is_space() {
+                self.fail(trouble);
+            }
         }
         Ok(next)
     }

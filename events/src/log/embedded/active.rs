@@ -1,10 +1,10 @@
 //! The segment that is being written, and what a failed write means.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use crate::commit::Head;
@@ -20,7 +20,9 @@ const LOW: u64 = 4 << 20;
 /// a commit changes nothing about the file but its bytes, which makes its sync cheap.
 #[derive(Debug)]
 pub(super) struct Active {
-    pub(super) file: Arc<File>,
+    pub(super) file: File,
+    /// Where it lies, or will once it is whole.
+    path: PathBuf,
     pub(super) at: u64,
     pub(super) length: u64,
     pub(super) before: Head,
@@ -33,9 +35,8 @@ pub(super) struct Active {
 
 impl Active {
     /// A segment whose commits end at `at`. What follows may be filled or not.
-    pub(super) fn new(file: File, at: u64, length: u64, before: Head) -> Active {
-        let file = Arc::new(file);
-        Active { file, at, length, before, filled: at, filling: None, short: false }
+    pub(super) fn new(file: File, path: PathBuf, at: u64, length: u64, before: Head) -> Active {
+        Active { file, path, at, length, before, filled: at, filling: None, short: false }
     }
 
     /// Makes sure that the file is filled up to `end`.
@@ -57,32 +58,32 @@ impl Active {
 
     /// Has more filled where little is left, without waiting for it.
     pub(super) fn look_ahead(&mut self) -> Result<(), Trouble> {
-        if let Some(filling) = self.filling.take_if(|it| it.is_finished()) {
-            match joined(filling) {
-                Ok(filled) => self.filled = filled,
-                // Nothing depends on it yet.
-                Err(Trouble::Full(_)) => self.short = true,
-                Err(broken @ Trouble::Broken(_)) => return Err(broken),
-            }
+        if self.filling.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.settle()?;
         }
         if self.short || self.filling.is_some() || self.filled == self.length || self.filled - self.at >= LOW
         {
             return Ok(());
         }
-        let (file, range) = (Arc::clone(&self.file), self.filled..self.step(self.filled + 1));
+        // Opened anew: the system tells of a failed sync once for each opening, and what the filler were told about a
+        // commit's bytes, the writer would not be. Without file or thread the writer fills by itself when it must.
+        let Ok(file) = OpenOptions::new().write(true).open(&self.path) else { return Ok(()) };
+        let range = self.filled..self.step(self.filled + 1);
         let spawned = std::thread::Builder::new().name("log-filler".into()).spawn(move || fill(&file, range));
-        // Without a thread the writer fills by itself when it must.
         self.filling = spawned.ok();
         Ok(())
     }
 
     /// Waits until nothing is being filled.
-    pub(super) fn settle(&mut self) {
-        if let Some(filling) = self.filling.take()
-            && let Ok(filled) = joined(filling)
-        {
-            self.filled = filled;
+    pub(super) fn settle(&mut self) -> Result<(), Trouble> {
+        match self.filling.take().map(joined) {
+            Some(Ok(filled)) => self.filled = filled,
+            // Nothing depends on it yet.
+            Some(Err(Trouble::Full(_))) => self.short = true,
+            Some(Err(broken @ Trouble::Broken(_))) => return Err(broken),
+            None => {}
         }
+        Ok(())
     }
 
     /// Writes `bytes` at the end, not yet synced. Where there is no space, nothing is left of them.
@@ -115,8 +116,8 @@ impl Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
-        // Whoever opens the file next must not have zeros written under their hands.
-        self.settle();
+        // Whoever opens the file next must not have zeros written under their hands, and reads what they find.
+        let _ = self.settle();
     }
 }
 
@@ -150,5 +151,44 @@ impl Trouble {
     pub(super) fn of(error: io::Error) -> Trouble {
         let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
         if full.contains(&error.kind()) { Trouble::Full(error) } else { Trouble::Broken(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn active(dir: &std::path::Path, length: u64) -> Active {
+        let path = dir.join("segment");
+        let file = File::create_new(&path).unwrap();
+        Active::new(file, path, 0, length, Head::EMPTY)
+    }
+
+    #[test]
+    fn the_filler_has_an_opening_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut active = active(dir.path(), STEP);
+        // With a handle that cannot write, the writer could not fill; the filler does.
+        active.file = File::open(&active.path).unwrap();
+        active.look_ahead().unwrap();
+        active.settle().unwrap();
+        assert_eq!(active.filled, STEP);
+        assert!(active.make_room(STEP).is_ok(), "there is nothing left to fill");
+    }
+
+    #[test]
+    fn a_filling_that_failed_is_told_whoever_waits_for_it() {
+        let failed = || Some(std::thread::spawn(|| Err(Trouble::Broken(io::Error::other("EIO")))));
+        let dir = tempfile::tempdir().unwrap();
+        let mut active = active(dir.path(), STEP);
+        active.filling = failed();
+        assert!(matches!(active.settle(), Err(Trouble::Broken(_))), "as a segment is closed");
+        active.filling = failed();
+        assert!(matches!(active.make_room(1), Err(Trouble::Broken(_))), "as a commit needs the room");
+        active.filling = failed();
+        while !active.filling.as_ref().is_some_and(JoinHandle::is_finished) {
+            std::thread::yield_now();
+        }
+        assert!(matches!(active.look_ahead(), Err(Trouble::Broken(_))), "behind a commit");
     }
 }

@@ -56,8 +56,8 @@ impl Last {
                     let zeros = vec![0; (torn.end - torn.start) as usize];
                     file.write_all_at(&zeros, torn.start).and_then(|()| file.sync_data()).map_err(&io)?;
                 }
-                let Last { before, length, .. } = self;
-                Ok(Some(Active::new(file, at, length, before)))
+                let Last { path, before, length, .. } = self;
+                Ok(Some(Active::new(file, path, at, length, before)))
             }
         }
     }

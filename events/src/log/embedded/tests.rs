@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tempfile::TempDir;
 
@@ -245,16 +245,24 @@ fn no_flipped_bit_goes_unnoticed() {
     let mut torn = 0;
     for path in files {
         let sound = fs::read(&path).unwrap();
+        let starts = frame_starts(&sound);
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         for bit in 0..sound.len() * 8 {
             let byte = sound[bit / 8] ^ (1 << (bit % 8));
             file.write_all_at(&[byte], bit as u64 / 8).unwrap();
             let report = verify(copied.path(), |_, _| {});
             assert!(!report.is_sound(), "bit {bit} of {}", path.display());
-            if report.fault.is_none() {
-                assert_eq!(sound[bit / 8..].iter().find(|it| **it != 0), None, "no commit stands there");
-                assert_eq!(report.head, head);
-                torn += 1;
+            match &report.fault {
+                Some(VerifyFault::File(OpenError::Damaged(damage))) => {
+                    let place = starts.range(..=bit as u64 / 8).next_back();
+                    assert_eq!((&damage.file, Some(&damage.offset)), (&path, place), "of byte {}", bit / 8);
+                }
+                Some(other) => panic!("bit {bit} of {}: {other}", path.display()),
+                None => {
+                    assert_eq!(sound[bit / 8..].iter().find(|it| **it != 0), None, "no commit stands there");
+                    assert_eq!(report.head, head);
+                    torn += 1;
+                }
             }
             file.write_all_at(&sound[bit / 8..=bit / 8], bit as u64 / 8).unwrap();
         }
@@ -433,7 +441,7 @@ fn a_writer_whose_disk_failed_is_finished_and_says_so() {
     let (dir, mut log) = small_log(&[1]);
     // A handle that cannot write stands in for a disk that fails.
     let path = newest(dir.path());
-    log.active.as_mut().unwrap().file = File::open(&path).unwrap().into();
+    log.active.as_mut().unwrap().file = File::open(&path).unwrap();
     let head = log.head();
     let next = commit_after(&head, 1);
     assert!(matches!(log.append(&next), Err(AppendError::Poisoned { .. })));
@@ -447,11 +455,24 @@ fn a_writer_whose_disk_failed_is_finished_and_says_so() {
 }
 
 #[test]
+fn a_head_file_that_cannot_be_written_ends_the_writer_behind_what_is_durable() {
+    let (dir, mut log) = small_log(&[1]);
+    // A folder where the new head file is to be: no lack of space.
+    fs::create_dir(dir.path().join("head.new")).unwrap();
+    let mut head = log.head();
+    for _ in 0..SMALL.head_every {
+        head = log.append(&commit_after(&head, 1)).unwrap();
+    }
+    assert_eq!(log.reader().head(), head, "the commit itself is durable");
+    assert!(matches!(log.append(&commit_after(&head, 1)), Err(AppendError::Poisoned { .. })));
+}
+
+#[test]
 fn a_full_disk_takes_nothing_and_the_writer_goes_on_when_there_is_space() {
     let (dir, mut log) = small_log(&[1]);
     let (head, next) = (log.head(), commit_after(&log.head(), 1));
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let file = std::mem::replace(&mut log.active.as_mut().unwrap().file, full.into());
+    let file = std::mem::replace(&mut log.active.as_mut().unwrap().file, full);
     for _ in 0..2 {
         assert!(matches!(log.append(&next), Err(AppendError::Full { .. })));
         assert_eq!(log.resolve(&next).unwrap(), Resolution::Absent);
@@ -487,6 +508,16 @@ pub(super) fn log_of(options: Options, sizes: &[u64]) -> (TempDir, EmbeddedLog) 
     let mut log = EmbeddedLog::create(dir.path(), options).unwrap();
     fill(&mut log, sizes);
     (dir, log)
+}
+
+/// Where each frame of a segment begins, and what comes behind the last; of any other file its first byte.
+fn frame_starts(bytes: &[u8]) -> BTreeSet<u64> {
+    let (mut starts, mut at) = (BTreeSet::from([0]), 0);
+    while let Some(header) = bytes.get(at..).and_then(FrameHeader::read) {
+        at += FRAME_HEADER + (header.length as usize).next_multiple_of(FRAME_HEADER);
+        starts.insert(at as u64);
+    }
+    starts
 }
 
 /// The directory as a crash at this moment would leave it, with everything that was written.
