@@ -189,7 +189,7 @@ impl From<VerifyFault> for BackupError {
         match fault {
             // A file that cannot be used says nothing about what stands in it.
             VerifyFault::File(OpenError::Io { path, cause }) => BackupError::Io { path, cause },
-            other => BackupError::Log(other),
+            other @ (VerifyFault::File(_) | VerifyFault::Commit { .. }) => BackupError::Log(other),
         }
     }
 }

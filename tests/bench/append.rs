@@ -50,6 +50,9 @@ pub(crate) fn run(options: &Options, rows: &mut Rows) -> Result<(), Failed> {
         if options.wants("linggong-http") {
             crate::http::append(size, options, rows)?;
         }
+        if options.wants("http-floor") {
+            crate::http::floor(size, rows)?;
+        }
         if options.wants("log") {
             bare_log(size, options, rows)?;
         }

@@ -52,6 +52,50 @@ pub(crate) fn append(size: Size, options: &Options, rows: &mut Rows) -> Result<(
     })
 }
 
+/// The same requests to a server that only reads them and answers each with the same bytes: what clients, sockets and the
+/// system's scheduling take of this machine before anything is decided.
+pub(crate) fn floor(size: Size, rows: &mut Rows) -> Result<(), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let answering = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(answer_all(stream));
+            }
+        });
+        let papers = vec![EvidenceDigest(linggong_events::commit::Digest::of(b"")); PER_CASE as usize];
+        let claims: Vec<ClaimId> =
+            (0..size.cases).map(|nth| ClaimId(uuid::Uuid::from_u128(nth.into()))).collect();
+        let watch = Watch::start();
+        let mut clients = tokio::task::JoinSet::new();
+        for own in claims.chunks(claims.len() / size.writers) {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            clients.spawn(client(stream, "t".repeat(40), Clock::wall(), own.to_vec(), papers.clone()));
+        }
+        let mut each = Vec::new();
+        while let Some(done) = clients.join_next().await {
+            each.extend(done??);
+        }
+        let took = watch.stop();
+        answering.abort();
+        let (case, n) = (size.writers.to_string(), size.events());
+        rows.add(Row { bench: "append", case, system: "http-floor", n, each, took, more: Map::new() })
+    })
+}
+
+async fn answer_all(mut stream: TcpStream) -> Result<(), Failed> {
+    stream.set_nodelay(true)?;
+    let body = format!("{{\"position\":\"{}\"}}", "0".repeat(180));
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let mut request = Vec::new();
+    loop {
+        read_answer(&mut stream, &mut request).await?;
+        stream.write_all(answer.as_bytes()).await?;
+    }
+}
+
 /// Stores one paper for each event of a claim, for the server asks its vault before it decides; not measured.
 pub(crate) async fn stored(
     mut stream: TcpStream,

@@ -31,7 +31,8 @@ usage: bench append|replay|case-read|rebuild|overload|start|verify|all [options]
   --writers 1,16    the cases of append (default 1,16,256)
   --systems a,b     only these systems
   --events N        how many events at most (default 102400; of start and verify, the size of the log)
-  --dir DIR         where to write (default: the system's folder for temporary files)";
+  --dir DIR         where to write (default: the system's folder for temporary files)
+  --data DIR        of start: this data directory, and none that is made for it";
 
 /// What the command line asks for.
 pub(crate) struct Options {
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     systems: Vec<String>,
     pub(crate) events: u64,
     dir: PathBuf,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) json: bool,
 }
 
 impl Options {
@@ -65,14 +68,14 @@ const BENCHES: &[(&str, Bench)] = &[
 ];
 
 fn main() -> ExitCode {
-    let (benches, options, json) = match parse(std::env::args().skip(1)) {
+    let (benches, options) = match parse(std::env::args().skip(1)) {
         Ok(parsed) => parsed,
         Err(what) => {
             eprintln!("{what}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    let mut rows = Rows::new(json);
+    let mut rows = Rows::new(options.json);
     for (name, bench) in benches {
         if let Err(error) = bench(&options, &mut rows) {
             eprintln!("{name}: {error}");
@@ -82,7 +85,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-type Parsed = (Vec<(&'static str, Bench)>, Options, bool);
+type Parsed = (Vec<(&'static str, Bench)>, Options);
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Parsed, String> {
     let mut options = Options {
@@ -90,17 +93,20 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Parsed, String> {
         systems: Vec::new(),
         events: 102_400,
         dir: std::env::temp_dir(),
+        data: None,
+        json: false,
     };
-    let (mut benches, mut json) = (Vec::new(), false);
+    let mut benches = Vec::new();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("`{arg}` needs a value"));
         let number = |it: &str| it.parse().map_err(|_| format!("`{it}` is no number"));
         match arg.as_str() {
-            "--json" => json = true,
+            "--json" => options.json = true,
             "--writers" => options.writers = value()?.split(',').map(number).collect::<Result<_, _>>()?,
             "--systems" => options.systems = value()?.split(',').map(str::to_owned).collect(),
             "--events" => options.events = number(&value()?)? as u64,
             "--dir" => options.dir = value()?.into(),
+            "--data" => options.data = Some(value()?.into()),
             "all" => benches.extend(BENCHES),
             name => {
                 let known = BENCHES.iter().find(|(it, _)| *it == name);
@@ -108,5 +114,5 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Parsed, String> {
             }
         }
     }
-    if benches.is_empty() { Err("name a bench".into()) } else { Ok((benches, options, json)) }
+    if benches.is_empty() { Err("name a bench".into()) } else { Ok((benches, options)) }
 }

@@ -190,14 +190,21 @@ pub(crate) fn case_read(options: &Options, rows: &mut Rows) -> Result<(), Failed
                 Ok(others) => others,
                 Err(error) => return Err(error),
             };
+            let begun = running.partition.head.borrow().position.0 + 1000;
+            let mut head = running.partition.head.clone();
             let writing = tokio::spawn(async move { append::add_all(&clerk, &others, 256).await });
+            // Only once they are all at it.
+            head.wait_for(|it| it.position.0 > begun).await?;
             let reads = tokio::task::spawn_blocking(move || {
                 let mut each = Vec::new();
                 for nth in 0..2000 {
                     let claim = claims[(nth * 7919) % claims.len()];
                     let asked = Instant::now();
-                    black_box(readers.case_history.claim(claim)?);
+                    let found = readers.case_history.claim(claim)?.value.ok_or("no such claim")?;
                     each.push(asked.elapsed());
+                    if found.evidence.len() as u64 != w1::PER_CASE {
+                        return Err("a claim lost evidence".into());
+                    }
                 }
                 Ok::<_, Failed>(each)
             });

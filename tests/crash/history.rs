@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -73,6 +73,33 @@ impl History {
         });
         self.commands.extend(seen.into_inner().expect("no client panics"));
         done
+    }
+
+    /// Gives `each` commands from each of so many clients at once, who come back at once when they are told to come back;
+    /// how often that was.
+    pub(crate) fn overload(&mut self, server: &Server, clients: usize, each: usize) -> usize {
+        let (token, clock) = (server.token("keeper1"), Clock::wall());
+        let (turned_away, seen) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        std::thread::scope(|scope| {
+            for _ in 0..clients {
+                scope.spawn(|| {
+                    for _ in 0..each {
+                        let key = clock.new_key();
+                        let outcome = loop {
+                            let (outcome, told) = asked(&server.address, &token, key);
+                            let busy = told.filter(|it| it.status == 503);
+                            let Some(told) = busy else { break outcome };
+                            assert_eq!((told.code.as_deref(), told.retry_after), (Some("busy"), Some(1)));
+                            turned_away.fetch_add(1, Ordering::Relaxed);
+                        };
+                        assert!(matches!(outcome, Outcome::Acknowledged(_)), "{outcome:?}");
+                        seen.lock().expect("no client panics").push((key, outcome));
+                    }
+                });
+            }
+        });
+        self.commands.extend(seen.into_inner().expect("no client panics"));
+        turned_away.into_inner()
     }
 
     pub(crate) fn unknown(&self) -> usize {

@@ -165,6 +165,28 @@ fn a_limit_on_file_size_tears_no_commit_that_was_acknowledged() {
     settle(&history, server, &data);
 }
 
+/// Ten times as many clients as commands are let in: the rest is turned away, and nothing piles up for them. How long
+/// those wait that were let in is measured by `bench overload`.
+#[test]
+fn ten_times_too_many_clients_are_told_to_come_back_and_take_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (places, mut history) = (8, History::default());
+    let settings = format!("commands = {places}\n");
+    let server = Server::start_within(&data, &Around { settings, ..Around::default() }).expect("it starts");
+    history.overload(&server, 10 * places, 5);
+    let before = server.resident_mb();
+    let turned_away = history.overload(&server, 10 * places, rounds(20, 200));
+    let grown = server.resident_mb().saturating_sub(before);
+    assert!(turned_away > 10 * places, "it was overloaded: {turned_away}");
+    assert!(grown < 32, "its memory grew by {grown} MB from {before}");
+    eprintln!(
+        "{turned_away} told to come back, {} acknowledged, grown by {grown} MB",
+        history.acknowledged()
+    );
+    settle(&history, server, &data);
+}
+
 #[test]
 fn a_verb_that_meets_a_limit_on_file_size_says_so_and_does_not_die_of_it() {
     let folder = tempfile::tempdir().unwrap();

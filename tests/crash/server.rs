@@ -25,6 +25,8 @@ pub(crate) struct Server {
 pub(crate) struct Around {
     pub(crate) wrapper: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
+    /// Settings beside the usual ones, as TOML.
+    pub(crate) settings: String,
 }
 
 impl Server {
@@ -37,8 +39,10 @@ impl Server {
     pub(crate) fn start_within(data: &Path, around: &Around) -> Result<Server, String> {
         let config = data.with_extension("toml");
         // Small segments, frequent snapshots: what happens rarely happens in each round.
-        let settings =
-            format!("segment_bytes = {SEGMENT_BYTES}\nsnapshot_events = 40\nreserve_bytes = 4194304\n");
+        let settings = format!(
+            "segment_bytes = {SEGMENT_BYTES}\nsnapshot_events = 40\nreserve_bytes = 4194304\n{}",
+            around.settings
+        );
         fs::write(&config, settings).expect("the settings");
         let mut command = match around.wrapper.split_first() {
             Some((program, args)) => {
@@ -117,6 +121,13 @@ impl Server {
     /// Waits until it ends by itself.
     pub(crate) fn ends(mut self) -> std::process::ExitStatus {
         self.child.wait().expect("it ends")
+    }
+
+    /// What it has in memory, in megabytes.
+    pub(crate) fn resident_mb(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
     }
 
     pub(crate) fn signal(&self, name: &str) {
