@@ -10,6 +10,7 @@ mod claimed;
 mod coverage;
 mod covered;
 mod days;
+mod disk;
 mod expected;
 mod gate;
 mod oracle;

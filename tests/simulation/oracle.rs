@@ -207,6 +207,8 @@ pub(crate) struct Oracle {
     granted: BTreeSet<(String, String)>,
     pub(crate) workers: BTreeMap<String, Worker>,
     pub(crate) employers: BTreeSet<String>,
+    /// The codes of those that have one.
+    pub(crate) codes: BTreeMap<String, String>,
     /// Those of them that anybody may work for and 劳动监察 looks at.
     pub(crate) supervised: BTreeSet<String>,
     /// Those of them whose place of work is their home.
@@ -958,6 +960,9 @@ impl Oracle {
                     Some("enterprise") => _ = self.supervised.insert(id.clone()),
                     Some("household") => _ = self.households.insert(id.clone()),
                     _ => {}
+                }
+                if let Some(code) = text(&fact.data["details"], "code") {
+                    self.codes.insert(id.clone(), code);
                 }
                 self.employers.insert(id);
             }

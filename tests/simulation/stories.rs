@@ -961,10 +961,14 @@ impl Story {
                 let code = if how == "code" { "91370102MA3LDCHX0R".to_owned() } else { desk.code() };
                 json!({ "employer_kind": "enterprise", "region": COUNTY, "name": "顺达装卸有限公司", "code": code })
             }
-            "employer.change" => json!({
-                "employer": self.employer(desk)?,
-                "details": { "employer_kind": "enterprise", "region": COUNTY, "name": "顺达物流有限公司", "code": desk.code() },
-            }),
+            "employer.change" => {
+                let employer = self.employer(desk)?;
+                let code = desk.knows.codes.get(&employer)?;
+                json!({
+                    "details": { "employer_kind": "enterprise", "region": COUNTY, "name": "顺达物流有限公司", "code": code },
+                    "employer": employer,
+                })
+            }
             "employer.restrict" => json!({
                 "employer": self.employer(desk)?, "authority": "人社局", "basis": "拖欠工资", "until": until,
             }),

@@ -33,6 +33,7 @@ use linggong_projections::{AsOf, InMemory};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::disk;
 use crate::expected::Expected;
 use crate::gate::{self, Follows};
 use crate::oracle::{Broken, Holds, Oracle, i16_nothing_personal_stands_in_clear};
@@ -1163,6 +1164,12 @@ impl World {
         }
         let store = &self.sites[at].store;
         let head = store.head();
+        if self.random.one_in_thousand(150) {
+            let commits: Vec<Commit> = store.commits(1).map(|it| it.unwrap()).collect();
+            let happened = disk::files_tell_what_was_done_to_them(&commits, &mut self.random)?;
+            self.count(happened);
+            return Ok(());
+        }
         let mut commits: Vec<Vec<u8>> = store.commits(1).map(|it| it.unwrap().bytes().to_vec()).collect();
         let nth = self.random.below(commits.len());
         let other = self.random.below(commits.len());
