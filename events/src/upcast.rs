@@ -54,6 +54,8 @@ fn lift_by(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const STEPS: [Step; 2] = [
@@ -82,6 +84,20 @@ mod tests {
         assert_eq!(lift(2, r#"{"a":1}"#).unwrap(), (3, Some(r#"{"a":1,"c":3}"#.into())));
         assert_eq!(lift(3, r#"{"a":1}"#).unwrap(), (3, None), "already the newest");
         assert_eq!(lift(0, r#"{"a":1}"#).unwrap(), (0, None), "no step leads on from there");
+    }
+
+    proptest! {
+        /// As fuzz targets for decoders: there is no step in use yet, so this is the mechanism on steps of a test.
+        #[test]
+        fn whatever_stands_as_data_is_lifted_to_json_or_refused(text in ".{0,40}|\\{\"[a-c]\":[0-9e.\"\\[{]{0,12}\\}?", version in 0_u32..5) {
+            if let Ok((reached, lifted)) = lift(version, &text) {
+                prop_assert!(reached >= version && reached <= version.max(3));
+                if let Some(lifted) = lifted {
+                    let object: Map<String, Value> = serde_json::from_str(&lifted).unwrap();
+                    prop_assert_eq!(object.get("c"), Some(&Value::from(3)));
+                }
+            }
+        }
     }
 
     #[test]

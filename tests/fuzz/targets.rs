@@ -18,7 +18,7 @@ use linggong_events::time::{Date, Timestamp};
 use linggong_gateway::import::{self, Options as ImportOptions};
 use linggong_projections::Cursor;
 
-use crate::corpus;
+use crate::{corpus, office};
 
 /// Its name, where its seeds come from (given the folder of the corpora), how many mutations in a hurry, and itself.
 type Target = (&'static str, fn(&Path) -> Vec<Vec<u8>>, usize, fn(&[u8]));
@@ -31,6 +31,12 @@ pub(crate) const TARGETS: &[Target] = &[
     ("cursor", |folder| corpus(&folder.join("cursor")), 20_000, cursor),
     ("head", |folder| [corpus(&folder.join("head")), signed()].concat(), 2000, head),
     ("pack", packs, 60, pack),
+    ("log", office::logs, 150, office::log),
+    ("snapshot", office::snapshots, 1500, office::one_snapshot),
+    ("manifest", office::manifests, 100, office::manifest),
+    ("vault", office::vaults, 100, office::vault),
+    ("scenario", office::scenarios, 1500, office::scenario),
+    ("row", office::rows, 10_000, office::row),
 ];
 
 /// Frames of a segment: whatever stands in the file is sound, torn or damaged, and said so.

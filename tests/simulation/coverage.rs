@@ -20,14 +20,16 @@ const UNSEEN: &[(&str, &str)] = &[
 
 /// Events that a simulated run does not come to, and why.
 const UNSEEN_EVENTS: &[(&str, &str)] = &[
-    ("attendance.absence_reported", "every hire of a run has one shift; see scenario attendance/absent-from-one-shift"),
+    (
+        "attendance.absence_reported",
+        "every hire of a run has one shift; see scenario attendance/absent-from-one-shift",
+    ),
     ("case.deadline_recounted", "the calendar of a run is adopted before it; see scenario case/calendar-*"),
     ("claim.answer_recounted", "as case.deadline_recounted"),
 ];
 
 /// The commands that no run gives with success.
-const UNGIVEN: &[(&str, &str)] =
-    &[("attendance.report_absence", "as the event attendance.absence_reported")];
+const UNGIVEN: &[(&str, &str)] = &[("attendance.report_absence", "as the event attendance.absence_reported")];
 
 /// The invariants by the number that a broken one is told with.
 const INVARIANTS: &[(&str, &str)] = &[

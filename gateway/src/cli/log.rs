@@ -212,26 +212,31 @@ impl Kept {
     pub(super) fn read(path: &Path, key: Option<&HeadPublicKey>, lang: Lang) -> Result<Kept, Failure> {
         let bad = |why: String| Failure::local(lang, "bad_head_file", format!("{}: {why}", path.display()));
         let text = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
-        let json: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Kept::parse(&text, key, lang).map_err(bad)
+    }
+
+    /// Reads what somebody kept for years; otherwise says what of it cannot be read.
+    pub(super) fn parse(text: &str, key: Option<&HeadPublicKey>, lang: Lang) -> Result<Kept, String> {
+        let json: Value = serde_json::from_str(text).unwrap_or(Value::Null);
         if let (Some(commit), Some(digest)) = (json["commit"].as_u64(), json["commit_digest"].as_str()) {
-            let digest = digest.parse().map_err(|_| bad("commit_digest".to_owned()))?;
+            let digest = digest.parse().map_err(|_| "commit_digest".to_owned())?;
             let events = json["events"].as_array().into_iter().flatten().map(|it| {
                 let position = it["position"].as_str().and_then(|it| it.parse().ok());
                 let digest = it["digest"].as_str().and_then(|it| it.parse().ok());
-                position.zip(digest).ok_or_else(|| bad("events".to_owned()))
+                position.zip(digest).ok_or_else(|| "events".to_owned())
             });
             let events = events.collect::<Result<_, _>>()?;
             return Ok(Kept { what: "the receipt", commit, digest, size: None, root: None, events });
         }
         let what = if json["signed_head"].is_string() { "the closing sheet" } else { "the signed head" };
-        let signed = json["signed_head"].as_str().or(json["signed"].as_str()).unwrap_or(&text);
+        let signed = json["signed_head"].as_str().or(json["signed"].as_str()).unwrap_or(text);
         // The line above the head of a demo is not signed.
         let signed = match signed.split_once('\n') {
             Some((first, rest)) if first.starts_with("# ") => rest,
             Some(_) | None => signed,
         };
-        let key = key.ok_or_else(|| bad(word("key_wanted", lang).to_owned()))?;
-        let signed = SignedHead::verify(signed, key).map_err(|error| bad(error.to_string()))?;
+        let key = key.ok_or_else(|| word("key_wanted", lang).to_owned())?;
+        let signed = SignedHead::verify(signed, key).map_err(|error| error.to_string())?;
         let head = signed.head();
         let (size, root) = (Some(head.size), Some(head.root));
         Ok(Kept { what, commit: head.commit, digest: head.digest, size, root, events: Vec::new() })
@@ -374,4 +379,36 @@ fn signed_lines(signed: &str, public: &str, out: &mut Out<'_>) -> Result<(), Sto
 fn lines(text: &str, out: &mut Out<'_>) -> Result<(), Stop> {
     let text: Vec<_> = text.lines().map(clean).collect();
     out.bytes(format!("{}\n", text.join("\n")).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use linggong_events::head::HeadKey;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// A receipt or sheet comes from outside, and may be anything.
+        #[test]
+        fn what_somebody_kept_is_read_or_refused(
+            commit in "[0-9]{1,21}|-1|null|\"1\"",
+            digest in "[0-9a-f]{62,66}|sha256:.{0,8}|",
+            events in "\\[\\{\"position\":\"?[0-9]{1,21}\"?,\"digest\":\"[0-9a-f]{0,66}\"\\}?\\]?|\\{\\}|\\[1\\]",
+            signed in "(# .{0,8}\n)?.{0,60}",
+            cut in 0_usize..200,
+        ) {
+            let key = HeadKey::new("linggong/lg-37/0", &[7; 32]).unwrap().public();
+            let sheet = serde_json::json!({ "signed_head": signed }).to_string();
+            let receipt = format!("{{\"commit\":{commit},\"commit_digest\":\"{digest}\",\"events\":{events}}}");
+            for whole in [&receipt, &sheet, &signed] {
+                let part: String = whole.chars().take(cut).collect();
+                for text in [whole.as_str(), &part] {
+                    if let Ok(kept) = Kept::parse(text, Some(&key), Lang::En) {
+                        prop_assert_eq!(kept.what, "the receipt", "nothing of this was signed");
+                    }
+                }
+            }
+        }
+    }
 }

@@ -471,6 +471,9 @@ fn words(text: &str) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
+/// How deep lists and objects may be nested: no scenario needs five.
+const MAX_DEPTH: usize = 32;
+
 /// Reads values from the start of a text.
 struct Reader<'a> {
     rest: &'a str,
@@ -530,6 +533,9 @@ impl<'a> Reader<'a> {
         if let Some(text) = self.quoted() {
             return text.map(Word::Text);
         }
+        if self.depth >= MAX_DEPTH && self.rest.starts_with(['[', '{']) {
+            return Err(format!("lists and objects are nested more than {MAX_DEPTH} deep"));
+        }
         if let Some(rest) = self.rest.strip_prefix('[') {
             self.rest = rest;
             self.depth += 1;
@@ -552,6 +558,10 @@ impl<'a> Reader<'a> {
                 fields.push((key, self.value()?));
             }
             return Ok(Word::Object(fields));
+        }
+        if let Some(bracket) = self.rest.chars().next().filter(|it| self.depth > 0 && [']', '}'].contains(it))
+        {
+            return Err(format!("`{bracket}` stands where a value should"));
         }
         Ok(Word::Text(self.bare().to_owned()))
     }
@@ -577,6 +587,20 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("an instant")
+    }
+
+    #[test]
+    fn brackets_that_do_not_match_are_refused() {
+        let refused = |text: &str| {
+            let case = format!("# 题 — title\nuse morning\n\n06:00 @e1 posting.submit P1 {text}\n");
+            read(Path::new("a.case"), &case).map(drop).expect_err(text).what
+        };
+        for text in ["a=[ }", "a={ ]", "a={ b=] }", "a=[[ }]", "a=["] {
+            let said = refused(text);
+            assert!(said.contains("where a value should") || said.contains("is missing"), "{text}: {said}");
+        }
+        let deep = format!("a={}", "[".repeat(100_000));
+        assert!(refused(&deep).contains("nested more than"), "and nothing overflows");
     }
 
     #[test]
