@@ -119,3 +119,61 @@ impl Hasher for OfId {
         self.0 = (id >> 64) as u64 ^ (id as u64).rotate_left(32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use linggong_events::envelope::Meta;
+    use linggong_events::id::OfficeId;
+    use linggong_events::office::ClockConfirmed;
+    use linggong_events::time::DAY_MS;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing;
+
+    fn some() -> Meta {
+        let (office, reason) = (OfficeId(Uuid::from_u128(8)), "已与授时核对".to_owned());
+        let (_, told) = testing::given([]).told(ClockConfirmed { office, reason }.into());
+        told[0].meta.clone()
+    }
+
+    /// An event of a command, so long after the first.
+    fn noted(memory: &mut Memory, some: &Meta, nth: u128, after_ms: i64, lag_ms: i64) {
+        let mut meta = some.clone();
+        meta.time = meta.time.plus_ms(after_ms);
+        meta.received_at = Some(meta.time.plus_ms(lag_ms));
+        meta.command = Some((CommandId(Uuid::from_u128(nth)), "digest".into()));
+        memory.note(&meta);
+    }
+
+    #[test]
+    fn a_year_of_commands_leaves_those_of_the_window() {
+        let (mut memory, some, each) = (Memory::default(), some(), DAY_MS / 50);
+        let (mut most, mut nth) = (0, 0);
+        for at in (0..365 * DAY_MS).step_by(each as usize) {
+            nth += 1;
+            noted(&mut memory, &some, nth, at, 0);
+            most = most.max(memory.commands.len());
+            assert_eq!(memory.numbers.len(), memory.commands.len(), "neither outlives the other");
+        }
+        let window = (KEY_WINDOW_MS + MAX_KEY_AHEAD_MS) / each;
+        assert_eq!(most as i64, window + 1, "50 commands a day for 90 days and 10 minutes");
+        assert!(memory.get(CommandId(Uuid::from_u128(nth - window as u128))).is_some());
+        assert!(memory.get(CommandId(Uuid::from_u128(nth - window as u128 - 1))).is_none());
+    }
+
+    #[test]
+    fn what_came_while_recorded_time_lagged_is_remembered_longer_and_bounded() {
+        let (mut memory, some) = (Memory::default(), some());
+        noted(&mut memory, &some, 1, 0, 400 * DAY_MS);
+        noted(&mut memory, &some, 2, 1, 0);
+        noted(&mut memory, &some, 3, KEY_WINDOW_MS + MAX_KEY_AHEAD_MS + MAX_DOUBT_MS, 0);
+        assert_eq!(memory.commands.len(), 3, "as long as its key can be taken");
+        noted(&mut memory, &some, 4, KEY_WINDOW_MS + MAX_KEY_AHEAD_MS + MAX_DOUBT_MS + 1, 0);
+        assert_eq!(
+            memory.commands.len(),
+            2,
+            "and no longer, whatever the clock said; nor what came after it"
+        );
+    }
+}
