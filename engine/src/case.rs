@@ -1148,12 +1148,14 @@ pub(crate) fn due(state: &State, deadline: &Deadline, _: &RuleBook) -> Vec<Event
 #[cfg(test)]
 mod tests {
     use linggong_events::claim::{ClaimItem, ClaimOutcome};
+    use linggong_events::commit::{Digest, Head};
     use linggong_events::employer::EmployerKind;
     use linggong_events::office::Grant;
     use linggong_events::posting::PayKind;
     use linggong_events::wage::{PayMeans, WageBasis};
 
     use super::*;
+    use crate::snapshot;
     use crate::testing::{
         DIGEST, EMPLOYER, Given, HIRE, OFFICE, PERSON, Then, WORKER, actor, at, clerk, employer, expects,
         hired, lead, officer, worker,
@@ -1196,6 +1198,30 @@ mod tests {
         let (case, claim, given) = accepted();
         let given = given.and(ProposeFiling { case, reason: "wages are owed".into() });
         (case, claim, given.by(lead()).and(ConfirmFiling { case }))
+    }
+
+    /// Of a closed case and its claim that stays for ever which a correction, a reopening or another claim needs: nobody can
+    /// tell when the last of those comes.
+    #[test]
+    fn two_dozen_closed_cases_add_the_same_few_bytes_each() {
+        let (case, _, given) = filed();
+        let close = |case| Close { case, conclusion: Conclusion::Unfounded, reason: "no proof".into() };
+        let mut given = given.by(officer()).and(close(case));
+        let mut day: Date = "2026-12-07".parse().unwrap();
+        let mut sizes = Vec::new();
+        for _ in 0..24 {
+            let (claim, again) = claim_again(given.at(&format!("{day} 09:00")));
+            let then = again.by(officer()).when(accept(claim));
+            let case = case_of(&then);
+            given = then.given().and(close(case));
+            let head = Head { commit: 1, epoch: 1, position: given.state.last(), digest: Digest::ZERO };
+            sizes.push(snapshot::write("lg-test", 0, &head, &given.state).len());
+            day = day.plus_days(1);
+        }
+        let growth: Vec<usize> = sizes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let (least, most) = (growth.iter().min().unwrap(), growth.iter().max().unwrap());
+        assert!(most - least < 100, "each adds the same: {growth:?}");
+        assert!(*most < 600, "{most} bytes for a closed case with its claim");
     }
 
     #[test]
