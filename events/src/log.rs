@@ -8,6 +8,8 @@ mod audit;
 pub mod conformance;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(feature = "jetstream")]
+pub mod jetstream;
 pub mod simulated;
 
 use std::error::Error;

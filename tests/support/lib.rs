@@ -1,5 +1,7 @@
 //! What tests of the whole share: a real server on a free port, with a clock that the test drives.
 
+pub mod nats;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
