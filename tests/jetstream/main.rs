@@ -2,6 +2,7 @@
 
 mod fence;
 mod kills;
+mod rot;
 
 use std::collections::BTreeSet;
 
@@ -70,6 +71,17 @@ fn a_server_that_acknowledges_before_it_syncs_is_refused_and_one_that_is_not_ask
     let other = NatsServer::start(Sync::Always);
     let mistaken = Options { monitor: Some(other.monitor.clone()), ..options(&server, 0) };
     assert!(matches!(JetStreamLog::open(mistaken), Err(OpenError::OtherServer)));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_said_to_be_and_a_secret_in_its_url_is_not_told() {
+    let mut server = NatsServer::start(Sync::Always);
+    server.kill();
+    let within = Options { answer_within: std::time::Duration::from_millis(300), ..options(&server, 0) };
+    assert!(matches!(JetStreamLog::open(within), Err(OpenError::Server { .. })));
+    let secret = Options::at("nats://desk:paper@127.0.0.1:4222", 0);
+    let refused = JetStreamLog::open(secret).unwrap_err();
+    assert!(matches!(refused, OpenError::SecretInUrl) && !format!("{refused} {refused:?}").contains("paper"));
 }
 
 #[test]

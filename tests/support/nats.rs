@@ -52,6 +52,11 @@ impl NatsServer {
         format!("nats://{}", self.address)
     }
 
+    /// Where it stores what it keeps.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
     /// Ends it without a warning, as a crash does.
     pub fn kill(&mut self) {
         self.child.kill().expect("it runs");

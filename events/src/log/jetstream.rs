@@ -39,7 +39,7 @@ const FULL: [u64; 4] = [10_077, 10_023, 10_047, 10_002];
 /// Where the log is and how it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The server, `nats://127.0.0.1:4222`.
+    /// The server, `nats://127.0.0.1:4222`, without a name or a password.
     pub url: String,
     /// The file with the credentials, where the server asks for them.
     pub credentials: Option<PathBuf>,
@@ -79,6 +79,9 @@ impl Options {
 /// Why a log was not opened. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum OpenError {
+    /// The URL holds a password or a token, which would be told wherever settings are.
+    #[error("the URL of the NATS server holds a secret; name a file with the credentials instead")]
+    SecretInUrl,
     /// The server does not answer, or answers with an error.
     #[error("the NATS server cannot be used")]
     Server {
@@ -178,6 +181,7 @@ impl OpenError {
             | OpenError::Holes { .. }
             | OpenError::Forgotten { .. } => true,
             OpenError::Commit { cause: ReadError::Store { .. }, .. }
+            | OpenError::SecretInUrl
             | OpenError::Server { .. }
             | OpenError::TooOld { .. }
             | OpenError::SmallPayload { .. }

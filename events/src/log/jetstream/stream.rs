@@ -48,6 +48,9 @@ pub fn epoch_subject(partition: u16) -> String {
 
 /// Connects, and refuses a server that cannot keep a ledger.
 pub(super) fn connect(options: &Options) -> Result<(Link, Durability), OpenError> {
+    if options.url.contains('@') {
+        return Err(OpenError::SecretInUrl);
+    }
     let link = Link::connect(options).map_err(server)?;
     let told = link.server_info();
     if !new_enough(&told.version) {
