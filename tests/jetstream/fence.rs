@@ -30,7 +30,7 @@ struct Writer {
 impl Writer {
     fn start(server: &NatsServer, fenced: bool) -> Writer {
         let mut command = Command::new(std::env::current_exe().expect("the path of this test"));
-        command.args(["--exact", "fence::writes_in_a_process_of_its_own", "--ignored", "--nocapture"]);
+        command.args(["--exact", "fence::writes_in_a_process_of_its_own", "--nocapture"]);
         command.env(SERVER, server.url()).stdin(Stdio::piped()).stdout(Stdio::piped());
         if !fenced {
             command.env(UNFENCED, "1");
@@ -107,8 +107,8 @@ fn surely(log: &mut JetStreamLog, commit: &Commit) -> Option<()> {
     }
 }
 
+/// The process that the other tests of this module start, with a server to write to; alone it does nothing.
 #[test]
-#[ignore = "the other tests of this module start it"]
 fn writes_in_a_process_of_its_own() {
     let Ok(url) = std::env::var(SERVER) else { return };
     for order in std::io::stdin().lines() {
